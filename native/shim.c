@@ -1,0 +1,131 @@
+/*
+ * podspace-shim: the interpreter in a process of its own, static and without libc. Two roles, by argv[0]:
+ *
+ *   podspace-shim PROGRAM-FD REPORT-FD   run a program where Node's memory must not be shared with the child: joining
+ *                                        namespaces in which untrusted processes live. It starts in the host's
+ *                                        namespaces, makes itself non-dumpable, and only then joins.
+ *   /pause                               PID 1 of a pod with shareProcessNamespace: reaps, and ends on SIGTERM.
+ *
+ * Node runs it from a sealed memfd, so that a container cannot reach a file of the host through /proc/PID/exe
+ * (CVE-2019-5736).
+ */
+#include <linux/errno.h>
+#include <linux/signal.h>
+
+#include "podspace.h"
+#include "syscall.h"
+
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall shim_main\n\thlt\n");
+#else
+__asm__(".globl _start\n_start:\n\tmov x29, xzr\n\tmov x30, xzr\n\tmov x0, sp\n\tbl shim_main\n\tbrk 0\n");
+#endif
+
+/* gcc may turn a loop into a call of these, and there is no libc to have them. */
+__attribute__((used)) void *memset(void *at, int byte, size_t count)
+{
+	volatile unsigned char *p = at;
+
+	while (count--)
+		*p++ = (unsigned char)byte;
+	return at;
+}
+
+__attribute__((used)) void *memcpy(void *to, const void *from, size_t count)
+{
+	volatile unsigned char *p = to;
+	const unsigned char *q = from;
+
+	while (count--)
+		*p++ = *q++;
+	return to;
+}
+
+static long parse_fd(const char *text)
+{
+	long value = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || value > 1000000)
+			return -EINVAL;
+		value = value * 10 + (*text - '0');
+	}
+	return value;
+}
+
+/* The whole file, mapped; its size in ret_size. The fd is closed: the container's processes must not inherit it. */
+static long map_fd(long fd, int is_shared, uint64_t *ret_size)
+{
+	long size, address;
+
+	size = ps_sys3(__NR_lseek, fd, 0, 2 /* SEEK_END */);
+	if (size <= 0)
+		return size ? size : -EINVAL;
+	address = ps_syscall6(__NR_mmap, 0, (uint64_t)size, 3 /* PROT_READ|PROT_WRITE */, is_shared ? 1 : 2, (uint64_t)fd,
+			      0);
+	ps_sys1(__NR_close, fd);
+	*ret_size = (uint64_t)size;
+	return address;
+}
+
+static int run_program(char **argv)
+{
+	uint64_t size = 0, report_size = 0;
+	long program_fd, report_fd, program, report;
+
+	program_fd = parse_fd(argv[1]);
+	report_fd = parse_fd(argv[2]);
+	if (program_fd < 0 || report_fd < 0)
+		return 126;
+	program = map_fd(program_fd, 0, &size);
+	if (program < 0 && program >= -4095)
+		return 126;
+	report = map_fd(report_fd, 1, &report_size);
+	if (report < 0 && report >= -4095)
+		return 126;
+	if (ps_check((void *)program, size, report_size))
+		return 126;
+	/* CVE-2016-9962: no process of a joined namespace may ptrace this one or open its /proc files. */
+	ps_sys5(__NR_prctl, 4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
+	ps_relocate((void *)program);
+	return ps_interpret((void *)program, (void *)report) ? 127 : 0;
+}
+
+/* PID 1 gets only signals that it handles or waits for; so it waits. Zombies are reaped at each SIGCHLD. */
+static int pause_and_reap(void)
+{
+	uint64_t set = (1ull << (SIGCHLD - 1)) | (1ull << (SIGTERM - 1)) | (1ull << (SIGINT - 1));
+	long signal;
+
+	ps_sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &set, 0, 8);
+	for (;;) {
+		signal = ps_sys4(__NR_rt_sigtimedwait, &set, 0, 0, 8);
+		if (signal == SIGTERM || signal == SIGINT)
+			return 0;
+		while (ps_sys4(__NR_wait4, -1, 0, 1 /* WNOHANG */, 0) > 0)
+			;
+	}
+}
+
+static int is_pause(const char *name)
+{
+	const char *want = "/pause";
+
+	while (*want && *want == *name)
+		want++, name++;
+	return *want == 0 && *name == 0;
+}
+
+_Noreturn __attribute__((used)) void shim_main(long *stack)
+{
+	long argc = stack[0];
+	char **argv = (char **)&stack[1];
+
+	if (argc == 1 && is_pause(argv[0]))
+		ps_exit(pause_and_reap());
+	if (argc == 3)
+		ps_exit(run_program(argv));
+	ps_exit(126);
+}
