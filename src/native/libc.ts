@@ -1,0 +1,139 @@
+/**
+ * System calls for the host side: what Node has no words for. All synchronous, all raw (no libc in between), each
+ * throws a {@link SyscallError} with the call and its errno.
+ */
+
+import { type OpenFlag, openFlags, type SyscallName, syscallNumber } from '../linux/arch.ts';
+import { AT, RESOLVE } from '../linux/constants.generated.ts';
+import { describeErrno, errnoName } from '../linux/errno.ts';
+import { hostArch, nativeLibrary } from './library.ts';
+
+/** A failed system call on the host side. `code` is the errno's name, as in Node's own errors. */
+export class SyscallError extends Error {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+
+  constructor(syscall: string, errno: number, detail = '') {
+    super(`${syscall}${detail === '' ? '' : `(${detail})`}: ${describeErrno(errno)}`);
+    this.name = 'SyscallError';
+    this.syscall = syscall;
+    this.errno = errno;
+    this.code = errnoName(errno);
+  }
+}
+
+/** One operand: a number, text (NUL-terminated for the call), bytes that the kernel reads or fills, or null. */
+export type SyscallOperand = number | bigint | string | Uint8Array | null;
+
+type RawSyscall = (...operands: readonly unknown[]) => number;
+const prototypes = new Map<string, RawSyscall>();
+
+/** koffi converts by declared type; a prototype for each combination of numbers, texts and pointers that is used. */
+function prototype(operands: readonly SyscallOperand[]): RawSyscall {
+  const key = operands.map(operandType).join(',');
+  let found = prototypes.get(key);
+  if (found === undefined) {
+    const padded = [...operands.map(operandType), ...Array<string>(6 - operands.length).fill('int64_t')];
+    found = nativeLibrary().func('ps_syscall', 'int64_t', ['int64_t', ...padded]) as RawSyscall;
+    prototypes.set(key, found);
+  }
+  return found;
+}
+
+function operandType(operand: SyscallOperand): string {
+  if (typeof operand === 'string') return 'str';
+  return operand === null || operand instanceof Uint8Array ? 'void *' : 'int64_t';
+}
+
+const ZEROS = [0, 0, 0, 0, 0, 0] as const;
+
+/** A raw system call: the result, or -errno. */
+export function rawSyscall(name: SyscallName, ...operands: readonly SyscallOperand[]): number {
+  const nr = syscallNumber(hostArch(), name);
+  return Number(prototype(operands)(nr, ...operands, ...ZEROS.slice(operands.length)));
+}
+
+/** A system call that must succeed. `detail` goes into the error's text. */
+export function syscall(name: SyscallName, operands: readonly SyscallOperand[], detail = ''): number {
+  const result = rawSyscall(name, ...operands);
+  if (result < 0) throw new SyscallError(name, -result, detail);
+  return result;
+}
+
+/** The value of open(2) flags on this machine. */
+export function open(...names: readonly OpenFlag[]): number {
+  return openFlags(hostArch(), ...names);
+}
+
+/** openat2(2). `flags` are open(2) flags of this machine, `resolve` RESOLVE_* bits. Returns an fd (O_CLOEXEC is added). */
+export function openat2(dirfd: number, path: string, flags: number, mode: number, resolve: number): number {
+  const how = Buffer.alloc(24);
+  how.writeBigUInt64LE(BigInt(flags | open('O_CLOEXEC')), 0);
+  how.writeBigUInt64LE(BigInt(mode), 8);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
+  return syscall('openat2', [dirfd, path, how, how.length], JSON.stringify(path));
+}
+
+/** Opens a path as a container would see it, with `rootFd` as its root: no link or `..` leads out of it. */
+export function openInRoot(rootFd: number, path: string, flags: number, mode = 0): number {
+  return openat2(
+    rootFd,
+    path === '/' ? '.' : path,
+    flags,
+    mode,
+    RESOLVE.RESOLVE_IN_ROOT | RESOLVE.RESOLVE_NO_MAGICLINKS,
+  );
+}
+
+/** flock(2) with LOCK_* bits; false where LOCK_NB would have to wait. */
+export function flock(fd: number, operation: number): boolean {
+  const result = rawSyscall('flock', fd, operation);
+  if (result === 0) return true;
+  if (errnoName(-result) === 'EAGAIN') return false;
+  throw new SyscallError('flock', -result);
+}
+
+export const mkdirat = (dirfd: number, path: string, mode: number): number =>
+  syscall('mkdirat', [dirfd, path, mode], JSON.stringify(path));
+export const mknodat = (dirfd: number, path: string, mode: number, device: number): number =>
+  syscall('mknodat', [dirfd, path, mode, device], JSON.stringify(path));
+export const symlinkat = (target: string, dirfd: number, path: string): number =>
+  syscall('symlinkat', [target, dirfd, path], JSON.stringify(path));
+export const linkat = (
+  oldDirfd: number,
+  oldPath: string,
+  newDirfd: number,
+  newPath: string,
+  flags: number,
+): number => syscall('linkat', [oldDirfd, oldPath, newDirfd, newPath, flags], JSON.stringify(newPath));
+export const unlinkat = (dirfd: number, path: string, flags: number): number =>
+  syscall('unlinkat', [dirfd, path, flags], JSON.stringify(path));
+export const renameat2 = (
+  oldDirfd: number,
+  oldPath: string,
+  newDirfd: number,
+  newPath: string,
+  flags: number,
+): number => syscall('renameat2', [oldDirfd, oldPath, newDirfd, newPath, flags], JSON.stringify(newPath));
+/** fchownat(2) without following links; an empty path means the fd itself. */
+export const fchownat = (dirfd: number, path: string, uid: number, gid: number): number =>
+  syscall(
+    'fchownat',
+    [dirfd, path, uid, gid, AT.AT_SYMLINK_NOFOLLOW | (path === '' ? AT.AT_EMPTY_PATH : 0)],
+    JSON.stringify(path),
+  );
+export const fchmodat = (dirfd: number, path: string, mode: number): number =>
+  syscall('fchmodat', [dirfd, path, mode], JSON.stringify(path));
+/** utimensat(2) without following links; times in seconds, fractions kept to the nanosecond. */
+export function utimensat(dirfd: number, path: string, atime: number, mtime: number): number {
+  const times = Buffer.alloc(32);
+  [atime, mtime].forEach((time, i) => {
+    times.writeBigInt64LE(BigInt(Math.floor(time)), i * 16);
+    times.writeBigInt64LE(BigInt(Math.round((time - Math.floor(time)) * 1e9)), i * 16 + 8);
+  });
+  return syscall('utimensat', [dirfd, path, times, AT.AT_SYMLINK_NOFOLLOW], JSON.stringify(path));
+}
+/** lsetxattr(2) on an absolute or /proc/self/fd path. */
+export const lsetxattr = (path: string, name: string, value: Uint8Array): number =>
+  syscall('lsetxattr', [path, name, value, value.length, 0], JSON.stringify(path));
