@@ -47,6 +47,7 @@ export function parameter(name: string): ParameterOperand {
 
 export interface CallOptions {
   readonly ignore?: readonly Errno[];
+  readonly guard?: SlotOperand;
 }
 
 /** Collects the instructions and the data of one program. */
@@ -68,7 +69,7 @@ export class ProgramBuilder {
 
   /** One system call; returns the slot of its result. */
   call(name: SyscallName, operands: readonly Operand[], options: CallOptions = {}): SlotOperand {
-    return this.#add({ op: 'syscall', name, operands, ignore: options.ignore ?? [], phase: this.#phase });
+    return this.#add({ op: 'syscall', name, operands, ignore: [], phase: this.#phase, ...options });
   }
 
   /** Writes a slot or parameter as an int32 into a data item before a later call reads it. */

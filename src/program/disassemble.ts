@@ -25,7 +25,8 @@ export function disassemble(program: Program, note?: (pc: number) => string): st
 /** One instruction, without its number: `mkdirat(r3, "proc", 0755) ?EEXIST`. */
 export function formatInstruction(instruction: Instruction): string {
   const ignored = instruction.ignore.map(errno => ` ?${errno}`).join('');
-  return `${formatCall(instruction)}${ignored}`;
+  const guard = instruction.guard === undefined ? '' : ` if r${instruction.guard.pc}`;
+  return `${formatCall(instruction)}${guard}${ignored}`;
 }
 
 function formatCall({ op, name, operands }: Instruction): string {
@@ -51,7 +52,8 @@ function formatOperand(operand: Operand): string {
 
 function usedSlots(program: Program): ReadonlySet<number> {
   const used = new Set<number>();
-  for (const { operands } of program.instructions) {
+  for (const { operands, guard } of program.instructions) {
+    if (guard !== undefined) used.add(guard.pc);
     for (const operand of operands) if (operand.kind === 'slot') used.add(operand.pc);
   }
   return used;

@@ -91,11 +91,18 @@ function encodeInstruction(
   instruction.ignore.forEach((errno, i) => {
     view.setUint16(base + PS_INSTRUCTION.ignore + i * 2, ERRNO[errno], true);
   });
-  instruction.operands.forEach((operand, i) => {
+  allOperands(instruction).forEach((operand, i) => {
     const [kind, value] = encodeOperand(operand, offsets, options);
     view.setUint8(base + PS_INSTRUCTION.kind + i, kind);
     view.setBigUint64(base + PS_INSTRUCTION.operand + i * 8, BigInt.asUintN(64, value), true);
   });
+}
+
+/** A guard travels as an operand that the kernel does not look at: the last one. */
+function allOperands({ operands, guard }: Instruction): readonly Operand[] {
+  if (guard === undefined) return operands;
+  invariant(operands.length < LAYOUT.PS_OPERANDS, 'a guarded call with six operands');
+  return [...operands, guard];
 }
 
 function encodeOperand(

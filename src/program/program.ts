@@ -22,6 +22,8 @@ export interface Instruction {
   readonly operands: readonly Operand[];
   /** Errnos that are no failure here, at most four. */
   readonly ignore: readonly Errno[];
+  /** Skip this instruction where that slot is an ignored failure, though it is no operand of the call. */
+  readonly guard?: SlotOperand;
   /** The part of the compiler that emitted it: printed as a heading. */
   readonly phase: string;
 }

@@ -1,0 +1,86 @@
+/**
+ * The OCI runtime-spec's `config.json`, field for field, as far as podspace generates or runs it.
+ * https://github.com/opencontainers/runtime-spec (config.md, config-linux.md), version 1.2.
+ */
+export interface OciConfig {
+  readonly ociVersion: string;
+  readonly root: OciRoot;
+  readonly hostname?: string;
+  readonly domainname?: string;
+  readonly mounts: readonly OciMount[];
+  readonly process: OciProcess;
+  readonly linux: OciLinux;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface OciRoot {
+  readonly path: string;
+  readonly readonly: boolean;
+}
+
+export interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+export interface OciProcess {
+  readonly terminal: boolean;
+  readonly user: OciUser;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly capabilities: OciCapabilities;
+  readonly rlimits: readonly OciRlimit[];
+  readonly noNewPrivileges: boolean;
+  readonly oomScoreAdj?: number;
+}
+
+export interface OciUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly umask: number;
+  readonly additionalGids: readonly number[];
+}
+
+export interface OciCapabilities {
+  readonly bounding: readonly string[];
+  readonly effective: readonly string[];
+  readonly permitted: readonly string[];
+  readonly inheritable: readonly string[];
+  readonly ambient: readonly string[];
+}
+
+export interface OciRlimit {
+  readonly type: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export type OciNamespaceType = 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'cgroup' | 'user' | 'time';
+
+/** Without `path` the namespace is made anew; a type that is not listed is the runtime's own. */
+export interface OciNamespace {
+  readonly type: OciNamespaceType;
+  readonly path?: string;
+}
+
+export interface OciDevice {
+  readonly type: 'c' | 'b' | 'p';
+  readonly path: string;
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface OciLinux {
+  readonly namespaces: readonly OciNamespace[];
+  readonly devices: readonly OciDevice[];
+  readonly cgroupsPath: string;
+  readonly rootfsPropagation?: string;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+}

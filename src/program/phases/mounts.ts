@@ -1,0 +1,74 @@
+import { type ParsedMountOptions, parseMountOptions } from '../../linux/mount-options.ts';
+import type { OciMount } from '../../oci/config.ts';
+import type { ProgramBuilder } from '../builder.ts';
+import { cloneSubPath, cloneTree, moveMount, newMount, setAttributes } from '../mount-calls.ts';
+import type { ContainerPlan } from '../plan.ts';
+import type { SlotOperand } from '../program.ts';
+import type { RootPaths } from '../root-paths.ts';
+
+/** Detached trees of the bind mounts' sources, by destination. */
+export type BindSources = ReadonlyMap<string, SlotOperand>;
+
+/** Opens the sources of bind mounts while the namespace that holds them is the current one. */
+export function openBindSources(
+  b: ProgramBuilder,
+  plan: ContainerPlan,
+  where: 'host' | 'sandbox',
+): BindSources {
+  const sources = new Map<string, SlotOperand>();
+  for (const mount of plan.config.mounts) {
+    const options = parseMountOptions(mount.options);
+    if (!options.isBind || (isInSandbox(plan, mount) ? 'sandbox' : 'host') !== where) continue;
+    const subPath = plan.subPaths[mount.destination];
+    sources.set(
+      mount.destination,
+      subPath === undefined
+        ? cloneTree(b, mount.source, options.isRecursiveBind)
+        : cloneSubPath(b, subPath.root, subPath.path, options.isRecursiveBind),
+    );
+  }
+  return sources;
+}
+
+function isInSandbox(plan: ContainerPlan, mount: OciMount): boolean {
+  return (
+    plan.sandboxMounts?.paths.some(path => mount.source === path || mount.source.startsWith(`${path}/`)) ===
+    true
+  );
+}
+
+/** All mounts of the config, in its order: each is complete, attributes and all, before it becomes visible. */
+export function mountAll(
+  b: ProgramBuilder,
+  paths: RootPaths,
+  plan: ContainerPlan,
+  sources: BindSources,
+): void {
+  b.phase('mounts');
+  for (const mount of plan.config.mounts) {
+    const options = parseMountOptions(mount.options);
+    const source = sources.get(mount.destination);
+    if (source !== undefined) setBindAttributes(b, source, options);
+    const made = source ?? newMount(b, mount.type, mount.source, mount.options);
+    const target = plan.fileMounts.includes(mount.destination)
+      ? paths.file(mount.destination)
+      : mountPoint(paths, mount);
+    moveMount(b, made, target);
+    paths.mounted(mount.destination, made);
+  }
+}
+
+/** A proc or sysfs must not be led elsewhere by a link of the image: label and sysctl writes go there (CVE-2019-19921). */
+function mountPoint(paths: RootPaths, mount: OciMount): SlotOperand {
+  return paths.directory(mount.destination, { noSymlinks: mount.type === 'proc' || mount.type === 'sysfs' });
+}
+
+function setBindAttributes(b: ProgramBuilder, source: SlotOperand, options: ParsedMountOptions): void {
+  // A clone is in its source's peer group until told otherwise: without a word of the config, nothing may travel.
+  setAttributes(b, source, {
+    propagation: options.propagation ?? 'MS_PRIVATE',
+    recursive: options.propagation === undefined || options.isPropagationRecursive,
+  });
+  setAttributes(b, source, { set: options.set, clear: options.clear });
+  setAttributes(b, source, { set: options.setRecursive, recursive: true });
+}

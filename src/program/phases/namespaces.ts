@@ -1,0 +1,44 @@
+import { CLONE, CLOSE_RANGE } from '../../linux/constants.generated.ts';
+import { NAMESPACES } from '../../linux/namespaces.ts';
+import type { OciNamespace } from '../../oci/config.ts';
+import { flags, named, num, type ProgramBuilder } from '../builder.ts';
+import type { SlotOperand } from '../program.ts';
+import { openHost } from '../root-paths.ts';
+
+/** The highest fd number there is: close_range(2)'s "all from here". */
+export const ALL_FDS = named(0xffffffffn, '~0U');
+
+/** From the first instruction on nothing of Node's can survive an execve (runtime-hardening: CVE-2024-21626). */
+export function closeOnExec(b: ProgramBuilder): void {
+  b.phase('file descriptors');
+  b.call('close_range', [num(3), ALL_FDS, flags(CLOSE_RANGE, 'CLOSE_RANGE_CLOEXEC')]);
+}
+
+/** Opens every namespace that is to be joined while the host's paths are still reachable. */
+export function openNamespaces(
+  b: ProgramBuilder,
+  namespaces: readonly OciNamespace[],
+): readonly (readonly [OciNamespace, SlotOperand])[] {
+  const joined = namespaces.filter(namespace => namespace.path !== undefined);
+  return joined.map(
+    namespace => [namespace, openHost(b, namespace.path ?? '', 'O_RDONLY', 'O_CLOEXEC')] as const,
+  );
+}
+
+export function setNamespace(b: ProgramBuilder, fd: SlotOperand, type: OciNamespace['type']): void {
+  b.call('setns', [fd, flags(CLONE, NAMESPACES[type].flag)]);
+}
+
+/** Namespaces that the container gets anew and that are not made by the clone itself. */
+export function unshare(b: ProgramBuilder, types: readonly OciNamespace['type'][]): void {
+  if (types.length > 0) b.call('unshare', [flags(CLONE, ...types.map(type => NAMESPACES[type].flag))]);
+}
+
+/** Moves this process into its cgroups (v1; on v2 it was born there). "0" is the writer itself, cgroups(7). */
+export function joinCgroups(b: ProgramBuilder, procs: readonly string[]): void {
+  for (const file of procs) {
+    const fd = openHost(b, file, 'O_WRONLY', 'O_CLOEXEC');
+    b.call('write', [fd, b.text('0'), num(1)]);
+    b.call('close', [fd]);
+  }
+}

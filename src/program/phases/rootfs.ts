@@ -1,0 +1,62 @@
+import { FSCONFIG, FSMOUNT, FSOPEN, MOUNT_ATTR, MS } from '../../linux/constants.generated.ts';
+import { propagationFlags } from '../../linux/mount-options.ts';
+import type { OciConfig } from '../../oci/config.ts';
+import { flags, NULL, num, type ProgramBuilder } from '../builder.ts';
+import { cloneTree, close, moveMountTo, setAttributes } from '../mount-calls.ts';
+import type { Rootfs } from '../plan.ts';
+import type { SlotOperand } from '../program.ts';
+
+/** Nothing that happens here may travel back to the host: every mount of the new namespace stops being shared. */
+export function isolatePropagation(b: ProgramBuilder): void {
+  b.phase('root filesystem');
+  b.call('mount', [NULL, b.text('/'), NULL, flags(MS, 'MS_REC', 'MS_PRIVATE'), NULL]);
+}
+
+/** Makes the container's root a mount of its own; returns its fd. */
+export function mountRootfs(b: ProgramBuilder, rootfs: Rootfs): SlotOperand {
+  if (rootfs.kind === 'directory') {
+    const tree = cloneTree(b, rootfs.path, true);
+    setAttributes(b, tree, { propagation: 'MS_PRIVATE', recursive: true });
+    moveMountTo(b, tree, rootfs.path);
+    return tree;
+  }
+  // Relative paths, because fsconfig(2) takes at most 255 characters; overlayfs resolves them from the working directory.
+  b.call('chdir', [b.text(rootfs.base)]);
+  const fs = b.call('fsopen', [b.text('overlay'), flags(FSOPEN, 'FSOPEN_CLOEXEC')]);
+  const set = (key: string, value: string): void => {
+    b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_SET_STRING'), b.text(key), b.text(value), num(0)]);
+  };
+  set('source', 'overlay');
+  set('lowerdir', rootfs.lower.map(escapeLayer).join(':'));
+  set('upperdir', rootfs.upper);
+  set('workdir', rootfs.work);
+  b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_CMD_CREATE'), NULL, NULL, num(0)]);
+  const mount = b.call('fsmount', [fs, flags(FSMOUNT, 'FSMOUNT_CLOEXEC'), flags(MOUNT_ATTR)]);
+  close(b, fs);
+  moveMountTo(b, mount, rootfs.mountPoint);
+  return mount;
+}
+
+/** overlayfs separates layers by ":" and takes "\" as the escape. */
+function escapeLayer(path: string): string {
+  return path.replace(/[\\:]/g, '\\$&');
+}
+
+/** Last before the pivot, so that mount points could still be made: the root itself, not the mounts on it. */
+export function makeRootReadonly(b: ProgramBuilder, root: SlotOperand, config: OciConfig): void {
+  if (config.root.readonly) setAttributes(b, root, { set: ['MOUNT_ATTR_RDONLY'] });
+}
+
+/**
+ * pivot_root(2), "." form: the new root is put over the old one, and the old one, now on top of it, is detached. The
+ * old root was made private before, so the detach cannot reach the host.
+ */
+export function pivot(b: ProgramBuilder, root: SlotOperand, rootfsPropagation: string | undefined): void {
+  b.phase('pivot');
+  b.call('fchdir', [root]);
+  b.call('pivot_root', [b.text('.'), b.text('.')]);
+  b.call('umount2', [b.text('.'), flags({ MNT_DETACH: 2 }, 'MNT_DETACH')]);
+  b.call('chdir', [b.text('/')]);
+  const propagation = propagationFlags(rootfsPropagation ?? '');
+  if (propagation !== undefined) b.call('mount', [NULL, b.text('/'), NULL, flags(MS, ...propagation), NULL]);
+}

@@ -1,0 +1,64 @@
+import type { OciConfig, OciNamespace, OciProcess } from '../oci/config.ts';
+
+/**
+ * Everything the compiler must know about one container: its OCI config, and what the runtime-spec has no words for
+ * (where the writable root comes from, which memory volumes only the sandbox sees).
+ */
+export interface ContainerPlan {
+  readonly config: OciConfig;
+  readonly rootfs: Rootfs;
+  /** `shim`: in a process of its own, because it joins namespaces that hold untrusted processes. */
+  readonly runner: 'direct' | 'shim';
+  /** The pod's mount namespace, which holds its tmpfs volumes; sources below one of `paths` exist only there. */
+  readonly sandboxMounts?: { readonly namespace: string; readonly paths: readonly string[] };
+  /** Mount destination → a path inside the volume (subPath), to be reached without leaving the volume. */
+  readonly subPaths: Readonly<Record<string, { readonly root: string; readonly path: string }>>;
+  /** Mount destinations that are files, not directories. */
+  readonly fileMounts: readonly string[];
+  /** cgroup v1 `cgroup.procs` files that the container writes itself into; on v2 it is born in its cgroup. */
+  readonly cgroupProcs: readonly string[];
+  /** What stdin is. stdout and stderr are always the runtime's pipes, or all three are the terminal. */
+  readonly stdin: 'null' | 'pipe';
+}
+
+export type Rootfs =
+  /** A writable layer over an image. Paths are relative to `base`: a mount option holds at most 255 characters. */
+  | {
+      readonly kind: 'overlay';
+      readonly base: string;
+      readonly lower: readonly string[];
+      readonly upper: string;
+      readonly work: string;
+      readonly mountPoint: string;
+    }
+  /** A directory as it is, bind-mounted onto itself. */
+  | { readonly kind: 'directory'; readonly path: string };
+
+/** The pod's sandbox: the namespaces its containers share, and the tmpfs mounts that only they see. */
+export interface SandboxPlan {
+  readonly namespaces: readonly ('network' | 'ipc' | 'uts' | 'mount')[];
+  readonly hostname: string | undefined;
+  /** tmpfs mounts, at paths of podspace's own state. */
+  readonly tmpfs: readonly { readonly path: string; readonly options: string }[];
+}
+
+/** The process that holds a shared PID namespace (`shareProcessNamespace`). */
+export interface PausePlan {
+  /** The sandbox's namespaces, its mount namespace first. */
+  readonly namespaces: readonly OciNamespace[];
+  /** Where the PID namespace's procfs is mounted, inside the sandbox's mount namespace. */
+  readonly proc: string;
+  /** An empty directory to put its root on. */
+  readonly root: string;
+  readonly process: OciProcess;
+  readonly cgroupProcs: readonly string[];
+}
+
+/** A process that enters a running container. */
+export interface ExecPlan {
+  readonly config: OciConfig;
+  /** PID of the container's first process, seen from the host. */
+  readonly pid: number;
+  readonly cgroupProcs: readonly string[];
+  readonly stdin: 'null' | 'pipe';
+}
