@@ -138,7 +138,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   const paths = new RootPaths(b, root);
   mountAll(b, paths, plan, new Map([...hostSources, ...sandboxSources]));
   makeDevices(b, paths, config);
-  maskPaths(b, paths, config);
+  maskPaths(b, paths, plan);
   makePathsReadonly(b, paths, config);
   paths.directory(process.cwd);
   const terminal = process.terminal ? openTerminal(b, paths) : undefined;

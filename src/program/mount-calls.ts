@@ -128,14 +128,9 @@ export function setAttributes(
 }
 
 /** Puts a detached mount onto what an O_PATH fd refers to. */
-export function moveMount(
-  b: ProgramBuilder,
-  mount: SlotOperand,
-  target: SlotOperand,
-  ignore: readonly 'ENOTDIR'[] = [],
-): void {
+export function moveMount(b: ProgramBuilder, mount: SlotOperand, target: SlotOperand): void {
   const how = flags(MOVE_MOUNT, 'MOVE_MOUNT_F_EMPTY_PATH', 'MOVE_MOUNT_T_EMPTY_PATH');
-  b.call('move_mount', [mount, b.text(''), target, b.text(''), how], { ignore });
+  b.call('move_mount', [mount, b.text(''), target, b.text(''), how]);
 }
 
 /** Puts a detached mount onto a path of podspace's own state. */

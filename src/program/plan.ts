@@ -13,6 +13,8 @@ export interface ContainerPlan {
   readonly sandboxMounts?: { readonly namespace: string; readonly paths: readonly string[] };
   /** Mount destination → a path inside the volume (subPath), to be reached without leaving the volume. */
   readonly subPaths: Readonly<Record<string, { readonly root: string; readonly path: string }>>;
+  /** Those of the masked paths that are directories. */
+  readonly maskedDirectories: readonly string[];
   /** Mount destinations that are files, not directories. */
   readonly fileMounts: readonly string[];
   /** cgroup v1 `cgroup.procs` files that the container writes itself into; on v2 it is born in its cgroup. */

@@ -38,16 +38,11 @@ export class RootPaths {
     this.#known.set('', root);
   }
 
-  /** An O_PATH fd of what is at `path`; the slot is skipped where it does not exist. */
-  find(path: string, kind: 'any' | 'directory'): SlotOperand {
-    const openFlags =
-      kind === 'directory'
-        ? (['O_PATH', 'O_DIRECTORY', 'O_CLOEXEC'] as const)
-        : (['O_PATH', 'O_CLOEXEC'] as const);
-    const how = openHow(this.#b, [...openFlags], ['RESOLVE_IN_ROOT', 'RESOLVE_NO_MAGICLINKS']);
-    const ignore = kind === 'directory' ? (['ENOENT', 'ENOTDIR'] as const) : (['ENOENT'] as const);
+  /** An O_PATH fd of what is at `path`; where nothing is, everything that uses the slot is skipped. */
+  find(path: string): SlotOperand {
+    const how = openHow(this.#b, ['O_PATH', 'O_CLOEXEC'], ['RESOLVE_IN_ROOT', 'RESOLVE_NO_MAGICLINKS']);
     return this.#b.call('openat2', [this.#root, this.#b.text(relative(path)), how, OPEN_HOW_SIZE], {
-      ignore,
+      ignore: ['ENOENT'],
     });
   }
 

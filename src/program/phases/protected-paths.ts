@@ -1,27 +1,26 @@
 import type { OciConfig } from '../../oci/config.ts';
 import type { ProgramBuilder } from '../builder.ts';
-import { cloneTree, cloneTreeAt, close, moveMount, newMount, setAttributes } from '../mount-calls.ts';
+import { cloneTree, cloneTreeAt, moveMount, newMount, setAttributes } from '../mount-calls.ts';
+import type { ContainerPlan } from '../plan.ts';
 import type { RootPaths } from '../root-paths.ts';
 
-const EMPTY = ['ro', 'nosuid', 'nodev', 'noexec', 'size=4k', 'nr_inodes=2', 'mode=755'];
+const EMPTY = ['nosuid', 'nodev', 'noexec'];
 
 /**
  * Covers masked paths: a directory with an empty read-only tmpfs, anything else with the host's /dev/null (never the
- * container's: CVE-2025-31133). A path that does not exist is skipped. Two steps instead of a branch: the first one is
- * skipped for what is no directory, the second may fail only because the path *is* a directory, which the first covered.
+ * container's: CVE-2025-31133). A path that does not exist is skipped; one that is not what the plan says it is fails
+ * the program, rather than staying uncovered.
  */
-export function maskPaths(b: ProgramBuilder, paths: RootPaths, config: OciConfig): void {
-  if (config.linux.maskedPaths.length === 0) return;
-  b.phase('masked paths');
-  for (const path of config.linux.maskedPaths) {
-    const directory = paths.find(path, 'directory');
-    const empty = newMount(b, 'tmpfs', 'tmpfs', EMPTY, { guard: directory });
-    moveMount(b, empty, directory);
-    const file = paths.find(path, 'any');
-    const nothing = cloneTree(b, '/dev/null', false, { guard: file });
-    setAttributes(b, nothing, { set: ['MOUNT_ATTR_RDONLY'] });
-    moveMount(b, nothing, file, ['ENOTDIR']);
-    for (const fd of [directory, empty, file, nothing]) close(b, fd);
+export function maskPaths(b: ProgramBuilder, paths: RootPaths, plan: ContainerPlan): void {
+  const { maskedPaths } = plan.config.linux;
+  if (maskedPaths.length > 0) b.phase('masked paths');
+  for (const path of maskedPaths) {
+    const target = paths.find(path);
+    const cover = plan.maskedDirectories.includes(path)
+      ? newMount(b, 'tmpfs', 'tmpfs', EMPTY, { guard: target })
+      : cloneTree(b, '/dev/null', false, { guard: target });
+    setAttributes(b, cover, { set: ['MOUNT_ATTR_RDONLY'] });
+    moveMount(b, cover, target);
   }
 }
 
@@ -30,11 +29,9 @@ export function makePathsReadonly(b: ProgramBuilder, paths: RootPaths, config: O
   if (config.linux.readonlyPaths.length === 0) return;
   b.phase('read-only paths');
   for (const path of config.linux.readonlyPaths) {
-    const target = paths.find(path, 'any');
+    const target = paths.find(path);
     const tree = cloneTreeAt(b, target, true);
     setAttributes(b, tree, { set: ['MOUNT_ATTR_RDONLY'], recursive: true });
     moveMount(b, tree, target);
-    close(b, target);
-    close(b, tree);
   }
 }

@@ -1,0 +1,159 @@
+import { closeSync } from 'node:fs';
+import { CLONE, ERRNO, F, MFD } from '../linux/constants.generated.ts';
+import { describeErrno } from '../linux/errno.ts';
+import { type Compiled, compileShimStart } from '../program/compile.ts';
+import { decodeReport, type Report } from '../program/decode.ts';
+import { formatInstruction } from '../program/disassemble.ts';
+import { encode, reportSize } from '../program/encode.ts';
+import type { VerifiedProgram } from '../program/program.ts';
+import { rawSyscall, SyscallError, syscall } from './libc.ts';
+import { hostArch, nativeLibrary } from './library.ts';
+import { shimFd } from './shim.ts';
+
+/** The child that runs a program: its pid seen from here, and a pidfd that the caller closes. */
+export interface Child {
+  readonly pid: number;
+  readonly pidfd: number;
+  readonly report: Report;
+}
+
+export interface ExecuteOptions {
+  /** Numbers behind the program's parameters (fds). */
+  readonly parameters?: Readonly<Record<string, number>>;
+  /** fd of the cgroup v2 directory to be born in. */
+  readonly cgroup?: number;
+  /** Take a timestamp after each instruction. */
+  readonly timestamps?: boolean;
+}
+
+/** A program that failed: which instruction, with what errno, and all results before it. */
+export class ProgramError extends Error {
+  readonly program: VerifiedProgram;
+  readonly report: Report;
+  readonly errno: number;
+
+  constructor(program: VerifiedProgram, report: Report) {
+    const instruction = program.instructions[report.pc];
+    const text = instruction === undefined ? 'the end of the program' : formatInstruction(instruction);
+    super(`instruction ${report.pc}: ${text}: ${describeErrno(report.errno)}`);
+    this.name = 'ProgramError';
+    this.program = program;
+    this.report = report;
+    this.errno = report.errno;
+  }
+}
+
+type Spawn = (
+  block: Uint8Array,
+  size: number,
+  report: Uint8Array,
+  reportBytes: number,
+  flags: number,
+  cgroup: number,
+  pidfd: Int32Array,
+) => number;
+let spawn: Spawn | undefined;
+
+function spawnFunction(): Spawn {
+  spawn ??= nativeLibrary().func('ps_spawn', 'int64_t', [
+    'void *',
+    'size_t',
+    'void *',
+    'size_t',
+    'uint64_t',
+    'int',
+    'void *',
+  ]) as Spawn;
+  return spawn;
+}
+
+/**
+ * Runs a program in a child that shares this process' memory until it has exec'd or ended (CLONE_VM|CLONE_VFORK).
+ * Returns when it has. Throws a {@link ProgramError} if the program failed; the child is reaped then.
+ */
+export function execute({ program, cloneFlags }: Compiled, options: ExecuteOptions = {}): Child {
+  const block = encode(program, {
+    arch: hostArch(),
+    parameters: options.parameters,
+    timestamps: options.timestamps,
+  });
+  const bytes = new Uint8Array(reportSize(program));
+  const flags = cloneFlags.reduce((all, name) => all | CLONE[name], 0) >>> 0;
+  const pidfd = new Int32Array([-1]);
+  const pid = Number(
+    spawnFunction()(block, block.length, bytes, bytes.length, flags, options.cgroup ?? -1, pidfd),
+  );
+  if (pid < 0) throw new SyscallError('clone3', -pid, cloneFlags.join('|'));
+  const report = decodeReport(bytes);
+  const child = { pid, pidfd: pidfd[0] ?? -1, report };
+  if (report.state === 'failed') {
+    reap(child);
+    throw new ProgramError(program, report);
+  }
+  return child;
+}
+
+/** Waits for a child that has ended or is about to, and closes its pidfd. */
+export function reap(child: { readonly pid: number; readonly pidfd: number }): void {
+  syscall('wait4', [child.pid, null, 0, null]);
+  closeSync(child.pidfd);
+}
+
+/**
+ * Runs a program in podspace-shim: a process with memory of its own, which may enter namespaces where untrusted processes
+ * live. The shim's process ends at the program's *clone*; the sibling that went on is this process' child.
+ */
+export function executeInShim(compiled: Compiled, options: ExecuteOptions = {}): Child {
+  const { program } = compiled;
+  const block = encode(program, {
+    arch: hostArch(),
+    parameters: options.parameters,
+    timestamps: options.timestamps,
+  });
+  const programFd = memfd('podspace-program', block);
+  const reportFd = memfd('podspace-report', new Uint8Array(reportSize(program)));
+  try {
+    const parameters = { ...options.parameters, program: programFd, report: reportFd, shim: shimFd() };
+    const start = compileShimStart(programFd, reportFd, Object.keys(options.parameters ?? {}), hostArch());
+    const shim = execute({ ...start, cloneFlags: compiled.cloneFlags }, { ...options, parameters });
+    reap(shim);
+    const report = decodeReport(readAll(reportFd, reportSize(program)));
+    if (report.state === 'failed' || report.state === 'new')
+      throw new ProgramError(program, { ...report, errno: report.errno || ERRNO.ENOEXEC });
+    return { ...sibling(program, report), report };
+  } finally {
+    closeSync(programFd);
+    closeSync(reportFd);
+  }
+}
+
+/** The process that went on after the program's *clone*: not yet reaped, so its pid cannot have been used again. */
+function sibling(program: VerifiedProgram, report: Report): { readonly pid: number; readonly pidfd: number } {
+  const pc = program.instructions.findIndex(({ op }) => op === 'clone');
+  const pid = report.results[pc]?.result ?? -1;
+  return { pid, pidfd: syscall('pidfd_open', [pid, 0]) };
+}
+
+function memfd(name: string, bytes: Uint8Array): number {
+  const fd = syscall('memfd_create', [name, MFD.MFD_CLOEXEC]);
+  syscall('write', [fd, bytes, bytes.length]);
+  return fd;
+}
+
+function readAll(fd: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  syscall('pread64', [fd, bytes, size, 0]);
+  return bytes;
+}
+
+/** A copy of an fd with a number of at least 3, O_CLOEXEC: programs dup such fds onto 0–2. */
+export function duplicate(fd: number): number {
+  return syscall('fcntl', [fd, F.F_DUPFD_CLOEXEC, 3]);
+}
+
+/** Sends a signal through a pidfd; false when the process has ended already. */
+export function signalPidfd(pidfd: number, signal: number): boolean {
+  const result = rawSyscall('pidfd_send_signal', pidfd, signal, null, 0);
+  if (result < 0 && -result !== ERRNO.ESRCH) throw new SyscallError('pidfd_send_signal', -result);
+  return result === 0;
+}

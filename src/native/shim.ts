@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ERRNO, F, MFD } from '../linux/constants.generated.ts';
+import { rawSyscall, syscall } from './libc.ts';
+import { nativeDirectory } from './library.ts';
+
+/** linux/memfd.h since 6.3; older headers do not have it. */
+const MFD_EXEC = 0x10;
+
+let fd: number | undefined;
+
+/**
+ * podspace-shim as a sealed memfd, made once for each process of ours: what a container sees as /proc/PID/exe is a copy in
+ * memory that nobody can write to (CVE-2019-5736).
+ */
+export function shimFd(): number {
+  fd ??= sealedCopy(readFileSync(join(nativeDirectory(), 'podspace-shim')));
+  return fd;
+}
+
+function sealedCopy(bytes: Uint8Array): number {
+  const flags = MFD.MFD_CLOEXEC | MFD.MFD_ALLOW_SEALING;
+  // MFD_EXEC (Linux 6.3) is needed where vm.memfd_noexec is set; older kernels answer EINVAL.
+  let copy = rawSyscall('memfd_create', 'podspace-shim', flags | MFD_EXEC);
+  if (copy === -ERRNO.EINVAL) copy = syscall('memfd_create', ['podspace-shim', flags]);
+  syscall('write', [copy, bytes, bytes.length]);
+  syscall('fchmod', [copy, 0o500]);
+  syscall('fcntl', [copy, F.F_ADD_SEALS, F.F_SEAL_SEAL | F.F_SEAL_SHRINK | F.F_SEAL_GROW | F.F_SEAL_WRITE]);
+  return copy;
+}
