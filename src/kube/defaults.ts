@@ -1,0 +1,105 @@
+import type { Container, ContainerPort, Pod, PodSpec, Probe, Volume } from './types.generated.ts';
+
+/** The API server's defaulting (pkg/apis/core/v1/defaults.go) of a Pod; nothing that is set is changed. */
+export function setDefaults(pod: Pod): Pod {
+  const spec: PodSpec = pod.spec ?? { containers: [] };
+  const hostNetwork = spec.hostNetwork === true;
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, namespace: pod.metadata?.namespace ?? 'default' },
+    spec: {
+      ...spec,
+      restartPolicy: spec.restartPolicy ?? 'Always',
+      dnsPolicy: spec.dnsPolicy ?? 'ClusterFirst',
+      terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,
+      enableServiceLinks: spec.enableServiceLinks ?? true,
+      schedulerName: spec.schedulerName ?? 'default-scheduler',
+      serviceAccountName: spec.serviceAccountName ?? spec.serviceAccount ?? 'default',
+      securityContext: spec.securityContext ?? {},
+      containers: (spec.containers ?? []).map(container => defaultContainer(container, hostNetwork)),
+      ...(spec.initContainers === undefined
+        ? {}
+        : { initContainers: spec.initContainers.map(container => defaultContainer(container, hostNetwork)) }),
+      ...(spec.volumes === undefined ? {} : { volumes: spec.volumes.map(defaultVolume) }),
+    },
+  };
+}
+
+function defaultContainer(container: Container, hostNetwork: boolean): Container {
+  const probe = (name: 'livenessProbe' | 'readinessProbe' | 'startupProbe'): Partial<Container> => {
+    const value = container[name];
+    return value === undefined ? {} : { [name]: defaultProbe(value) };
+  };
+  return {
+    ...container,
+    imagePullPolicy:
+      container.imagePullPolicy ?? (isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent'),
+    terminationMessagePath: container.terminationMessagePath ?? '/dev/termination-log',
+    terminationMessagePolicy: container.terminationMessagePolicy ?? 'File',
+    ...(container.ports === undefined
+      ? {}
+      : { ports: container.ports.map(port => defaultPort(port, hostNetwork)) }),
+    ...(container.env === undefined ? {} : { env: container.env.map(defaultFieldRef) }),
+    ...probe('livenessProbe'),
+    ...probe('readinessProbe'),
+    ...probe('startupProbe'),
+  };
+}
+
+function isLatest(image: string): boolean {
+  if (image.includes('@')) return false;
+  const tag = /:([^/:]+)$/.exec(image)?.[1];
+  return tag === undefined || tag === 'latest';
+}
+
+/** With the host's network a container's port is the host's: it is filled in before admission looks at it. */
+function defaultPort(port: ContainerPort, hostNetwork: boolean): ContainerPort {
+  const hostPort = hostNetwork && (port.hostPort ?? 0) === 0 ? { hostPort: port.containerPort } : {};
+  return { ...port, protocol: port.protocol ?? 'TCP', ...hostPort };
+}
+
+function defaultFieldRef<T extends NonNullable<Container['env']>[number]>(variable: T): T {
+  const fieldRef = variable.valueFrom?.fieldRef;
+  if (fieldRef === undefined || fieldRef.apiVersion !== undefined) return variable;
+  return { ...variable, valueFrom: { ...variable.valueFrom, fieldRef: { ...fieldRef, apiVersion: 'v1' } } };
+}
+
+function defaultProbe(probe: Probe): Probe {
+  return {
+    ...probe,
+    timeoutSeconds: probe.timeoutSeconds || 1,
+    periodSeconds: probe.periodSeconds || 10,
+    successThreshold: probe.successThreshold || 1,
+    failureThreshold: probe.failureThreshold || 3,
+    ...(probe.httpGet === undefined
+      ? {}
+      : {
+          httpGet: {
+            ...probe.httpGet,
+            path: probe.httpGet.path || '/',
+            scheme: probe.httpGet.scheme || 'HTTP',
+          },
+        }),
+  };
+}
+
+const DEFAULT_MODE = 0o644;
+
+/** A volume of which only the name is given is an emptyDir (SetDefaults_Volume). */
+function defaultVolume(volume: Volume): Volume {
+  const { name: _name, ...sources } = volume;
+  if (Object.keys(sources).length === 0) return { ...volume, emptyDir: {} };
+  if (volume.hostPath !== undefined)
+    return { ...volume, hostPath: { ...volume.hostPath, type: volume.hostPath.type ?? '' } };
+  if (volume.configMap !== undefined)
+    return {
+      ...volume,
+      configMap: { ...volume.configMap, defaultMode: volume.configMap.defaultMode ?? DEFAULT_MODE },
+    };
+  if (volume.secret !== undefined)
+    return {
+      ...volume,
+      secret: { ...volume.secret, defaultMode: volume.secret.defaultMode ?? DEFAULT_MODE },
+    };
+  return volume;
+}

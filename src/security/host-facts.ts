@@ -1,0 +1,22 @@
+import type { CapabilityName } from '../linux/capabilities.ts';
+import type { OciDevice, OciMount } from '../oci/config.ts';
+
+/** What the stages before the kernel must know about the machine; gathered once by `runtime/`, made up by tests. */
+export interface HostFacts {
+  /** The runtime's own bounding set: nobody can be given more. */
+  readonly capabilities: readonly CapabilityName[];
+  /** CPUs that have a thermal_throttle directory in sysfs. */
+  readonly thermalThrottleCpus: readonly number[];
+  /** The hard RLIMIT_NOFILE. */
+  readonly maxOpenFiles: number;
+  readonly hostname: string;
+  /** An address of the machine, for `status.hostIP`. */
+  readonly hostIP: string;
+  /** The machine's /etc/hosts and /etc/resolv.conf. */
+  readonly etcHosts: string;
+  readonly resolvConf: string;
+  /** All device nodes of the host's /dev; needed for privileged containers only. */
+  readonly devices: readonly OciDevice[];
+  /** What a mount of type "cgroup" stands for on this machine: one cgroup2, or a tmpfs with a mount per v1 hierarchy. */
+  readonly cgroupMounts: readonly OciMount[];
+}
