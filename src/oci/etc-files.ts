@@ -1,0 +1,110 @@
+import type { Pod } from '../kube/types.generated.ts';
+import type { HostFacts } from '../security/host-facts.ts';
+
+const CLUSTER_DOMAIN = 'cluster.local';
+const MAX_NODENAME = 64;
+
+export interface PodNames {
+  /** What sethostname(2) gets; undefined where the pod has the host's UTS namespace. */
+  readonly nodename: string | undefined;
+  /** The short name: `HOSTNAME` and /etc/hostname. */
+  readonly hostname: string;
+  readonly domain: string | undefined;
+}
+
+/** The pod's host name, as the kubelet's GeneratePodHostNameAndDomain has it. An over-long FQDN is an error text. */
+export function podNames(pod: Pod, host: HostFacts): PodNames | { readonly error: string } {
+  const spec = pod.spec ?? { containers: [] };
+  if (spec.hostNetwork === true) return { nodename: undefined, hostname: host.hostname, domain: undefined };
+  const override = spec.hostnameOverride;
+  const hostname = override ?? truncate(spec.hostname ?? pod.metadata?.name ?? '');
+  const domain =
+    spec.subdomain === undefined || override !== undefined
+      ? undefined
+      : `${spec.subdomain}.${pod.metadata?.namespace ?? 'default'}.svc.${CLUSTER_DOMAIN}`;
+  const nodename =
+    spec.setHostnameAsFQDN === true && domain !== undefined ? `${hostname}.${domain}` : hostname;
+  if (nodename.length > MAX_NODENAME) {
+    return {
+      error: `failed to construct FQDN from pod hostname and cluster domain, FQDN ${nodename} is too long (${MAX_NODENAME} characters is the max, ${nodename.length} characters requested)`,
+    };
+  }
+  return { nodename, hostname: nodename, domain };
+}
+
+/** At most 63 characters, and no "-" or "." at the cut. */
+function truncate(name: string): string {
+  return name.slice(0, 63).replace(/[-.]+$/, '');
+}
+
+const HOSTS = `127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+fe00::0\tip6-mcastprefix
+fe00::1\tip6-allnodes
+fe00::2\tip6-allrouters
+`;
+
+/** /etc/hosts, as the kubelet writes it. */
+export function etcHosts(pod: Pod, names: PodNames, podIP: string, host: HostFacts): string {
+  const { hostAliases = [], hostNetwork, hostname, subdomain } = pod.spec ?? { containers: [] };
+  const aliases =
+    hostAliases.length === 0
+      ? ''
+      : `\n# Entries added by HostAliases.\n${hostAliases.map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join('\t')}\n`).join('')}`;
+  if (hostNetwork === true)
+    return `# Kubernetes-managed hosts file (host network).\n${host.etcHosts}${aliases}`;
+  const short = hostname ?? pod.metadata?.name ?? names.hostname;
+  const own =
+    subdomain === undefined || names.domain === undefined
+      ? names.hostname
+      : `${truncate(short)}.${names.domain}\t${truncate(short)}`;
+  return `# Kubernetes-managed hosts file.\n${HOSTS}${podIP}\t${own}\n${aliases}`;
+}
+
+interface Resolver {
+  readonly nameservers: readonly string[];
+  readonly searches: readonly string[];
+  readonly options: readonly string[];
+}
+
+/**
+ * /etc/resolv.conf by dnsPolicy and dnsConfig. There is no cluster DNS yet, so that ClusterFirst comes to the machine's
+ * own resolver, as on a node without one (event MissingClusterDNS).
+ */
+export function resolvConf(pod: Pod, host: HostFacts): string {
+  const base =
+    pod.spec?.dnsPolicy === 'None'
+      ? { nameservers: [], searches: [], options: [] }
+      : parseResolvConf(host.resolvConf);
+  const config = pod.spec?.dnsConfig ?? {};
+  const options = new Map(base.options.map(option => [option.split(':')[0] ?? '', option]));
+  for (const { name = '', value } of config.options ?? [])
+    options.set(name, value === undefined ? name : `${name}:${value}`);
+  const nameservers = unique([...base.nameservers, ...(config.nameservers ?? [])]).slice(0, 3);
+  const searches = unique([...base.searches, ...(config.searches ?? [])]).slice(0, 32);
+  return [
+    ...(searches.length > 0 ? [`search ${searches.join(' ')}`] : []),
+    ...nameservers.map(server => `nameserver ${server}`),
+    ...(options.size > 0 ? [`options ${[...options.values()].join(' ')}`] : []),
+    '',
+  ].join('\n');
+}
+
+/** resolv.conf(5): the last `search` counts, options add up. */
+function parseResolvConf(text: string): Resolver {
+  const nameservers: string[] = [];
+  const options: string[] = [];
+  let searches: readonly string[] = [];
+  for (const line of text.split('\n')) {
+    const [word, ...values] = line.split(/[#;]/)[0]?.trim().split(/\s+/) ?? [];
+    if (word === 'nameserver' && values[0] !== undefined) nameservers.push(values[0]);
+    else if (word === 'search' || word === 'domain') searches = values;
+    else if (word === 'options') options.push(...values);
+  }
+  return { nameservers, searches, options };
+}
+
+function unique(values: readonly string[]): readonly string[] {
+  return [...new Set(values)];
+}

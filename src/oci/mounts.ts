@@ -1,0 +1,137 @@
+import type { Container, VolumeMount } from '../kube/types.generated.ts';
+import type { EffectiveSecurityContext } from '../security/effective.ts';
+import type { OciMount } from './config.ts';
+import type { PodPaths } from './pod-paths.ts';
+
+const SHM = '/dev/shm';
+
+/** The default mounts, in containerd's order and with its options; the CRI's /run is not among them. */
+export function systemMounts(context: EffectiveSecurityContext, paths: PodPaths): readonly OciMount[] {
+  const access = context.privileged ? 'rw' : 'ro';
+  // In a shared PID namespace the procfs is mounted once, by that namespace's PID 1.
+  const proc: OciMount =
+    context.namespaces.pid === 'pod'
+      ? {
+          destination: '/proc',
+          type: 'bind',
+          source: paths.proc,
+          options: ['bind', 'nosuid', 'noexec', 'nodev'],
+        }
+      : { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] };
+  return [
+    proc,
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
+    {
+      destination: '/sys/fs/cgroup',
+      type: 'cgroup',
+      source: 'cgroup',
+      options: ['nosuid', 'noexec', 'nodev', 'relatime', access],
+    },
+    // With the host's IPC namespace goes the host's /dev/shm.
+    {
+      destination: SHM,
+      type: 'bind',
+      source: context.namespaces.ipc === 'host' ? SHM : paths.shm,
+      options: ['rbind', 'rprivate', 'rw'],
+    },
+  ];
+}
+
+/** Files that the kubelet and the runtime manage; a volume mounted at the same place wins. */
+export function etcMounts(
+  container: Container,
+  context: EffectiveSecurityContext,
+  paths: PodPaths,
+): readonly OciMount[] {
+  const taken = new Set((container.volumeMounts ?? []).map(({ mountPath }) => mountPath));
+  const access = context.readOnlyRootFilesystem ? 'ro' : 'rw';
+  const file = (name: 'hosts' | 'hostname' | 'resolv.conf', mode: string): OciMount => ({
+    destination: `/etc/${name}`,
+    type: 'bind',
+    source: paths.etcFile(name),
+    options: ['rbind', 'rprivate', mode],
+  });
+  // The kubelet mounts /etc/hosts writable whatever the root is; the other two follow the root.
+  return [file('hosts', 'rw'), file('hostname', access), file('resolv.conf', access)].filter(
+    ({ destination }) => !taken.has(destination),
+  );
+}
+
+/** A volume as the runtime has prepared it. */
+export interface PreparedVolume {
+  readonly source: string;
+  readonly readOnly: boolean;
+}
+
+const PROPAGATION: Readonly<Record<string, string>> = {
+  None: 'rprivate',
+  HostToContainer: 'rslave',
+  Bidirectional: 'rshared',
+};
+
+/** The container's volumeMounts, parents before what is mounted below them. */
+export function volumeMounts(
+  container: Container,
+  volumes: ReadonlyMap<string, PreparedVolume>,
+): readonly OciMount[] {
+  const mounts = (container.volumeMounts ?? []).map(mount => volumeMount(mount, volumes.get(mount.name)));
+  return mounts.sort((a, b) => depth(a.destination) - depth(b.destination));
+}
+
+function volumeMount(mount: VolumeMount, volume: PreparedVolume | undefined): OciMount {
+  const source = volume?.source ?? '';
+  const isReadOnly = mount.readOnly === true || volume?.readOnly === true;
+  return {
+    destination: absolute(mount.mountPath),
+    type: 'bind',
+    source: mount.subPath === undefined || mount.subPath === '' ? source : `${source}/${mount.subPath}`,
+    options: ['rbind', PROPAGATION[mount.mountPropagation ?? 'None'] ?? 'rprivate', isReadOnly ? 'ro' : 'rw'],
+  };
+}
+
+/** The kubelet makes a relative mountPath absolute. */
+function absolute(path: string): string {
+  const clean = `/${path}`.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
+  return clean;
+}
+
+function depth(path: string): number {
+  return path.split('/').filter(part => part !== '').length;
+}
+
+/** subPath mounts: how to reach the source without leaving the volume, whose content is hostile. */
+export function subPaths(
+  container: Container,
+  volumes: ReadonlyMap<string, PreparedVolume>,
+): Readonly<Record<string, { root: string; path: string }>> {
+  const entries = (container.volumeMounts ?? [])
+    .filter(({ subPath }) => subPath !== undefined && subPath !== '')
+    .map(
+      mount =>
+        [
+          absolute(mount.mountPath),
+          { root: volumes.get(mount.name)?.source ?? '', path: mount.subPath ?? '' },
+        ] as const,
+    );
+  return Object.fromEntries(entries);
+}
+
+/** rootfsPropagation as containerd sets it: the strongest that a volume asks for. */
+export function rootfsPropagation(container: Container): string | undefined {
+  const asked = (container.volumeMounts ?? []).map(({ mountPropagation }) => mountPropagation);
+  if (asked.includes('Bidirectional')) return 'rshared';
+  return asked.includes('HostToContainer') ? 'rslave' : undefined;
+}

@@ -1,0 +1,56 @@
+/** Where podspace keeps its state. `run` may be forgotten at a reboot, `state` not. */
+export interface Roots {
+  readonly run: string;
+  readonly state: string;
+}
+
+export const DEFAULT_ROOTS: Roots = { run: '/run/podspace', state: '/var/lib/podspace' };
+
+/** `--root DIR` moves both. */
+export function rootsAt(directory: string): Roots {
+  return { run: `${directory}/run`, state: directory };
+}
+
+/** The files of one pod, by its uid. */
+export class PodPaths {
+  readonly roots: Roots;
+  readonly uid: string;
+  /** Small and short-lived: locks, namespace links, mount points of tmpfs volumes. */
+  readonly run: string;
+  /** What may grow: volumes and the containers' writable layers. */
+  readonly state: string;
+
+  constructor(roots: Roots, uid: string) {
+    this.roots = roots;
+    this.uid = uid;
+    this.run = `${roots.run}/pods/${uid}`;
+    this.state = `${roots.state}/pods/${uid}`;
+  }
+
+  namespace(type: string): string {
+    return `${this.run}/ns/${type}`;
+  }
+
+  get shm(): string {
+    return `${this.run}/shm`;
+  }
+
+  /** procfs of a shared PID namespace. */
+  get proc(): string {
+    return `${this.run}/proc`;
+  }
+
+  /** The directory a volume's files are in: on disk, or the mount point of a tmpfs. */
+  volume(name: string, isMemory: boolean): string {
+    return isMemory ? `${this.run}/volumes/${name}` : `${this.state}/volumes/${name}`;
+  }
+
+  etcFile(name: 'hosts' | 'hostname' | 'resolv.conf'): string {
+    return `${this.state}/etc/${name}`;
+  }
+
+  /** A container's writable layer; `attempt` counts its restarts. */
+  layer(container: string, attempt: number, part: 'upper' | 'work' | 'root'): string {
+    return `${this.state}/containers/${container}/${attempt}/${part}`;
+  }
+}
