@@ -8,7 +8,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -70,7 +69,9 @@ export class ImageStore {
 
   list(): readonly Image[] {
     if (!existsSync(this.#names)) return [];
-    const images = readdirSync(this.#names).map(file => this.#read(join(this.#names, file)));
+    const images = readdirSync(this.#names)
+      .filter(file => file.endsWith('.json'))
+      .map(file => this.#read(join(this.#names, file)));
     return images.filter(image => image !== undefined).sort((a, b) => a.reference.localeCompare(b.reference));
   }
 
@@ -209,23 +210,22 @@ function readUsers(rootfs: string): ImageUsers {
   }
 }
 
+/** Looked at through O_PATH first: opening a device or a FIFO of a hostile image must not even be tried. */
 function readRegular(root: number, path: string): string {
-  let fd: number;
+  let handle: number;
   try {
-    // O_NONBLOCK: a FIFO must not make the import wait for a writer.
-    fd = openInRoot(root, path, open('O_RDONLY', 'O_NONBLOCK', 'O_NOCTTY'));
+    handle = openInRoot(root, path, open('O_PATH'));
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EACCES', 'EXDEV'].includes(errnoCode(error) ?? ''))
-      return '';
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(errnoCode(error) ?? '')) return '';
     throw error;
   }
   try {
-    const { size } = fstatSync(fd);
-    if (!fstatSync(fd).isFile() || size > MAX_USER_FILE) return '';
-    const buffer = Buffer.alloc(size);
-    return buffer.toString('latin1', 0, readSync(fd, buffer, 0, size, 0));
+    const stat = fstatSync(handle);
+    return stat.isFile() && stat.size <= MAX_USER_FILE
+      ? readFileSync(`/proc/self/fd/${handle}`, 'latin1')
+      : '';
   } finally {
-    closeSync(fd);
+    closeSync(handle);
   }
 }
 

@@ -74,6 +74,8 @@ export function etcMounts(
 export interface PreparedVolume {
   readonly source: string;
   readonly readOnly: boolean;
+  /** Paths of the volume (`''`: itself) that are files, so that their mount point must be one too. */
+  readonly files?: readonly string[];
 }
 
 const PROPAGATION: Readonly<Record<string, string>> = {

@@ -16,7 +16,9 @@ export function connectPipes(b: ProgramBuilder, stdin: SlotOperand | undefined):
 /** A user who is not root must be able to open /dev/stdout again; /dev/null is the container's own. */
 export function ownStreams(b: ProgramBuilder, uid: number, isStdinOurs: boolean): void {
   for (const fd of isStdinOurs ? [0, 1, 2] : [1, 2]) {
-    b.call('fchown', [num(fd), num(uid), named(-1, '-1')], { ignore: ['EPERM', 'EROFS', 'EINVAL', 'EOPNOTSUPP'] });
+    b.call('fchown', [num(fd), num(uid), named(-1, '-1')], {
+      ignore: ['EPERM', 'EROFS', 'EINVAL', 'EOPNOTSUPP'],
+    });
   }
 }
 

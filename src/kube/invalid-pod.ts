@@ -1,0 +1,19 @@
+import { UserError } from '../base/errors.ts';
+import { type FieldError, formatFieldError, formatInvalid } from './field-error.ts';
+import type { ObjectSource } from './manifest.ts';
+import type { Pod } from './types.generated.ts';
+
+/** A pod that the API server would refuse: its own words, and below them where each field stands. */
+export class InvalidPodError extends UserError {
+  readonly errors: readonly FieldError[];
+
+  constructor(pod: Pod, source: ObjectSource, errors: readonly FieldError[]) {
+    const places = errors.map(error => {
+      const { line, column } = source.locate(error.path);
+      return `  ${source.file}:${line}:${column}: ${formatFieldError(error)}`;
+    });
+    super(`${formatInvalid('Pod', pod.metadata?.name ?? '', errors)}\n${[...new Set(places)].join('\n')}`);
+    this.name = 'InvalidPodError';
+    this.errors = errors;
+  }
+}

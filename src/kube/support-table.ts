@@ -1,0 +1,160 @@
+/** What podspace does with a field that is set. */
+export type SupportLevel =
+  /** It has its Kubernetes effect. */
+  | 'acted'
+  /** It says something about the cluster that one machine cannot contradict: accepted with a warning. */
+  | 'noted'
+  /** Plain data, or what is true on one machine anyway: accepted. */
+  | 'inert'
+  /** It would matter, and podspace does not do it yet: the pod is refused. */
+  | 'refused';
+
+export interface SupportRow {
+  readonly level: SupportLevel;
+  readonly reason: string;
+  /** The values that the level is about; any other is `acted`. */
+  readonly when?: (value: unknown) => boolean;
+}
+
+const acted = (reason = ''): SupportRow => ({ level: 'acted', reason });
+const noted = (reason: string, when?: SupportRow['when']): SupportRow => ({ level: 'noted', reason, when });
+const inert = (reason = ''): SupportRow => ({ level: 'inert', reason });
+const refused = (reason: string, when?: SupportRow['when']): SupportRow => ({
+  level: 'refused',
+  reason,
+  when,
+});
+
+const isTrue = (value: unknown): boolean => value === true;
+const isFalse = (value: unknown): boolean => value === false;
+const ONE_NODE = 'there is one machine and no scheduler';
+const NOT_YET = 'not supported yet';
+
+const PROBE = 'probes are not run yet';
+
+/** Rows for each kind of container; a field without one of its own is covered by the nearest one above it. */
+function containerRows(path: string): Readonly<Record<string, SupportRow>> {
+  const rows: Readonly<Record<string, SupportRow>> = {
+    name: acted(),
+    image: acted('from the local store'),
+    imagePullPolicy: inert('images come from the local store'),
+    command: acted(),
+    args: acted(),
+    workingDir: acted(),
+    env: acted(),
+    'env[].valueFrom.fileKeyRef': refused(NOT_YET),
+    'env[].valueFrom.resourceFieldRef': refused('resource limits are not enforced yet'),
+    envFrom: acted(),
+    ports: inert('information; a port is reachable wherever the network namespace is'),
+    'ports[].hostPort': refused('ports are not published yet; with hostNetwork they need not be'),
+    'ports[].hostIP': refused('ports are not published yet'),
+    resources: refused(NOT_YET),
+    'resources.limits': refused('limits are not enforced yet'),
+    'resources.requests': noted('requests only tell a scheduler where a pod fits'),
+    'resources.claims': refused(NOT_YET),
+    resizePolicy: refused('limits are not enforced yet'),
+    restartPolicy: acted('Always on an init container makes it a sidecar'),
+    restartPolicyRules: refused(NOT_YET),
+    volumeMounts: acted(),
+    'volumeMounts[].subPathExpr': refused(NOT_YET),
+    'volumeMounts[].recursiveReadOnly': refused(NOT_YET, value => value !== 'Disabled'),
+    volumeDevices: refused('block volumes need a storage provider'),
+    livenessProbe: refused(PROBE),
+    readinessProbe: noted('readiness only tells Services where to send traffic'),
+    startupProbe: refused(PROBE),
+    lifecycle: refused('hooks are not run yet'),
+    terminationMessagePath: noted(
+      'termination messages are not collected yet',
+      value => value !== '/dev/termination-log',
+    ),
+    terminationMessagePolicy: noted('termination messages are not collected yet', value => value !== 'File'),
+    stdin: noted('use run -i to connect standard input', isTrue),
+    stdinOnce: inert(),
+    tty: noted('use run -t to get a terminal', isTrue),
+    securityContext: acted(),
+    'securityContext.seLinuxOptions': refused(NOT_YET),
+    'securityContext.appArmorProfile': refused(NOT_YET, isConfined),
+    'securityContext.seccompProfile': refused('only Unconfined is supported yet', isConfined),
+    'securityContext.windowsOptions': inert('not interpreted on Linux'),
+    'securityContext.procMount': acted('Unmasked needs hostUsers: false, as Kubernetes says'),
+  };
+  return Object.fromEntries(Object.entries(rows).map(([field, row]) => [`${path}.${field}`, row]));
+}
+
+function isConfined(value: unknown): boolean {
+  return (value as { readonly type?: string } | undefined)?.type !== 'Unconfined';
+}
+
+/** Kinds of volumes; one that is not here is refused. */
+const VOLUMES: Readonly<Record<string, SupportRow>> = {
+  name: acted(),
+  emptyDir: acted(),
+  'emptyDir.medium': refused(
+    'only the default medium and Memory are supported yet',
+    value => value !== '' && value !== 'Memory',
+  ),
+  hostPath: acted(),
+  configMap: acted(),
+  secret: acted(),
+};
+
+/** Every field of a Pod, or the nearest one above it, in the order of the API. */
+export const SUPPORT: Readonly<Record<string, SupportRow>> = {
+  apiVersion: acted(),
+  kind: acted(),
+  metadata: inert('plain data; name, namespace, labels and annotations can be read by env fieldRef'),
+  status: inert('written by the system, never read'),
+  'spec.activeDeadlineSeconds': acted(),
+  'spec.affinity': noted(ONE_NODE),
+  'spec.automountServiceAccountToken': inert('no token is ever mounted'),
+  'spec.containers': acted(),
+  ...containerRows('spec.containers[]'),
+  'spec.dnsConfig': acted(),
+  'spec.dnsPolicy': acted('without a cluster DNS, ClusterFirst is the machine’s own resolver'),
+  'spec.enableServiceLinks': inert('there are no Services'),
+  'spec.ephemeralContainers': acted('refused by validation, as Kubernetes does at creation'),
+  'spec.hostAliases': acted(),
+  'spec.hostIPC': acted(),
+  'spec.hostNetwork': acted('with the host’s UTS namespace'),
+  'spec.hostPID': acted(),
+  'spec.hostUsers': refused('user namespaces are not supported yet', isFalse),
+  'spec.hostname': acted(),
+  'spec.hostnameOverride': acted(),
+  'spec.imagePullSecrets': noted('images come from the local store'),
+  'spec.initContainers': acted(),
+  ...containerRows('spec.initContainers[]'),
+  'spec.nodeName': noted(ONE_NODE),
+  'spec.nodeSelector': noted(ONE_NODE),
+  'spec.os': acted('linux only'),
+  'spec.overhead': noted(ONE_NODE),
+  'spec.preemptionPolicy': noted(ONE_NODE),
+  'spec.priority': noted(ONE_NODE),
+  'spec.priorityClassName': noted(ONE_NODE),
+  'spec.readinessGates': noted('readiness only tells Services where to send traffic'),
+  'spec.resourceClaims': refused(NOT_YET),
+  'spec.resources': refused('limits are not enforced yet'),
+  'spec.restartPolicy': acted(),
+  'spec.runtimeClassName': refused('podspace is the only runtime here'),
+  'spec.schedulerName': noted(ONE_NODE, value => value !== 'default-scheduler'),
+  'spec.schedulingGates': noted(ONE_NODE),
+  'spec.schedulingGroup': noted(ONE_NODE),
+  'spec.securityContext': acted(),
+  'spec.securityContext.appArmorProfile': refused(NOT_YET, isConfined),
+  'spec.securityContext.seLinuxChangePolicy': refused(NOT_YET),
+  'spec.securityContext.seLinuxOptions': refused(NOT_YET),
+  'spec.securityContext.seccompProfile': refused('only Unconfined is supported yet', isConfined),
+  'spec.securityContext.sysctls': refused(NOT_YET, value => Array.isArray(value) && value.length > 0),
+  'spec.securityContext.fsGroupChangePolicy': inert('it has no effect on the volume types there are'),
+  'spec.securityContext.windowsOptions': inert('not interpreted on Linux'),
+  'spec.serviceAccount': inert('no token is ever mounted'),
+  'spec.serviceAccountName': inert('no token is ever mounted'),
+  'spec.setHostnameAsFQDN': acted(),
+  'spec.shareProcessNamespace': acted(),
+  'spec.subdomain': acted(),
+  'spec.terminationGracePeriodSeconds': acted(),
+  'spec.tolerations': noted(ONE_NODE),
+  'spec.topologySpreadConstraints': noted(ONE_NODE),
+  'spec.volumes': acted(),
+  'spec.volumes[]': refused('this type of volume is not supported yet'),
+  ...Object.fromEntries(Object.entries(VOLUMES).map(([field, row]) => [`spec.volumes[].${field}`, row])),
+};

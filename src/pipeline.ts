@@ -1,0 +1,152 @@
+/**
+ * The stages in order, all of them pure. Read this first; each call's own folder says the rest.
+ *
+ *   decoded Pod ─▶ defaulted and valid Pod ─▶ EffectiveSecurityContext ─▶ OCI config ─▶ syscall program
+ */
+import { setDefaults } from './kube/defaults.ts';
+import { type PodObjects, resolveEnvironment } from './kube/environment.ts';
+import { InvalidPodError } from './kube/invalid-pod.ts';
+import type { LoadedPod } from './kube/manifest.ts';
+import { checkSupport } from './kube/support.ts';
+import type { Container, Pod } from './kube/types.generated.ts';
+import { validatePod } from './kube/validate.ts';
+import type { Arch } from './linux/arch.ts';
+import { MASKED_PATHS } from './linux/protected-paths.ts';
+import type { OciConfig, OciMount } from './oci/config.ts';
+import { generate } from './oci/generate.ts';
+import type { ImageDefaults } from './oci/image-config.ts';
+import { type PreparedVolume, subPaths } from './oci/mounts.ts';
+import type { PodPaths } from './oci/pod-paths.ts';
+import { type Compiled, compileContainer } from './program/compile.ts';
+import type { ContainerPlan } from './program/plan.ts';
+import { determineEffectiveSecurityContext, type EffectiveSecurityContext } from './security/effective.ts';
+import type { HostFacts } from './security/host-facts.ts';
+import type { IdentityError, ImageIdentity } from './security/identity.ts';
+
+/** The API server's part: defaults, then validation; and what podspace itself cannot do yet. Throws InvalidPodError. */
+export function acceptPod(
+  loaded: LoadedPod,
+  uid: string,
+  isLenient = false,
+): { readonly pod: Pod; readonly warnings: readonly string[] } {
+  const defaulted = setDefaults(loaded.pod);
+  const pod = { ...defaulted, metadata: { ...defaulted.metadata, uid } };
+  const errors = validatePod(pod);
+  if (errors.length > 0) throw new InvalidPodError(pod, loaded.source, errors);
+  const support = checkSupport(pod);
+  if (support.errors.length > 0 && !isLenient) throw new InvalidPodError(pod, loaded.source, support.errors);
+  const ignored = isLenient ? support.errors.map(({ path, detail }) => `${path} is ignored: ${detail}`) : [];
+  return { pod, warnings: [...support.warnings, ...ignored] };
+}
+
+/** What the runtime knows about one container before it starts. */
+export interface ContainerInput {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly image: {
+    readonly identity: ImageIdentity;
+    readonly defaults: ImageDefaults;
+    readonly layers: readonly string[];
+  };
+  readonly objects: PodObjects;
+  readonly host: HostFacts;
+  readonly paths: PodPaths;
+  readonly volumes: ReadonlyMap<string, PreparedVolume>;
+  readonly hostname: string;
+  readonly podIP: string;
+  readonly attempt: number;
+  readonly cgroupsPath: string;
+  readonly cgroupProcs: readonly string[];
+  readonly terminal: boolean;
+  readonly stdin: 'null' | 'pipe';
+  readonly arch: Arch;
+}
+
+export interface ContainerStages {
+  readonly security: EffectiveSecurityContext;
+  readonly oci: OciConfig;
+  readonly plan: ContainerPlan;
+  readonly compiled: Compiled;
+  readonly warnings: readonly string[];
+}
+
+/** All stages of one container; or why the kubelet would not create it. */
+export function compileStages(input: ContainerInput): ContainerStages | IdentityError {
+  const { pod, container, image, host, paths } = input;
+  const security = determineEffectiveSecurityContext(pod, container, image.identity, host);
+  if ('error' in security) return security;
+  const environment = resolveEnvironment(pod, container, input.objects, {
+    podIP: input.podIP,
+    hostIP: host.hostIP,
+    nodeName: host.hostname,
+  });
+  if ('error' in environment) return { reason: 'CreateContainerConfigError', error: environment.error };
+  const root = paths.layer(container.name, input.attempt, 'root');
+  const oci = generate({
+    ...input,
+    context: security,
+    image: image.defaults,
+    env: environment.env,
+    rootPath: root,
+  });
+  if (oci.process.args.length === 0) return { reason: 'CreateContainerError', error: 'no command specified' };
+  const plan = planContainer(input, security, oci);
+  return {
+    security,
+    oci,
+    plan,
+    compiled: compileContainer(plan, input.arch),
+    warnings: [...security.warnings, ...environment.warnings],
+  };
+}
+
+/** What the OCI config has no words for. */
+function planContainer(
+  input: ContainerInput,
+  security: EffectiveSecurityContext,
+  oci: OciConfig,
+): ContainerPlan {
+  const { paths, container, image } = input;
+  const layer = (part: 'upper' | 'work'): string =>
+    paths.layer(container.name, input.attempt, part).slice(paths.roots.state.length + 1);
+  return {
+    config: { ...oci, mounts: oci.mounts.flatMap(mount => realMounts(mount, input.host)) },
+    rootfs: {
+      kind: 'overlay',
+      base: paths.roots.state,
+      lower: image.layers,
+      upper: layer('upper'),
+      work: layer('work'),
+      mountPoint: oci.root.path,
+    },
+    runner: security.namespaces.pid === 'container' ? 'direct' : 'shim',
+    sandboxMounts: {
+      namespace: paths.namespace('mount'),
+      paths: [paths.shm, paths.proc, `${paths.run}/volumes`],
+    },
+    subPaths: subPaths(container, input.volumes),
+    maskedDirectories: oci.linux.maskedPaths.filter(
+      path => MASKED_PATHS[path as keyof typeof MASKED_PATHS] !== 'file',
+    ),
+    fileMounts: oci.mounts
+      .filter(({ destination, source }) => isFile(input, destination, source))
+      .map(({ destination }) => destination),
+    cgroupProcs: input.cgroupProcs,
+    stdin: input.stdin,
+  };
+}
+
+/** A mount of type "cgroup" is a word of the runtime-spec, not a filesystem: what it stands for depends on the machine. */
+function realMounts(mount: OciMount, host: HostFacts): readonly OciMount[] {
+  if (mount.type !== 'cgroup') return [mount];
+  return host.cgroupMounts.map(cgroup => ({ ...cgroup, options: [...cgroup.options, ...mount.options] }));
+}
+
+function isFile({ paths, volumes, container }: ContainerInput, destination: string, source: string): boolean {
+  if (source.startsWith(`${paths.state}/etc/`)) return true;
+  const mount = container.volumeMounts?.find(
+    ({ mountPath }) => mountPath.replace(/(.)\/$/, '$1') === destination,
+  );
+  const volume = mount === undefined ? undefined : volumes.get(mount.name);
+  return volume?.files?.includes(mount?.subPath ?? '') === true;
+}
