@@ -1,0 +1,164 @@
+import { closeSync, mkdirSync } from 'node:fs';
+import type { Container } from '../kube/types.generated.ts';
+import { type Child, execute, executeInShim, ProgramError } from '../native/execute.ts';
+import { rawSyscall } from '../native/libc.ts';
+import type { ContainerInput, ContainerStages } from '../pipeline.ts';
+import { compileStages } from '../pipeline.ts';
+import { type Cgroup, withCgroup } from './cgroups.ts';
+import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
+
+/** Our ends of what a started container reads and writes. */
+export interface ContainerStreams {
+  readonly stdin: number | undefined;
+  readonly stdout: number | undefined;
+  readonly stderr: number | undefined;
+  /** The master of its terminal, instead of the others. */
+  readonly terminal: number | undefined;
+}
+
+export interface StartedContainer {
+  readonly child: Child;
+  readonly stages: ContainerStages;
+  readonly streams: ContainerStreams;
+}
+
+/** Why a container did not start; `reason` is Kubernetes' word for it. */
+export class ContainerStartError extends Error {
+  readonly reason: 'CreateContainerConfigError' | 'CreateContainerError' | 'StartError';
+  /** The program and its results, where one ran. */
+  readonly programError: ProgramError | undefined;
+
+  constructor(reason: ContainerStartError['reason'], message: string, programError?: ProgramError) {
+    super(message, { cause: programError });
+    this.name = 'ContainerStartError';
+    this.reason = reason;
+    this.programError = programError;
+  }
+}
+
+/** Compiles and starts one container. On an error nothing is left open. */
+export function startContainer(
+  input: ContainerInput,
+  cgroup: Cgroup | undefined,
+  trace: boolean,
+): StartedContainer {
+  const stages = compileStages(input);
+  if ('error' in stages) throw new ContainerStartError(stages.reason, stages.error);
+  const { paths, container, attempt } = input;
+  for (const part of ['upper', 'work', 'root'] as const)
+    mkdirSync(paths.layer(container.name, attempt, part), {
+      recursive: true,
+      mode: part === 'upper' ? 0o755 : 0o700,
+    });
+  cgroup?.create();
+  return { ...launch(stages.compiled, stages.plan, { cgroup, trace, container: container.name }), stages };
+}
+
+interface LaunchOptions {
+  readonly cgroup: Cgroup | undefined;
+  readonly trace: boolean;
+  readonly container: string;
+  /** More parameters of the program. */
+  readonly parameters?: Readonly<Record<string, number>>;
+}
+
+/** Runs a program with fresh standard streams; also for exec. */
+export function launch(
+  compiled: ContainerStages['compiled'],
+  plan: {
+    readonly runner?: 'direct' | 'shim';
+    readonly stdin: 'null' | 'pipe';
+    readonly config: ContainerStages['oci'];
+  },
+  options: LaunchOptions,
+): { readonly child: Child; readonly streams: ContainerStreams } {
+  const theirs: Record<string, number> = {};
+  const ours: { -readonly [K in keyof ContainerStreams]: number | undefined } = {
+    stdin: undefined,
+    stdout: undefined,
+    stderr: undefined,
+    terminal: undefined,
+  };
+  let console: number | undefined;
+  const run = plan.runner === 'direct' ? execute : executeInShim;
+  try {
+    if (plan.config.process.terminal) [console, theirs.console] = makeSocketPair();
+    else connect(theirs, ours, plan);
+    const parameters = { ...theirs, ...options.parameters };
+    const child = withCgroup(options.cgroup, cgroup =>
+      run(compiled, { parameters, cgroup, timestamps: options.trace }),
+    );
+    if (console !== undefined) ours.terminal = receiveFd(console);
+    return { child, streams: ours };
+  } catch (error) {
+    for (const fd of Object.values(ours)) if (fd !== undefined) closeSync(fd);
+    throw error instanceof ProgramError
+      ? startError(error, options.container, plan.config.process.args[0] ?? '')
+      : error;
+  } finally {
+    for (const fd of Object.values(theirs)) closeSync(fd);
+    if (console !== undefined) closeSync(console);
+  }
+}
+
+function connect(
+  theirs: Record<string, number>,
+  ours: { -readonly [K in keyof ContainerStreams]: number | undefined },
+  plan: { readonly stdin: 'null' | 'pipe'; readonly runner?: string },
+): void {
+  for (const name of ['stdout', 'stderr'] as const) {
+    const pipe = makePipe();
+    theirs[name] = pipe.write;
+    ours[name] = pipe.read;
+  }
+  if (plan.stdin === 'pipe') {
+    const pipe = makePipe();
+    theirs.stdin = pipe.read;
+    ours.stdin = pipe.write;
+  } else if (plan.runner === undefined) theirs.stdin = emptyPipe();
+}
+
+/** An error of execve is about the command; anything else is about the set-up, and names the instruction. */
+function startError(error: ProgramError, container: string, command: string): ContainerStartError {
+  const { program, report } = error;
+  if (program.instructions[report.pc]?.name !== 'execve')
+    return new ContainerStartError('StartError', `container "${container}": ${error.message}`, error);
+  return new ContainerStartError(
+    'StartError',
+    `exec: ${JSON.stringify(command)}: ${execFailure(error, command)}`,
+    error,
+  );
+}
+
+/** As execvp(3) reports: a file that may not be executed anywhere in PATH counts more than one that is not there. */
+function execFailure({ program, report, errno }: ProgramError, command: string): string {
+  const tried = program.instructions.flatMap(({ name }, pc) =>
+    name === 'execve' ? [-(report.results[pc]?.result ?? 0)] : [],
+  );
+  const worst = tried.includes(13) ? 13 : errno;
+  if (worst === 13) return 'permission denied';
+  if (worst === 2)
+    return command.includes('/') ? 'no such file or directory' : 'executable file not found in $PATH';
+  if (worst === 8) return 'exec format error';
+  return ERRORS[worst] ?? `errno ${worst}`;
+}
+
+const ERRORS: Readonly<Record<number, string>> = {
+  20: 'not a directory',
+  40: 'too many levels of symbolic links',
+  7: 'argument list too long',
+  26: 'text file busy',
+  21: 'is a directory',
+};
+
+/** Sets a terminal's size, in characters. */
+export function resizeTerminal(master: number, columns: number, rows: number): void {
+  const size = Buffer.alloc(8);
+  size.writeUInt16LE(rows, 0);
+  size.writeUInt16LE(columns, 2);
+  rawSyscall('ioctl', master, 0x5414 /* TIOCSWINSZ */, size);
+}
+
+export function isSidecar(container: Container): boolean {
+  return container.restartPolicy === 'Always';
+}

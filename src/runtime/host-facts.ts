@@ -1,0 +1,67 @@
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism, hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { CAPABILITIES } from '../linux/capabilities.ts';
+import { CAP } from '../linux/constants.generated.ts';
+import { thermalThrottlePath } from '../linux/protected-paths.ts';
+import type { OciDevice } from '../oci/config.ts';
+import type { HostFacts } from '../security/host-facts.ts';
+import { cgroupMounts, detectCgroups } from './cgroups.ts';
+
+/** Reads what the pure stages must know about this machine. A few small files; the device list only when asked for. */
+export function gatherHostFacts(): HostFacts {
+  const bounding = BigInt(
+    `0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`,
+  );
+  const files = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  let devices: readonly OciDevice[] | undefined;
+  return {
+    capabilities: CAPABILITIES.filter(name => (bounding >> BigInt(CAP[name])) & 1n),
+    thermalThrottleCpus: existsSync(thermalThrottlePath(0))
+      ? Array.from({ length: availableParallelism() }, (_, cpu) => cpu)
+      : [],
+    maxOpenFiles: Number(files ?? 1024),
+    hostname: hostname(),
+    hostIP: hostAddress(),
+    etcHosts: readText('/etc/hosts'),
+    resolvConf: readText('/etc/resolv.conf'),
+    get devices() {
+      devices ??= hostDevices('/dev');
+      return devices;
+    },
+    cgroupMounts: cgroupMounts(detectCgroups()),
+  };
+}
+
+function readText(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+function hostAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? []);
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+}
+
+/** Directories and files of /dev that hold no device for a container (containerd's list). */
+const NOT_DEVICES = new Set(['pts', 'shm', 'fd', 'mqueue', '.lxc', '.lxd-mounts', '.udev', 'console']);
+
+/** Every device node of the host, for privileged containers. */
+function hostDevices(directory: string): readonly OciDevice[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap(entry => {
+    if (NOT_DEVICES.has(entry.name)) return [];
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) return hostDevices(path);
+    const type = entry.isCharacterDevice() ? 'c' : entry.isBlockDevice() ? 'b' : undefined;
+    if (type === undefined) return [];
+    const { rdev, mode, uid, gid } = lstatSync(path);
+    return [{ type, path, ...splitDevice(BigInt(rdev)), fileMode: mode & 0o7777, uid, gid }];
+  });
+}
+
+/** glibc's gnu_dev_major and gnu_dev_minor, for st_rdev as user space sees it. */
+function splitDevice(rdev: bigint): { readonly major: number; readonly minor: number } {
+  return {
+    major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn)),
+    minor: Number((rdev & 0xffn) | ((rdev >> 12n) & ~0xffn)),
+  };
+}

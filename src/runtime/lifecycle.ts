@@ -1,0 +1,304 @@
+import type { Image } from '../image/store.ts';
+import type { Container } from '../kube/types.generated.ts';
+import { SIG } from '../linux/constants.generated.ts';
+import { signalPidfd } from '../native/execute.ts';
+import type { ContainerInput } from '../pipeline.ts';
+import type { Cgroup } from './cgroups.ts';
+import { type Exit, waitForExit } from './child-exits.ts';
+import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
+import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
+import type { ContainerResult, PodResult } from './pod-result.ts';
+import { backOff, shouldRestart } from './restart.ts';
+import { ResultBuilder } from './result-builder.ts';
+import type { RunPodOptions } from './run-options.ts';
+import { readAll } from './streams.ts';
+
+export interface LifecycleHooks {
+  readonly images: ReadonlyMap<string, Image>;
+  cgroupOf(container: Container): Cgroup | undefined;
+  /** Writes down what runs, for other commands. */
+  record(containers: readonly ContainerRecord[]): void;
+}
+
+interface Running {
+  readonly container: Container;
+  readonly started: StartedContainer;
+  readonly record: ContainerRecord;
+  readonly ended: Promise<Exit>;
+}
+
+/** A kubelet waits at least this long before it kills. */
+const MIN_GRACE_SECONDS = 2;
+
+/**
+ * The life of one attached pod: init containers in order, sidecars, app containers side by side, restarts with back-off,
+ * and the end in the kubelet's order.
+ */
+export class PodLifecycle {
+  readonly #options: RunPodOptions;
+  readonly #input: (container: Container, attempt: number) => ContainerInput;
+  readonly #hooks: LifecycleHooks;
+  readonly #running = new Map<string, Running>();
+  readonly #results = new Map<string, ResultBuilder>();
+  readonly #stopping = new AbortController();
+  #termination: Promise<void> | undefined;
+  #reason: { readonly reason: string; readonly message: string } | undefined;
+
+  constructor(
+    options: RunPodOptions,
+    input: (container: Container, attempt: number) => ContainerInput,
+    hooks: LifecycleHooks,
+  ) {
+    this.#options = options;
+    this.#input = input;
+    this.#hooks = hooks;
+  }
+
+  async run(): Promise<PodResult> {
+    const { pod, signal } = this.#options;
+    const spec = pod.spec ?? { containers: [] };
+    const stop = (): void => void this.#terminate();
+    signal?.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted === true) stop();
+    const deadline = this.#startDeadline(spec.activeDeadlineSeconds);
+    const background: Promise<void>[] = [];
+    try {
+      let isInitialised = true;
+      for (const container of spec.initContainers ?? []) {
+        if (isSidecar(container)) background.push(this.#keepRunning(container));
+        else isInitialised = await this.#runToEnd(container, true);
+        if (!isInitialised || this.#isStopping) break;
+      }
+      if (isInitialised && !this.#isStopping)
+        await Promise.all(spec.containers.map(container => this.#runToEnd(container, false)));
+    } finally {
+      clearTimeout(deadline);
+      signal?.removeEventListener('abort', stop);
+      await this.#terminate();
+      await Promise.all(background);
+    }
+    return this.#result();
+  }
+
+  get #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  #startDeadline(seconds: number | undefined): NodeJS.Timeout | undefined {
+    if (seconds === undefined) return undefined;
+    return setTimeout(() => {
+      this.#reason = {
+        reason: 'DeadlineExceeded',
+        message: 'Pod was active on the node longer than the specified deadline',
+      };
+      void this.#terminate();
+    }, seconds * 1000);
+  }
+
+  /** Runs a container, again and again as its policy says; true if it ended well. */
+  async #runToEnd(container: Container, isInit: boolean): Promise<boolean> {
+    const result = this.#resultOf(container, isInit);
+    for (let attempt = 0; ; attempt++) {
+      const exit = await this.#attempt(container, attempt, result);
+      if (exit === undefined) return false;
+      if (this.#isStopping || !shouldRestart(this.#options.pod, container, exit.exitCode))
+        return exit.exitCode === 0;
+      if (!(await this.#waitBeforeRestart(container, attempt))) return false;
+    }
+  }
+
+  /** A sidecar: restarted for ever, and its exit codes never count. */
+  async #keepRunning(container: Container): Promise<void> {
+    const result = this.#resultOf(container, true);
+    for (let attempt = 0; !this.#isStopping; attempt++) {
+      const exit = await this.#attempt(container, attempt, result);
+      if (exit === undefined || this.#isStopping) return;
+      if (!(await this.#waitBeforeRestart(container, attempt))) return;
+    }
+  }
+
+  async #waitBeforeRestart(container: Container, attempt: number): Promise<boolean> {
+    const { observer, pod } = this.#options;
+    const seconds = backOff(attempt);
+    const { name, namespace, uid } = pod.metadata ?? {};
+    if (seconds > 0)
+      observer.onEvent?.(
+        'Warning',
+        'BackOff',
+        `Back-off restarting failed container ${container.name} in pod ${name}_${namespace}(${uid})`,
+      );
+    await delay(seconds * 1000, this.#stopping.signal);
+    return !this.#isStopping;
+  }
+
+  /** One start of a container to its exit; undefined if it did not start. */
+  async #attempt(container: Container, attempt: number, result: ResultBuilder): Promise<Exit | undefined> {
+    const { observer } = this.#options;
+    const cgroup = this.#hooks.cgroupOf(container);
+    const startedAt = new Date();
+    let started: StartedContainer;
+    try {
+      started = startContainer(this.#input(container, attempt), cgroup, this.#options.trace === true);
+    } catch (error) {
+      if (!(error instanceof ContainerStartError)) throw error;
+      if (error.programError !== undefined)
+        observer.onTrace?.(container.name, error.programError.program, error.programError.report);
+      observer.onEvent?.('Warning', 'Failed', `Error: ${error.message}`);
+      result.notStarted(error.reason, error.message);
+      return undefined;
+    }
+    if (attempt === 0)
+      for (const warning of started.stages.warnings)
+        observer.onWarning?.(`container "${container.name}": ${warning}`);
+    observer.onTrace?.(container.name, started.stages.compiled.program, started.child.report);
+    observer.onStarted?.(container.name, started.stages);
+    observer.onEvent?.('Normal', 'Started', 'Container started');
+    const streams = this.#readStreams(container, started, result);
+    const ended = waitForExit(started.child.pidfd);
+    this.#running.set(container.name, {
+      container,
+      started,
+      record: this.#recordOf(container, started, cgroup),
+      ended,
+    });
+    this.#record();
+    const exit = await ended;
+    const finishedAt = new Date();
+    this.#running.delete(container.name);
+    // What the main process left behind, where it was not PID 1 of a namespace of its own; it also holds the pipes.
+    cgroup?.kill();
+    await streams;
+    result.ended(exit, startedAt, finishedAt, attempt);
+    return exit;
+  }
+
+  #readStreams(container: Container, { streams }: StartedContainer, result: ResultBuilder): Promise<unknown> {
+    const { observer, attached } = this.#options;
+    if (attached?.name === container.name)
+      attached.connect?.({ stdin: streams.stdin, terminal: streams.terminal });
+    const read = (fd: number | undefined, stream: 'stdout' | 'stderr'): Promise<void> =>
+      fd === undefined
+        ? Promise.resolve()
+        : readAll(fd, chunk => {
+            result.output(stream, chunk);
+            observer.onOutput?.(container.name, stream, chunk);
+          });
+    return Promise.all([read(streams.stdout ?? streams.terminal, 'stdout'), read(streams.stderr, 'stderr')]);
+  }
+
+  #recordOf(
+    container: Container,
+    { child, stages }: StartedContainer,
+    cgroup: Cgroup | undefined,
+  ): ContainerRecord {
+    const image = this.#hooks.images.get(container.name);
+    return {
+      name: container.name,
+      image: image?.reference ?? '',
+      imageId: image?.id ?? '',
+      pid: child.pid,
+      startTime: startTimeOf(child.pid) ?? '',
+      process: stages.oci.process,
+      cgroup: cgroup?.path,
+    };
+  }
+
+  #record(): void {
+    this.#hooks.record([...this.#running.values()].map(({ record }) => record));
+  }
+
+  /** Sends a signal to the main process of every running container. */
+  signal(signal: number): void {
+    for (const { started } of this.#running.values()) signalPidfd(started.child.pidfd, signal);
+  }
+
+  /** Ends everything that runs: app containers first, sidecars after them in reverse order; TERM, grace period, KILL. */
+  #terminate(): Promise<void> {
+    this.#stopping.abort();
+    this.#termination ??= this.#endAll();
+    return this.#termination;
+  }
+
+  async #endAll(): Promise<void> {
+    const grace = Math.max(this.#options.pod.spec?.terminationGracePeriodSeconds ?? 30, MIN_GRACE_SECONDS);
+    const deadline = Date.now() + grace * 1000;
+    const all = [...this.#running.values()];
+    const sidecars = all.filter(({ container }) => isSidecar(container)).reverse();
+    await Promise.all(
+      all.filter(({ container }) => !isSidecar(container)).map(running => this.#end(running, deadline)),
+    );
+    for (const sidecar of sidecars)
+      await this.#end(sidecar, Math.max(deadline, Date.now() + MIN_GRACE_SECONDS * 1000));
+  }
+
+  async #end({ container, started, ended }: Running, deadline: number): Promise<void> {
+    const { pidfd } = started.child;
+    this.#options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${container.name}`);
+    signalPidfd(pidfd, stopSignal(this.#hooks.images.get(container.name)));
+    const kill = setTimeout(
+      () => {
+        if (this.#running.has(container.name)) signalPidfd(pidfd, SIG.SIGKILL);
+      },
+      Math.max(0, deadline - Date.now()),
+    );
+    const hurry = (): void => void (this.#running.has(container.name) && signalPidfd(pidfd, SIG.SIGKILL));
+    this.#options.killSignal?.addEventListener('abort', hurry, { once: true });
+    if (this.#options.killSignal?.aborted === true) hurry();
+    await ended;
+    this.#options.killSignal?.removeEventListener('abort', hurry);
+    clearTimeout(kill);
+  }
+
+  #resultOf(container: Container, isInit: boolean): ResultBuilder {
+    const result = new ResultBuilder(container.name, isInit, this.#options.capture === true);
+    this.#results.set(container.name, result);
+    return result;
+  }
+
+  #result(): PodResult {
+    const { pod } = this.#options;
+    const { uid = '', name = '', namespace = 'default' } = pod.metadata ?? {};
+    const containers = [...this.#results.values()].map(result => result.build());
+    return {
+      name,
+      namespace,
+      uid,
+      phase: this.#phase(containers),
+      reason: this.#reason?.reason,
+      message: this.#reason?.message,
+      containers,
+    };
+  }
+
+  /** Kubernetes' phase; sidecars do not count, and a container that could not be created leaves the pod Pending. */
+  #phase(containers: readonly ContainerResult[]): PodResult['phase'] {
+    const spec = this.#options.pod.spec ?? { containers: [] };
+    const sidecars = new Set((spec.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+    const counted = containers.filter(({ name }) => !sidecars.has(name));
+    if (this.#reason !== undefined) return 'Failed';
+    if (counted.some(({ exitCode, reason }) => exitCode === undefined && reason.startsWith('Create')))
+      return 'Pending';
+    const complete = spec.containers.every(({ name }) => this.#results.has(name));
+    return complete && counted.every(({ exitCode }) => exitCode === 0) ? 'Succeeded' : 'Failed';
+  }
+}
+
+function stopSignal(image: Image | undefined): number {
+  const word = image?.config.StopSignal ?? '';
+  const name = (word.startsWith('SIG') ? word : `SIG${word}`) as keyof typeof SIG;
+  if (/^\d+$/.test(word)) return Number(word);
+  return Object.hasOwn(SIG, name) ? SIG[name] : SIG.SIGTERM;
+}
+
+function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done);
+  });
+}

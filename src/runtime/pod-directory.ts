@@ -1,0 +1,248 @@
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { errnoCode, UserError } from '../base/errors.ts';
+import { LOCK } from '../linux/constants.generated.ts';
+import { flock } from '../native/libc.ts';
+import type { OciProcess } from '../oci/config.ts';
+import { PodPaths, type Roots } from '../oci/pod-paths.ts';
+
+/** A process that podspace started, so that a reused pid is not taken for it. */
+export interface ProcessRecord {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks after boot. */
+  readonly startTime: string;
+}
+
+export interface ContainerRecord extends ProcessRecord {
+  readonly name: string;
+  readonly image: string;
+  readonly imageId: string;
+  readonly process: OciProcess;
+  readonly cgroup: string | undefined;
+}
+
+/** What other podspace commands must know about a running pod: `pod.json` in its run directory. */
+export interface PodRecord {
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly createdAt: string;
+  readonly owner: ProcessRecord;
+  readonly pause: ProcessRecord | undefined;
+  readonly cgroup: string | undefined;
+  readonly images: readonly string[];
+  readonly containers: readonly ContainerRecord[];
+}
+
+/** Locks a file for as long as this process lives; undefined while another one holds it. */
+function lockFile(path: string): number | undefined {
+  for (;;) {
+    const fd = openSync(path, 'a', 0o600);
+    if (!flock(fd, LOCK.LOCK_EX | LOCK.LOCK_NB)) {
+      closeSync(fd);
+      return undefined;
+    }
+    // The holder before us may have removed the file between our open and our lock: then this lock guards nothing.
+    if (existsSync(path) && fstatSync(fd).ino === statSync(path).ino) return fd;
+    closeSync(fd);
+  }
+}
+
+/** Creates what a path's parents lack; another command may be removing empty ones at this moment. */
+function makeDirectory(path: string): void {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      return;
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
+    }
+  }
+}
+
+/** The directories of a pod that this process runs. Its lock says to others that it is alive. */
+export class PodDirectory {
+  readonly paths: PodPaths;
+  readonly #lock: number;
+  readonly #nameLock: number;
+  readonly #nameFile: string;
+
+  private constructor(paths: PodPaths, nameFile: string, nameLock: number, lock: number) {
+    this.paths = paths;
+    this.#nameFile = nameFile;
+    this.#nameLock = nameLock;
+    this.#lock = lock;
+  }
+
+  /** Claims the pod's name, and makes its directories. Throws a UserError if a running pod has that name. */
+  static create(roots: Roots, uid: string, namespace: string, name: string): PodDirectory {
+    const paths = new PodPaths(roots, uid);
+    const names = join(roots.run, 'names');
+    const nameFile = join(names, `${namespace}_${name}`);
+    makeDirectory(names);
+    const nameLock = retryWhileMissing(() => lockFile(nameFile), names);
+    if (nameLock === undefined)
+      throw new UserError(`pods "${name}" already exists`, { hint: 'podspace ps shows the pods that run' });
+    makeDirectory(join(roots.run, 'pods'));
+    // Locked before it appears under its name: gc must never see a live pod without its lock.
+    const temporary = join(roots.run, 'pods', `.${uid}`);
+    makeDirectory(temporary);
+    const lock = lockFile(join(temporary, 'lock'));
+    if (lock === undefined) throw new Error(`bug in podspace: ${temporary} is locked`);
+    mkdirSync(join(temporary, 'ns'), { mode: 0o700 });
+    renameSync(temporary, paths.run);
+    makeDirectory(paths.state);
+    return new PodDirectory(paths, nameFile, nameLock, lock);
+  }
+
+  write(record: PodRecord): void {
+    const temporary = join(this.paths.run, '.pod.json');
+    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
+    renameSync(temporary, join(this.paths.run, 'pod.json'));
+  }
+
+  /** Removes everything of the pod, and the directories above that are empty then. */
+  remove(): void {
+    removePodFiles(this.paths);
+    unlinkSync(this.#nameFile);
+    closeSync(this.#nameLock);
+    closeSync(this.#lock);
+    removeEmpty(this.paths.roots);
+  }
+}
+
+function retryWhileMissing<T>(body: () => T, directory: string): T {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return body();
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
+      makeDirectory(directory);
+    }
+  }
+}
+
+export function removePodFiles(paths: PodPaths): void {
+  rmSync(paths.state, { recursive: true, force: true });
+  rmSync(paths.run, { recursive: true, force: true });
+}
+
+/** Leaves no empty directory behind; images and whatever else is there keep theirs. */
+export function removeEmpty(roots: Roots): void {
+  for (const directory of [
+    join(roots.run, 'pods'),
+    join(roots.run, 'names'),
+    roots.run,
+    join(roots.state, 'pods'),
+    roots.state,
+  ]) {
+    try {
+      rmdirSync(directory);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EROFS'].includes(errnoCode(error) ?? '')) throw error;
+    }
+  }
+}
+
+/** A pod found on this machine; `isAlive` while the command that runs it lives. */
+export interface FoundPod {
+  readonly paths: PodPaths;
+  readonly isAlive: boolean;
+  /** Missing while the pod is being made, or if its file is damaged. */
+  readonly record: PodRecord | undefined;
+}
+
+export function findPods(roots: Roots): readonly FoundPod[] {
+  const uids = new Set(
+    [...list(join(roots.run, 'pods')), ...list(join(roots.state, 'pods'))].map(name =>
+      name.replace(/^\./, ''),
+    ),
+  );
+  return [...uids].map(uid => {
+    const paths = new PodPaths(roots, uid);
+    const run = existsSync(paths.run) ? paths.run : join(dirname(paths.run), `.${uid}`);
+    return { paths, isAlive: isLocked(join(run, 'lock')), record: readRecord(join(run, 'pod.json')) };
+  });
+}
+
+function list(directory: string): readonly string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
+}
+
+export function isLocked(path: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+  try {
+    return !flock(fd, LOCK.LOCK_SH | LOCK.LOCK_NB);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readRecord(path: string): PodRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as PodRecord;
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Field 22 of /proc/PID/stat; undefined if there is no such process. proc_pid_stat(5): the name may hold anything. */
+export function startTimeOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(errnoCode(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+export function isSameProcess(record: ProcessRecord): boolean {
+  return startTimeOf(record.pid) === record.startTime;
+}
+
+/** The running pod of that name (`NAME`, `NAMESPACE/NAME` or its uid). */
+export function findRunningPod(
+  roots: Roots,
+  name: string,
+): { readonly paths: PodPaths; readonly record: PodRecord } {
+  const alive = findPods(roots).flatMap(({ paths, isAlive, record }) =>
+    isAlive && record !== undefined ? [{ paths, record }] : [],
+  );
+  const found = alive.filter(({ record }) =>
+    [record.name, `${record.namespace}/${record.name}`, record.uid].includes(name),
+  );
+  if (found.length > 1) {
+    throw new UserError(`pod "${name}" is ambiguous`, {
+      hint: found.map(({ record }) => `${record.namespace}/${record.name}`).join(', '),
+    });
+  }
+  if (found[0] === undefined) {
+    const names = alive.map(({ record }) => record.name);
+    throw new UserError(`pods "${name}" not found`, {
+      hint: names.length === 0 ? 'no pod is running' : `running: ${names.join(', ')}`,
+    });
+  }
+  return found[0];
+}

@@ -1,0 +1,41 @@
+/** How one container of a pod ended; the words are those of its status in the API. */
+export interface ContainerResult {
+  readonly name: string;
+  readonly init: boolean;
+  /** `Completed`, `Error`, `StartError`…; for a container that never ran, its waiting reason. */
+  readonly reason: string;
+  readonly message: string | undefined;
+  /** As Kubernetes counts: the exit status, or 128 + signal; undefined if it never ran. */
+  readonly exitCode: number | undefined;
+  readonly signal: number | undefined;
+  /** RFC 3339; undefined if it never ran. */
+  readonly startedAt: string | undefined;
+  readonly finishedAt: string | undefined;
+  readonly restartCount: number;
+  /** Processor time in microseconds, over all attempts. */
+  readonly cpuMicroseconds: number;
+  /** Peak resident set in bytes. */
+  readonly maxRss: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface PodResult {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly phase: 'Pending' | 'Succeeded' | 'Failed';
+  /** Why the pod as a whole failed: `DeadlineExceeded`, `FailedMount`… */
+  readonly reason: string | undefined;
+  readonly message: string | undefined;
+  readonly containers: readonly ContainerResult[];
+}
+
+/** The exit code of a command that ran the pod: the first container's that is not zero, in the order of the spec. */
+export function exitCodeOf(result: PodResult): number {
+  const failed =
+    result.containers.find(({ exitCode, init }) => exitCode !== undefined && exitCode !== 0 && !init) ??
+    result.containers.find(({ exitCode }) => exitCode !== undefined && exitCode !== 0);
+  if (failed?.exitCode !== undefined) return failed.exitCode;
+  return result.phase === 'Succeeded' ? 0 : 1;
+}

@@ -1,0 +1,174 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { UserError } from '../base/errors.ts';
+import type { Image } from '../image/store.ts';
+import type { Container, Pod } from '../kube/types.generated.ts';
+import { hostArch } from '../native/library.ts';
+import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
+import type { PreparedVolume } from '../oci/mounts.ts';
+import type { ContainerInput } from '../pipeline.ts';
+import { Cgroup, detectCgroups } from './cgroups.ts';
+import { Cleanup } from './cleanup.ts';
+import { PodLifecycle } from './lifecycle.ts';
+import { PodDirectory, startTimeOf } from './pod-directory.ts';
+import type { ContainerResult, PodResult } from './pod-result.ts';
+import type { RunPodOptions } from './run-options.ts';
+import { createSandbox } from './sandbox.ts';
+import { fillVolumes, prepareVolumes, VolumeError } from './volumes.ts';
+
+/** Where podspace keeps its own cgroups, below the root of the hierarchy. */
+const CGROUP = 'podspace';
+
+/**
+ * Runs a pod to its end and leaves nothing behind. What the pod does wrong is in the result; a UserError is thrown for
+ * what keeps it from being tried at all (a missing image, a name in use).
+ */
+export async function runPod(options: RunPodOptions): Promise<PodResult> {
+  const { pod, roots, host } = options;
+  const { uid = '', name = '', namespace = 'default' } = pod.metadata ?? {};
+  const images = findImages(options);
+  const names = podNames(pod, host);
+  if ('error' in names)
+    return failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
+  const cleanup = new Cleanup();
+  try {
+    const directory = PodDirectory.create(roots, uid, namespace, name);
+    cleanup.add('files of the pod', () => directory.remove());
+    const cgroup = createCgroup(uid, cleanup);
+    const { paths } = directory;
+    const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
+    const prepared = prepareVolumes(pod, paths);
+    writeEtcFiles(paths.etcFile('hosts').replace(/\/hosts$/, ''), {
+      hosts: etcHosts(pod, names, podIP, host),
+      hostname: `${names.hostname}\n`,
+      'resolv.conf': resolvConf(pod, host),
+    });
+    const sandbox = createSandbox(
+      pod,
+      paths,
+      names.nodename,
+      cgroup === undefined ? undefined : new Cgroup(`${cgroup.path}/pause`, cgroup.isV2),
+      cleanup,
+    );
+    const volumes = fillVolumes(pod, options.objects, prepared, sandbox.directory);
+    const input = (container: Container, attempt: number): ContainerInput => ({
+      pod,
+      container,
+      attempt,
+      image: imageInput(options, images, container),
+      objects: options.objects,
+      host,
+      paths,
+      volumes: volumes as ReadonlyMap<string, PreparedVolume>,
+      hostname: names.hostname,
+      podIP,
+      cgroupsPath: `/${CGROUP}/${uid}/${container.name}`,
+      cgroupProcs: containerCgroup(cgroup, container)?.procsFiles ?? [],
+      terminal: options.attached?.name === container.name && options.attached.terminal,
+      stdin:
+        options.attached?.name === container.name && options.attached.connect !== undefined ? 'pipe' : 'null',
+      arch: hostArch(),
+    });
+    const lifecycle = new PodLifecycle(options, input, {
+      images,
+      cgroupOf: container => containerCgroup(cgroup, container),
+      record: containers =>
+        directory.write({
+          uid,
+          name,
+          namespace,
+          createdAt: new Date().toISOString(),
+          owner: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
+          pause:
+            sandbox.pause === undefined
+              ? undefined
+              : { pid: sandbox.pause.pid, startTime: startTimeOf(sandbox.pause.pid) ?? '' },
+          cgroup: cgroup?.path,
+          images: [...images.values()].map(({ id }) => id),
+          containers,
+        }),
+    });
+    options.onSignals?.(signal => lifecycle.signal(signal));
+    return await lifecycle.run();
+  } catch (error) {
+    if (error instanceof VolumeError) return failed(pod, 'FailedMount', error.message);
+    throw error;
+  } finally {
+    await cleanup.run();
+  }
+}
+
+function failed(pod: Pod, reason: string, message: string): PodResult {
+  const { uid = '', name = '', namespace = 'default' } = pod.metadata ?? {};
+  const containers: ContainerResult[] = [];
+  return { name, namespace, uid, phase: 'Pending', reason, message, containers };
+}
+
+/** Every image of the pod, before anything is made. */
+function findImages({ pod, images }: RunPodOptions): ReadonlyMap<string, Image> {
+  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+  return new Map(
+    containers.map(({ name, image = '' }) => {
+      const found = images.get(image);
+      if (found !== undefined) return [name, found] as const;
+      const known = images.list().map(({ reference }) => reference);
+      throw new UserError(`container "${name}": image "${image}" is not in the local store`, {
+        hint:
+          known.length === 0
+            ? 'podspace image import NAME DIR|TAR brings one in'
+            : `there are: ${known.join(', ')}`,
+      });
+    }),
+  );
+}
+
+function imageInput(
+  { images }: RunPodOptions,
+  found: ReadonlyMap<string, Image>,
+  container: Container,
+): ContainerInput['image'] {
+  const image = found.get(container.name);
+  if (image === undefined) throw new Error(`bug in podspace: no image for ${container.name}`);
+  const { config, users } = image;
+  return {
+    identity: { user: config.User, passwd: users.passwd, group: users.group },
+    defaults: {
+      entrypoint: config.Entrypoint,
+      cmd: config.Cmd,
+      env: config.Env,
+      workingDir: config.WorkingDir,
+    },
+    layers: [images.rootfs(image)],
+  };
+}
+
+function writeEtcFiles(directory: string, files: Readonly<Record<string, string>>): void {
+  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  for (const [name, text] of Object.entries(files))
+    writeFileSync(`${directory}/${name}`, text, { mode: 0o644 });
+}
+
+function createCgroup(uid: string, cleanup: Cleanup): Cgroup | undefined {
+  const { root, isV2 } = detectCgroups();
+  if (root === undefined) return undefined;
+  const cgroup = new Cgroup(`${root}/${CGROUP}/${uid}`, isV2);
+  cgroup.create();
+  cleanup.add('cgroup of the pod', async () => {
+    cgroup.kill();
+    await removeCgroup(cgroup);
+    new Cgroup(`${root}/${CGROUP}`, isV2).removeIfEmpty();
+  });
+  return cgroup;
+}
+
+/** A killed process leaves its cgroup a moment after the kill. */
+export async function removeCgroup(cgroup: Cgroup): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    if (cgroup.remove()) return;
+    await new Promise(resolve => setTimeout(resolve, Math.min(1 + attempt, 20)));
+  }
+  throw new Error(`cgroup ${cgroup.path} still has processes: ${cgroup.processes().join(', ')}`);
+}
+
+function containerCgroup(pod: Cgroup | undefined, container: Container): Cgroup | undefined {
+  return pod === undefined ? undefined : new Cgroup(`${pod.path}/${container.name}`, pod.isV2);
+}

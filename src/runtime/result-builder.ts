@@ -1,0 +1,83 @@
+import { StringDecoder } from 'node:string_decoder';
+import type { Exit } from './child-exits.ts';
+import type { ContainerResult } from './pod-result.ts';
+import type { OutputStream } from './run-options.ts';
+
+/** containerd's exit code of a container that could not be started. */
+const START_ERROR = 128;
+
+/** Collects what is known of one container over its attempts. */
+export class ResultBuilder {
+  readonly #name: string;
+  readonly #init: boolean;
+  readonly #decoders: Readonly<Record<OutputStream, StringDecoder>> | undefined;
+  readonly #text = { stdout: '', stderr: '' };
+  #state: Pick<
+    ContainerResult,
+    'reason' | 'message' | 'exitCode' | 'signal' | 'startedAt' | 'finishedAt' | 'restartCount'
+  > = {
+    reason: 'ContainerCreating',
+    message: undefined,
+    exitCode: undefined,
+    signal: undefined,
+    startedAt: undefined,
+    finishedAt: undefined,
+    restartCount: 0,
+  };
+  #cpuMicroseconds = 0;
+  #maxRss = 0;
+
+  constructor(name: string, init: boolean, capture: boolean) {
+    this.#name = name;
+    this.#init = init;
+    this.#decoders = capture
+      ? { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') }
+      : undefined;
+  }
+
+  output(stream: OutputStream, chunk: Buffer): void {
+    if (this.#decoders !== undefined) this.#text[stream] += this.#decoders[stream].write(chunk);
+  }
+
+  notStarted(reason: string, message: string): void {
+    const now = new Date().toISOString();
+    const exitCode = reason === 'StartError' ? START_ERROR : undefined;
+    this.#state = {
+      ...this.#state,
+      reason,
+      message,
+      exitCode,
+      signal: undefined,
+      startedAt: undefined,
+      finishedAt: exitCode === undefined ? undefined : now,
+    };
+  }
+
+  ended(exit: Exit, startedAt: Date, finishedAt: Date, restartCount: number): void {
+    this.#cpuMicroseconds += exit.cpuMicroseconds;
+    this.#maxRss = Math.max(this.#maxRss, exit.maxRss);
+    this.#state = {
+      reason: exit.exitCode === 0 ? 'Completed' : 'Error',
+      message: undefined,
+      exitCode: exit.exitCode,
+      signal: exit.signal,
+      startedAt: startedAt.toISOString(),
+      finishedAt: finishedAt.toISOString(),
+      restartCount,
+    };
+  }
+
+  build(): ContainerResult {
+    const rest = (stream: OutputStream): string =>
+      this.#text[stream] + (this.#decoders?.[stream].end() ?? '');
+    return {
+      name: this.#name,
+      init: this.#init,
+      ...this.#state,
+      cpuMicroseconds: this.#cpuMicroseconds,
+      maxRss: this.#maxRss,
+      stdout: rest('stdout'),
+      stderr: rest('stderr'),
+    };
+  }
+}

@@ -1,0 +1,49 @@
+import type { ImageStore } from '../image/store.ts';
+import type { PodObjects } from '../kube/environment.ts';
+import type { Pod } from '../kube/types.generated.ts';
+import type { Roots } from '../oci/pod-paths.ts';
+import type { ContainerStages } from '../pipeline.ts';
+import type { Report } from '../program/decode.ts';
+import type { VerifiedProgram } from '../program/program.ts';
+import type { HostFacts } from '../security/host-facts.ts';
+
+export type OutputStream = 'stdout' | 'stderr';
+
+/** What a caller can watch while a pod runs. None of them may throw. */
+export interface PodObserver {
+  onOutput?(container: string, stream: OutputStream, chunk: Buffer): void;
+  /** In the words of a node's events: type, reason, message. */
+  onEvent?(type: 'Normal' | 'Warning', reason: string, message: string): void;
+  onWarning?(message: string): void;
+  /** Each program that was executed, with its results. */
+  onTrace?(container: string, program: VerifiedProgram, report: Report): void;
+  onStarted?(container: string, stages: ContainerStages): void;
+}
+
+/** The container that is connected to the caller's own streams. */
+export interface AttachedContainer {
+  readonly name: string;
+  readonly terminal: boolean;
+  /** Called with the writer of its stdin, or the terminal's master, when it starts. */
+  connect?(streams: { readonly stdin: number | undefined; readonly terminal: number | undefined }): void;
+}
+
+export interface RunPodOptions {
+  /** Accepted by the pipeline: defaulted, valid, with a uid. */
+  readonly pod: Pod;
+  readonly objects: PodObjects;
+  readonly images: ImageStore;
+  readonly host: HostFacts;
+  readonly roots: Roots;
+  readonly observer: PodObserver;
+  readonly attached?: AttachedContainer;
+  readonly trace?: boolean;
+  /** Ends the pod: SIGTERM, the grace period, SIGKILL. */
+  readonly signal?: AbortSignal;
+  /** Ends it at once: SIGKILL. Only looked at after `signal`. */
+  readonly killSignal?: AbortSignal;
+  /** Keep the output for the result. */
+  readonly capture?: boolean;
+  /** Hands the caller a way to send signals to the main processes. */
+  readonly onSignals?: (send: (signal: number) => void) => void;
+}

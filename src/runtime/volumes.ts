@@ -1,0 +1,148 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { UserError } from '../base/errors.ts';
+import type { PodObjects } from '../kube/environment.ts';
+import { parseQuantity } from '../kube/quantity.ts';
+import type { Pod, Volume } from '../kube/types.generated.ts';
+import { volumeFiles } from '../kube/volume-files.ts';
+import type { PreparedVolume } from '../oci/mounts.ts';
+import type { PodPaths } from '../oci/pod-paths.ts';
+
+/** A volume that cannot be set up: the pod stays `ContainerCreating`, with a FailedMount event that says this. */
+export class VolumeError extends UserError {
+  constructor(volume: Volume, message: string) {
+    super(`MountVolume.SetUp failed for volume "${volume.name}" : ${message}`);
+    this.name = 'VolumeError';
+  }
+}
+
+/** Volumes that live in memory: tmpfs mounts that the sandbox makes. Secrets never touch the disk (as on a node). */
+export function isMemory(volume: Volume): boolean {
+  return volume.emptyDir?.medium === 'Memory' || volume.secret !== undefined;
+}
+
+/** tmpfs(5) options of a memory volume. */
+export function tmpfsOptions(volume: Volume): string {
+  const size =
+    volume.emptyDir?.sizeLimit === undefined ? undefined : parseQuantity(volume.emptyDir.sizeLimit);
+  return size === undefined ? 'mode=1777' : `mode=1777,size=${size}`;
+}
+
+/** Makes what can be made before the sandbox: directories on disk, mount points, and the checks of hostPath types. */
+export function prepareVolumes(pod: Pod, paths: PodPaths): ReadonlyMap<string, PreparedVolume> {
+  return new Map(
+    (pod.spec?.volumes ?? []).map(volume => [volume.name, prepareVolume(volume, paths)] as const),
+  );
+}
+
+function prepareVolume(volume: Volume, paths: PodPaths): PreparedVolume {
+  if (volume.hostPath !== undefined)
+    return prepareHostPath(volume, volume.hostPath.path, volume.hostPath.type ?? '');
+  const source = paths.volume(volume.name, isMemory(volume));
+  mkdirSync(source, { recursive: true, mode: 0o700 });
+  // The kubelet's emptyDir is world-writable, whatever the umask.
+  if (volume.emptyDir !== undefined) chmodSync(source, 0o777);
+  else chmodSync(source, 0o755);
+  return { source, readOnly: volume.configMap !== undefined || volume.secret !== undefined };
+}
+
+type Check = {
+  readonly is: (stat: NonNullable<ReturnType<typeof statSync>>) => boolean;
+  readonly what: string;
+};
+
+const HOST_PATH_CHECKS: Readonly<Record<string, Check>> = {
+  Directory: { is: stat => stat.isDirectory(), what: 'a directory' },
+  DirectoryOrCreate: { is: stat => stat.isDirectory(), what: 'a directory' },
+  File: { is: stat => stat.isFile(), what: 'a file' },
+  FileOrCreate: { is: stat => stat.isFile(), what: 'a file' },
+  Socket: { is: stat => stat.isSocket(), what: 'a socket file' },
+  CharDevice: { is: stat => stat.isCharacterDevice(), what: 'a character device' },
+  BlockDevice: { is: stat => stat.isBlockDevice(), what: 'a block device' },
+};
+
+function prepareHostPath(volume: Volume, path: string, type: string): PreparedVolume {
+  if (!existsSync(path)) {
+    if (type === 'FileOrCreate') closeSync(openSync(path, 'a', 0o644));
+    // With no type at all it is the runtime that makes the directory.
+    else if (type === 'DirectoryOrCreate' || type === '') mkdirSync(path, { recursive: true, mode: 0o755 });
+  }
+  const stat = statSync(path, { throwIfNoEntry: false });
+  const check = HOST_PATH_CHECKS[type];
+  if (check !== undefined && (stat === undefined || !check.is(stat)))
+    throw new VolumeError(volume, `hostPath type check failed: ${path} is not ${check.what}`);
+  return { source: path, readOnly: false, files: stat?.isDirectory() === false ? [''] : [] };
+}
+
+/**
+ * Fills configMap and secret volumes and gives emptyDirs to fsGroup. `directory` maps a memory volume's path to where
+ * this process can write to it.
+ */
+export function fillVolumes(
+  pod: Pod,
+  objects: PodObjects,
+  prepared: ReadonlyMap<string, PreparedVolume>,
+  directory: (path: string) => string,
+): ReadonlyMap<string, PreparedVolume> {
+  const fsGroup = pod.spec?.securityContext?.fsGroup;
+  const volumes = new Map(prepared);
+  for (const volume of pod.spec?.volumes ?? []) {
+    const made = prepared.get(volume.name);
+    if (made === undefined || volume.hostPath !== undefined) continue;
+    const target = directory(made.source);
+    if (volume.emptyDir === undefined)
+      volumes.set(volume.name, { ...made, files: writeFiles(pod, volume, objects, target) });
+    // fsGroup never reaches a hostPath.
+    if (fsGroup !== undefined) ownByGroup(target, fsGroup, made.readOnly);
+  }
+  return volumes;
+}
+
+/** The kubelet's atomic writer: files in a dated directory, `..data` linking to it, and links to `..data` for each. */
+function writeFiles(pod: Pod, volume: Volume, objects: PodObjects, target: string): readonly string[] {
+  const content = volumeFiles(pod, volume, objects);
+  if ('error' in content) throw new VolumeError(volume, content.error);
+  const dated = `..${new Date().toISOString().replace(/[-:]/g, '_').replace('T', '_').replace(/Z$/, '')}`;
+  mkdirSync(join(target, dated), { mode: 0o755 });
+  for (const { path, mode, data } of content.files) {
+    const file = join(target, dated, path);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+    writeFileSync(file, data);
+    chmodSync(file, mode);
+  }
+  symlinkSync(dated, join(target, '..data_tmp'));
+  renameSync(join(target, '..data_tmp'), join(target, '..data'));
+  for (const name of new Set(content.files.map(({ path }) => path.split('/')[0] ?? '')))
+    symlinkSync(`..data/${name}`, join(target, name));
+  return content.files.map(({ path }) => path);
+}
+
+/** SetVolumeOwnership: the group owns everything, may write unless the volume is read-only, and new files inherit it. */
+function ownByGroup(path: string, gid: number, isReadOnly: boolean): void {
+  const [directoryBits, fileBits] = isReadOnly ? [0o2550, 0o440] : [0o2770, 0o660];
+  const { mode } = statSync(path);
+  chownSync(path, 0, gid);
+  chmodSync(path, (mode & 0o7777) | directoryBits);
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const child = join(path, entry.name);
+    if (entry.isDirectory()) ownByGroup(child, gid, isReadOnly);
+    else if (entry.isSymbolicLink()) lchownSync(child, 0, gid);
+    else {
+      chownSync(child, 0, gid);
+      chmodSync(child, (statSync(child).mode & 0o7777) | fileBits);
+    }
+  }
+}
