@@ -28,6 +28,7 @@ const KINDS = {
   'rbac.authorization.k8s.io/v1/RoleBinding': 'rbac.authorization.k8s.io/v1/RoleBinding',
   'rbac.authorization.k8s.io/v1/ClusterRoleBinding': 'rbac.authorization.k8s.io/v1/ClusterRoleBinding',
   'policy/v1beta1/PodSecurityPolicy': 'policy/v1beta1/PodSecurityPolicy',
+  'extensions/v1beta1/PodSecurityPolicy': 'extensions/v1beta1/PodSecurityPolicy',
 };
 
 /** Scalars of the API machinery that are no objects to the decoder. */

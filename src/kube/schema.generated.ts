@@ -255,4 +255,5 @@ export const KINDS: Readonly<Record<string, string>> = {
   'rbac.authorization.k8s.io/v1/RoleBinding': 'RoleBinding',
   'rbac.authorization.k8s.io/v1/ClusterRoleBinding': 'ClusterRoleBinding',
   'policy/v1beta1/PodSecurityPolicy': 'PodSecurityPolicy',
+  'extensions/v1beta1/PodSecurityPolicy': 'PodSecurityPolicy',
 };

@@ -1,3 +1,5 @@
+import type { EmptyDirVolumeSource } from './types.generated.ts';
+
 /** What podspace does with a field that is set. */
 export type SupportLevel =
   /** It has its Kubernetes effect. */
@@ -85,10 +87,17 @@ function isConfined(value: unknown): boolean {
   return (value as { readonly type?: string } | undefined)?.type !== 'Unconfined';
 }
 
+const hasSizeLimit = (value: unknown): boolean =>
+  (value as EmptyDirVolumeSource | undefined)?.sizeLimit !== undefined;
+const hasMedium = (value: unknown): boolean => !!(value as EmptyDirVolumeSource | undefined)?.medium;
+
 /** Kinds of volumes; one that is not here is refused. */
 const VOLUMES: Readonly<Record<string, SupportRow>> = {
   name: acted(),
-  emptyDir: acted(),
+  emptyDir: refused(
+    'sizeLimit is enforced for medium Memory only, not yet on disk',
+    value => hasSizeLimit(value) && !hasMedium(value),
+  ),
   'emptyDir.medium': refused(
     'only the default medium and Memory are supported yet',
     value => value !== '' && value !== 'Memory',

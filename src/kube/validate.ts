@@ -2,6 +2,7 @@ import { type FieldError, forbidden, invalid, notSupported, required } from './f
 import { isIPAddress, labelErrors, subdomainErrors } from './names.ts';
 import type { Pod, PodSpec } from './types.generated.ts';
 import { validateContainers } from './validate-containers.ts';
+import { validateDetails } from './validate-details.ts';
 import { MAX_ID, validateIds, validateSeccomp } from './validate-security.ts';
 import { validateVolumes } from './validate-volumes.ts';
 
@@ -18,6 +19,7 @@ export function validatePod(pod: Pod): readonly FieldError[] {
     ...validateDns(spec),
     ...validatePodSecurityContext(spec),
     ...validateHostUsers(spec),
+    ...validateDetails(pod),
   ];
 }
 
