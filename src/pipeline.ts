@@ -14,13 +14,13 @@ import type { Arch } from './linux/arch.ts';
 import { MASKED_PATHS } from './linux/protected-paths.ts';
 import type { OciConfig, OciMount } from './oci/config.ts';
 import { generate } from './oci/generate.ts';
+import type { HostFacts } from './oci/host-facts.ts';
 import type { ImageDefaults } from './oci/image-config.ts';
 import { type PreparedVolume, subPaths } from './oci/mounts.ts';
 import type { PodPaths } from './oci/pod-paths.ts';
 import { type Compiled, compileContainer } from './program/compile.ts';
 import type { ContainerPlan } from './program/plan.ts';
 import { determineEffectiveSecurityContext, type EffectiveSecurityContext } from './security/effective.ts';
-import type { HostFacts } from './security/host-facts.ts';
 import type { IdentityError, ImageIdentity } from './security/identity.ts';
 
 /** The API server's part: defaults, then validation; and what podspace itself cannot do yet. Throws InvalidPodError. */

@@ -1,5 +1,5 @@
 import type { Pod } from '../kube/types.generated.ts';
-import type { HostFacts } from '../security/host-facts.ts';
+import type { HostFacts } from './host-facts.ts';
 
 const CLUSTER_DOMAIN = 'cluster.local';
 const MAX_NODENAME = 64;

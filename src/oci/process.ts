@@ -1,8 +1,8 @@
 import { expand } from '../kube/expand.ts';
 import type { Container } from '../kube/types.generated.ts';
 import type { EffectiveSecurityContext } from '../security/effective.ts';
-import type { HostFacts } from '../security/host-facts.ts';
 import type { OciProcess } from './config.ts';
+import type { HostFacts } from './host-facts.ts';
 import type { ImageDefaults } from './image-config.ts';
 
 /** What a process gets besides its container's own spec. */

@@ -9,7 +9,7 @@ import type { OciNamespace } from '../oci/config.ts';
 import { flags, num, ProgramBuilder } from './builder.ts';
 import { moveMountTo, newMount } from './mount-calls.ts';
 import { makeDevices, openNull } from './phases/devices.ts';
-import { mountAll, openBindSources } from './phases/mounts.ts';
+import { mountAll, openBindSources, sealTmpfs } from './phases/mounts.ts';
 import { closeOnExec, joinCgroups, openNamespaces, setNamespace, unshare } from './phases/namespaces.ts';
 import {
   becomeSessionLeader,
@@ -136,8 +136,9 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   isolatePropagation(b);
   const root = mountRootfs(b, plan.rootfs);
   const paths = new RootPaths(b, root);
-  mountAll(b, paths, plan, new Map([...hostSources, ...sandboxSources]));
+  const unsealed = mountAll(b, paths, plan, new Map([...hostSources, ...sandboxSources]));
   makeDevices(b, paths, config);
+  sealTmpfs(b, unsealed);
   maskPaths(b, paths, plan);
   makePathsReadonly(b, paths, config);
   paths.directory(process.cwd);

@@ -5,7 +5,7 @@ import { CAPABILITIES } from '../linux/capabilities.ts';
 import { CAP } from '../linux/constants.generated.ts';
 import { thermalThrottlePath } from '../linux/protected-paths.ts';
 import type { OciDevice } from '../oci/config.ts';
-import type { HostFacts } from '../security/host-facts.ts';
+import type { HostFacts } from '../oci/host-facts.ts';
 import { cgroupMounts, detectCgroups } from './cgroups.ts';
 
 /** Reads what the pure stages must know about this machine. A few small files; the device list only when asked for. */

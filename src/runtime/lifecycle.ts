@@ -6,12 +6,13 @@ import type { ContainerInput } from '../pipeline.ts';
 import type { Cgroup } from './cgroups.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
 import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
+import { MemoryPeak } from './memory-peak.ts';
 import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import { backOff, shouldRestart } from './restart.ts';
 import { ResultBuilder } from './result-builder.ts';
-import type { RunPodOptions } from './run-options.ts';
-import { readAll } from './streams.ts';
+import type { OutputStream, RunPodOptions } from './run-options.ts';
+import { readAll, readTerminal } from './streams.ts';
 
 export interface LifecycleHooks {
   readonly images: ReadonlyMap<string, Image>;
@@ -154,6 +155,7 @@ export class PodLifecycle {
     observer.onStarted?.(container.name, started.stages);
     observer.onEvent?.('Normal', 'Started', 'Container started');
     const streams = this.#readStreams(container, started, result);
+    const memory = new MemoryPeak(started.child.pid);
     const ended = waitForExit(started.child.pidfd);
     this.#running.set(container.name, {
       container,
@@ -168,7 +170,7 @@ export class PodLifecycle {
     // What the main process left behind, where it was not PID 1 of a namespace of its own; it also holds the pipes.
     cgroup?.kill();
     await streams;
-    result.ended(exit, startedAt, finishedAt, attempt);
+    result.ended({ ...exit, maxRss: memory.end(exit.maxRss) }, startedAt, finishedAt, attempt);
     return exit;
   }
 
@@ -176,14 +178,17 @@ export class PodLifecycle {
     const { observer, attached } = this.#options;
     if (attached?.name === container.name)
       attached.connect?.({ stdin: streams.stdin, terminal: streams.terminal });
-    const read = (fd: number | undefined, stream: 'stdout' | 'stderr'): Promise<void> =>
-      fd === undefined
-        ? Promise.resolve()
-        : readAll(fd, chunk => {
-            result.output(stream, chunk);
-            observer.onOutput?.(container.name, stream, chunk);
-          });
-    return Promise.all([read(streams.stdout ?? streams.terminal, 'stdout'), read(streams.stderr, 'stderr')]);
+    const take =
+      (stream: OutputStream) =>
+      (chunk: Buffer): void => {
+        result.output(stream, chunk);
+        observer.onOutput?.(container.name, stream, chunk);
+      };
+    if (streams.terminal !== undefined) return readTerminal(streams.terminal, take('stdout'));
+    return Promise.all([
+      readAll(streams.stdout ?? -1, take('stdout')),
+      readAll(streams.stderr ?? -1, take('stderr')),
+    ]);
   }
 
   #recordOf(

@@ -6,17 +6,15 @@ import { hostArch } from '../native/library.ts';
 import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import type { ContainerInput } from '../pipeline.ts';
-import { Cgroup, detectCgroups } from './cgroups.ts';
+import { Cgroup } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
 import { PodLifecycle } from './lifecycle.ts';
+import { CGROUP, containerCgroup, createPodCgroup } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { createSandbox } from './sandbox.ts';
 import { fillVolumes, prepareVolumes, VolumeError } from './volumes.ts';
-
-/** Where podspace keeps its own cgroups, below the root of the hierarchy. */
-const CGROUP = 'podspace';
 
 /**
  * Runs a pod to its end and leaves nothing behind. What the pod does wrong is in the result; a UserError is thrown for
@@ -33,7 +31,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   try {
     const directory = PodDirectory.create(roots, uid, namespace, name);
     cleanup.add('files of the pod', () => directory.remove());
-    const cgroup = createCgroup(uid, cleanup);
+    const cgroup = createPodCgroup(uid, cleanup);
     const { paths } = directory;
     const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
     const prepared = prepareVolumes(pod, paths);
@@ -145,30 +143,4 @@ function writeEtcFiles(directory: string, files: Readonly<Record<string, string>
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   for (const [name, text] of Object.entries(files))
     writeFileSync(`${directory}/${name}`, text, { mode: 0o644 });
-}
-
-function createCgroup(uid: string, cleanup: Cleanup): Cgroup | undefined {
-  const { root, isV2 } = detectCgroups();
-  if (root === undefined) return undefined;
-  const cgroup = new Cgroup(`${root}/${CGROUP}/${uid}`, isV2);
-  cgroup.create();
-  cleanup.add('cgroup of the pod', async () => {
-    cgroup.kill();
-    await removeCgroup(cgroup);
-    new Cgroup(`${root}/${CGROUP}`, isV2).removeIfEmpty();
-  });
-  return cgroup;
-}
-
-/** A killed process leaves its cgroup a moment after the kill. */
-export async function removeCgroup(cgroup: Cgroup): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    if (cgroup.remove()) return;
-    await new Promise(resolve => setTimeout(resolve, Math.min(1 + attempt, 20)));
-  }
-  throw new Error(`cgroup ${cgroup.path} still has processes: ${cgroup.processes().join(', ')}`);
-}
-
-function containerCgroup(pod: Cgroup | undefined, container: Container): Cgroup | undefined {
-  return pod === undefined ? undefined : new Cgroup(`${pod.path}/${container.name}`, pod.isV2);
 }

@@ -1,11 +1,11 @@
 import type { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Pod } from '../kube/types.generated.ts';
+import type { HostFacts } from '../oci/host-facts.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import type { ContainerStages } from '../pipeline.ts';
 import type { Report } from '../program/decode.ts';
 import type { VerifiedProgram } from '../program/program.ts';
-import type { HostFacts } from '../security/host-facts.ts';
 
 export type OutputStream = 'stdout' | 'stderr';
 

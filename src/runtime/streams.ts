@@ -1,6 +1,8 @@
 import { closeSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { ReadStream, WriteStream } from 'node:tty';
 import { SOCKET } from '../linux/sockets.ts';
+import { duplicate } from '../native/execute.ts';
 import { SyscallError, syscall } from '../native/libc.ts';
 import { nativeLibrary } from '../native/library.ts';
 
@@ -44,21 +46,36 @@ export function receiveFd(socket: number): number {
   return fd;
 }
 
-/** Reads an fd until its end, and closes it. EIO is how a terminal says that its last process is gone. */
+/** Reads a pipe until its end, and closes it. */
 export function readAll(fd: number, onData: (chunk: Buffer) => void): Promise<void> {
+  return drain(new Socket({ fd, readable: true, writable: false }), onData);
+}
+
+/** Reads a terminal's master; EIO is how it says that its last process is gone. */
+export function readTerminal(fd: number, onData: (chunk: Buffer) => void): Promise<void> {
+  return drain(new ReadStream(fd), onData);
+}
+
+function drain(stream: Socket, onData: (chunk: Buffer) => void): Promise<void> {
   return new Promise(resolve => {
-    const socket = new Socket({ fd, readable: true, writable: false });
-    socket.on('data', onData);
-    socket.on('error', () => resolve());
-    socket.on('close', () => resolve());
+    stream.on('data', onData);
+    stream.on('error', () => stream.destroy());
+    stream.on('close', () => resolve());
   });
 }
 
 /** A writer for a container's stdin; a container that does not read is no error. */
-export function writer(fd: number): Socket {
+export function pipeWriter(fd: number): Socket {
   const socket = new Socket({ fd, readable: false, writable: true });
   socket.on('error', () => socket.destroy());
   return socket;
+}
+
+/** A writer for a terminal's master, which somebody else reads: libuv watches an fd only once, so this takes a copy. */
+export function terminalWriter(master: number): Socket {
+  const stream = new WriteStream(duplicate(master));
+  stream.on('error', () => stream.destroy());
+  return stream;
 }
 
 /** Writes all of a chunk to one of our own streams, also where it is a full pipe of somebody slow. */

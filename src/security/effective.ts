@@ -2,7 +2,6 @@ import type { Container, Pod } from '../kube/types.generated.ts';
 import { CAPABILITIES, type CapabilityName } from '../linux/capabilities.ts';
 import { MASKED_PATHS, READONLY_PATHS, thermalThrottlePath } from '../linux/protected-paths.ts';
 import { determineCapabilities } from './capabilities.ts';
-import type { HostFacts } from './host-facts.ts';
 import {
   determineIdentity,
   type Identity,
@@ -11,6 +10,7 @@ import {
   type Origin,
   originOf,
 } from './identity.ts';
+import type { SecurityFacts } from './security-facts.ts';
 
 /** Whose a namespace is: the host's, the pod's (its containers share it), or the container's own. */
 export type NamespaceOwner = 'host' | 'pod' | 'container';
@@ -59,7 +59,7 @@ export function determineEffectiveSecurityContext(
   pod: Pod,
   container: Container,
   image: ImageIdentity,
-  host: HostFacts,
+  host: SecurityFacts,
 ): EffectiveSecurityContext | IdentityError {
   const identity = determineIdentity(pod, container, image);
   if ('error' in identity) return identity;

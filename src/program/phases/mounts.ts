@@ -37,25 +37,38 @@ function isInSandbox(plan: ContainerPlan, mount: OciMount): boolean {
   );
 }
 
-/** All mounts of the config, in its order: each is complete, attributes and all, before it becomes visible. */
+/**
+ * All mounts of the config, in its order: each is complete, attributes and all, before it becomes visible. Only a
+ * read-only tmpfs has to stay writable until what goes into it is there; those are returned, for {@link sealTmpfs}.
+ */
 export function mountAll(
   b: ProgramBuilder,
   paths: RootPaths,
   plan: ContainerPlan,
   sources: BindSources,
-): void {
+): readonly SlotOperand[] {
   b.phase('mounts');
+  const unsealed: SlotOperand[] = [];
   for (const mount of plan.config.mounts) {
     const options = parseMountOptions(mount.options);
     const source = sources.get(mount.destination);
     if (source !== undefined) setBindAttributes(b, source, options);
-    const made = source ?? newMount(b, mount.type, mount.source, mount.options);
+    const isSealedLater = mount.type === 'tmpfs' && options.set.includes('MOUNT_ATTR_RDONLY');
+    const made =
+      source ??
+      newMount(b, mount.type, mount.source, isSealedLater ? [...mount.options, 'rw'] : mount.options);
+    if (isSealedLater) unsealed.push(made);
     const target = plan.fileMounts.includes(mount.destination)
       ? paths.file(mount.destination)
       : mountPoint(paths, mount);
     moveMount(b, made, target);
     paths.mounted(mount.destination, made);
   }
+  return unsealed;
+}
+
+export function sealTmpfs(b: ProgramBuilder, mounts: readonly SlotOperand[]): void {
+  for (const mount of mounts) setAttributes(b, mount, { set: ['MOUNT_ATTR_RDONLY'] });
 }
 
 /** A proc or sysfs must not be led elsewhere by a link of the image: label and sysctl writes go there (CVE-2019-19921). */

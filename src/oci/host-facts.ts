@@ -1,12 +1,8 @@
-import type { CapabilityName } from '../linux/capabilities.ts';
-import type { OciDevice, OciMount } from '../oci/config.ts';
+import type { SecurityFacts } from '../security/security-facts.ts';
+import type { OciDevice, OciMount } from './config.ts';
 
 /** What the stages before the kernel must know about the machine; gathered once by `runtime/`, made up by tests. */
-export interface HostFacts {
-  /** The runtime's own bounding set: nobody can be given more. */
-  readonly capabilities: readonly CapabilityName[];
-  /** CPUs that have a thermal_throttle directory in sysfs. */
-  readonly thermalThrottleCpus: readonly number[];
+export interface HostFacts extends SecurityFacts {
   /** The hard RLIMIT_NOFILE. */
   readonly maxOpenFiles: number;
   readonly hostname: string;

@@ -1,0 +1,52 @@
+// Compiles the test files of some areas (all by default) with esbuild and runs them under node --test, which counts them.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const AREAS = ['unit', 'cases', 'rejected', 'native', 'fuzz', 'live'];
+const OUT = 'build/test';
+const wanted = process.argv.slice(2);
+const filter = wanted.filter(word => word.endsWith('.test.ts'));
+const areas = filter.length > 0 ? [] : wanted.length > 0 ? wanted : AREAS;
+
+const files = [
+  ...filter,
+  ...areas
+    .flatMap(area =>
+      existsSync(`test/${area}`)
+        ? readdirSync(`test/${area}`, { recursive: true }).map(name => join('test', area, name))
+        : [],
+    )
+    .filter(name => name.endsWith('.test.ts')),
+].sort();
+if (files.length === 0) {
+  console.error(`no test file in ${wanted.join(', ')}`);
+  process.exit(1);
+}
+
+rmSync(OUT, { recursive: true, force: true });
+await build({
+  entryPoints: files,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  packages: 'external',
+  outdir: OUT,
+  outbase: 'test',
+  outExtension: { '.js': '.mjs' },
+  logLevel: 'warning',
+  sourcemap: 'inline',
+});
+
+if (process.geteuid() !== 0) console.log('not root: the live tests are skipped');
+const env = { ...process.env, NODE_OPTIONS: '', TAP: '0' };
+delete env.NODE_EXTRA_CA_CERTS;
+const compiled = files.map(file => join(OUT, file.replace(/^test\//, '').replace(/\.ts$/, '.mjs')));
+const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...compiled], {
+  stdio: 'inherit',
+  env,
+});
+process.exit(status ?? 1);

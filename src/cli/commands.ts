@@ -1,0 +1,185 @@
+import type { Command } from './io.ts';
+
+export interface Option {
+  readonly type: 'string' | 'boolean';
+  readonly alias?: string;
+  readonly describe: string;
+  readonly choices?: readonly string[];
+  readonly placeholder?: string;
+  readonly default?: string;
+}
+
+export interface Positional {
+  readonly name: string;
+  readonly describe: string;
+  readonly required: boolean;
+}
+
+export interface CommandSpec {
+  readonly describe: string;
+  readonly positionals: readonly Positional[];
+  readonly options: Readonly<Record<string, Option>>;
+  /** Takes a command line after `--`. */
+  readonly takesRest?: boolean;
+  readonly examples: readonly (readonly [command: string, what: string])[];
+  readonly load: () => Promise<Command>;
+}
+
+const FILE: Positional = {
+  name: 'file',
+  describe: 'YAML or JSON manifest, "-" for standard input',
+  required: false,
+};
+const POD: Positional = {
+  name: 'pod',
+  describe: 'name of a running pod (NAME or NAMESPACE/NAME)',
+  required: true,
+};
+const container: Option = {
+  type: 'string',
+  alias: 'c',
+  describe: 'container of the pod; the first one by default',
+  placeholder: 'NAME',
+};
+const output: Option = { type: 'string', alias: 'o', describe: 'output format', choices: ['json'] };
+const filename: Option = {
+  type: 'string',
+  alias: 'f',
+  describe: 'the manifest, as with kubectl',
+  placeholder: 'FILE',
+};
+const validate: Option = {
+  type: 'string',
+  describe: 'what to do with fields that are unknown or not supported',
+  choices: ['strict', 'warn', 'ignore'],
+  default: 'strict',
+};
+
+/** Options of every command. */
+export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
+  root: {
+    type: 'string',
+    describe: 'directory for all state, instead of /run/podspace and /var/lib/podspace',
+    placeholder: 'DIR',
+  },
+  color: { type: 'boolean', describe: 'colours on a terminal; --no-color turns them off' },
+  verbose: { type: 'boolean', alias: 'v', describe: 'more about what happens' },
+};
+
+/** Every command of podspace: the parser, the help texts and the shell completion are made from this table. */
+export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
+  run: {
+    describe: 'run the pods of a manifest and wait for them',
+    positionals: [FILE],
+    options: {
+      filename,
+      container: { ...container, describe: 'container that -i, -t and the command after -- are for' },
+      stdin: { type: 'boolean', alias: 'i', describe: 'connect standard input' },
+      tty: { type: 'boolean', alias: 't', describe: 'give the container a terminal' },
+      rm: { type: 'boolean', describe: 'accepted for habit: nothing is ever left behind' },
+      trace: {
+        type: 'boolean',
+        describe: 'print the system calls that were made, with results and microseconds',
+      },
+      timeout: {
+        type: 'string',
+        describe: 'end the pod after this time (exit code 124)',
+        placeholder: '30s',
+      },
+      output: { ...output, describe: 'print one object at the end instead of the output' },
+      validate,
+    },
+    takesRest: true,
+    examples: [
+      ['podspace run pod.yaml', 'run a pod, see its output, exit with its exit code'],
+      ['podspace run -it pod.yaml -- sh', 'a shell in the first container'],
+      ['podspace run pod.yaml -o json | jq .containers[0].exitCode', 'the result for a program'],
+    ],
+    load: () => import('./run.ts'),
+  },
+  compile: {
+    describe: 'print a stage of the pipeline, without running anything',
+    positionals: [FILE],
+    options: {
+      filename,
+      emit: {
+        type: 'string',
+        describe: 'which stage',
+        choices: ['pod', 'security', 'oci', 'program'],
+        default: 'program',
+      },
+      container,
+      validate,
+    },
+    examples: [
+      ['podspace compile pod.yaml --emit=program', 'the system calls that would be made'],
+      ['podspace compile pod.yaml --emit=oci', 'the OCI runtime config of each container'],
+    ],
+    load: () => import('./compile.ts'),
+  },
+  explain: {
+    describe: 'say in words what each setting of a pod does',
+    positionals: [FILE],
+    options: { filename, validate },
+    examples: [['podspace explain pod.yaml', 'namespaces, identity, capabilities, mounts, and surprises']],
+    load: () => import('./explain.ts'),
+  },
+  exec: {
+    describe: 'run a command in a container of a running pod',
+    positionals: [POD],
+    options: {
+      container,
+      stdin: { type: 'boolean', alias: 'i', describe: 'connect standard input' },
+      tty: { type: 'boolean', alias: 't', describe: 'a terminal' },
+    },
+    takesRest: true,
+    examples: [['podspace exec web -it -- sh', 'a shell beside the container’s process']],
+    load: () => import('./exec.ts'),
+  },
+  ps: {
+    describe: 'list running pods, or every process of one',
+    positionals: [{ ...POD, required: false }],
+    options: { output },
+    examples: [['podspace ps web', 'host and container PIDs, users, capabilities']],
+    load: () => import('./ps.ts'),
+  },
+  inspect: {
+    describe: 'show the namespaces, identity and mounts of a running pod, read live from the kernel',
+    positionals: [POD],
+    options: { output },
+    examples: [['podspace inspect web', 'which namespace is the host’s, the pod’s or the container’s own']],
+    load: () => import('./inspect.ts'),
+  },
+  image: {
+    describe: 'list, import and remove local images: image ls | import NAME DIR|TAR | rm NAME',
+    positionals: [
+      { name: 'action', describe: 'ls, import or rm', required: true },
+      { name: 'name', describe: 'name of the image', required: false },
+      {
+        name: 'source',
+        describe: 'directory or tar archive of the root filesystem; "-" for a tar on standard input',
+        required: false,
+      },
+    ],
+    options: {
+      config: { type: 'string', describe: 'OCI image config (JSON) for import', placeholder: 'FILE' },
+      output,
+    },
+    examples: [['podspace image import localhost/app ./rootfs', 'make an image from a directory']],
+    load: () => import('./image.ts'),
+  },
+  doctor: {
+    describe: 'say what this machine offers, and what each lack means',
+    positionals: [],
+    options: { output },
+    examples: [['podspace doctor', '']],
+    load: () => import('./doctor.ts'),
+  },
+  gc: {
+    describe: 'remove what killed podspace commands have left behind',
+    positionals: [],
+    options: { 'dry-run': { type: 'boolean', describe: 'only say what would be removed' } },
+    examples: [['podspace gc', '']],
+    load: () => import('./gc.ts'),
+  },
+};

@@ -1,0 +1,33 @@
+import type { Roots } from '../oci/pod-paths.ts';
+
+/** What a command may talk to, so that tests can stand in for it. */
+export interface Io {
+  readonly stdin: number;
+  /** Writes text as it is. */
+  out(text: string): void;
+  err(text: string): void;
+  /** stdout and stderr take colours. */
+  readonly color: { readonly out: boolean; readonly err: boolean };
+  readonly roots: Roots;
+  readonly verbose: boolean;
+}
+
+/** Arguments of a command after parsing: options by their long name, positionals by theirs, and what follows `--`. */
+export interface Args {
+  readonly values: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+  readonly rest: readonly string[];
+}
+
+export function text(args: Args, name: string): string | undefined {
+  const value = args.values[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+export function flag(args: Args, name: string): boolean {
+  return args.values[name] === true;
+}
+
+/** A command: returns its exit code, throws a UserError for what the user can mend. */
+export interface Command {
+  run(args: Args, io: Io): Promise<number>;
+}

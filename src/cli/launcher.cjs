@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+// Runs the bundle through a code cache of our own: module.enableCompileCache does not exist on Node 20 and gains less.
+// V8 itself rejects a cache of another version or other flags; the file's name tells bundles and Nodes apart. A cache is
+// code that root runs: one that anybody else could have written is not used.
+'use strict';
+const fs = require('node:fs');
+const path = require('node:path');
+const vm = require('node:vm');
+
+const file = path.join(__dirname, 'podspace-main.cjs');
+const cacheFile = path.join(__dirname, `.cache-${process.version}-${process.arch}`);
+
+function readCache(stamp) {
+  try {
+    const fd = fs.openSync(cacheFile, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+    try {
+      const stat = fs.fstatSync(fd);
+      if (!stat.isFile() || stat.uid !== 0 || (stat.mode & 0o022) !== 0) return undefined;
+      const bytes = fs.readFileSync(fd);
+      return bytes.readDoubleLE(0) === stamp ? bytes.subarray(8) : undefined;
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function writeCache(script, stamp) {
+  if (process.geteuid() !== 0) return;
+  const temporary = `${cacheFile}.${process.pid}`;
+  try {
+    const head = Buffer.alloc(8);
+    head.writeDoubleLE(stamp);
+    fs.writeFileSync(temporary, Buffer.concat([head, script.createCachedData()]), {
+      mode: 0o600,
+      flag: 'wx',
+    });
+    fs.renameSync(temporary, cacheFile);
+  } catch {
+    fs.rmSync(temporary, { force: true }); // a read-only installation works without
+  }
+}
+
+const source = fs.readFileSync(file, 'utf8');
+const stat = fs.statSync(file);
+const stamp = stat.mtimeMs + stat.size;
+const cachedData = readCache(stamp);
+const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
+  filename: file,
+  cachedData,
+  importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+});
+const bundle = { exports: {} };
+script.runInThisContext()(bundle.exports, require, bundle, file, __dirname);
+bundle.exports.done.then(code => {
+  if (cachedData === undefined || script.cachedDataRejected) writeCache(script, stamp);
+  process.exit(code);
+});

@@ -1,0 +1,91 @@
+import { readFileSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isatty } from 'node:tty';
+import { UserError } from '../base/errors.ts';
+import { DEFAULT_ROOTS, rootsAt } from '../oci/pod-paths.ts';
+import type { Io } from './io.ts';
+import { type Parsed, parseArguments } from './parse.ts';
+
+/** Synchronous writes, so that nothing is lost at exit and nothing is reordered between the two streams. */
+function write(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let offset = 0; offset < bytes.length; ) {
+    try {
+      offset += writeSync(fd, bytes, offset);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      // Whoever read our output is gone: the rest is of no interest, and that is no error (`podspace ps | head`).
+      if (code === 'EPIPE') process.exit(0);
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+function makeIo(parsed: Parsed): Io {
+  const values = parsed.kind === 'command' ? parsed.args.values : {};
+  const wants = values.color !== false && (process.env.NO_COLOR ?? '') === '';
+  const root = values.root;
+  return {
+    stdin: 0,
+    out: text => write(1, text),
+    err: text => write(2, text),
+    color: { out: wants && isTerminal(1), err: wants && isTerminal(2) },
+    roots: typeof root === 'string' ? rootsAt(absolute(root)) : DEFAULT_ROOTS,
+    verbose: values.verbose === true,
+  };
+}
+
+function absolute(path: string): string {
+  return path.startsWith('/') ? join(path) : join(process.cwd(), path);
+}
+
+function isTerminal(fd: number): boolean {
+  return isatty(fd);
+}
+
+async function dispatch(parsed: Parsed, io: Io, argv: readonly string[]): Promise<number> {
+  switch (parsed.kind) {
+    case 'version':
+      io.out(`${version()}\n`);
+      return 0;
+    case 'help':
+      io.out(await (await import('./help.ts')).helpText(parsed.command));
+      return 0;
+    case 'completion':
+      await (await import('./help.ts')).complete(argv);
+      return 0;
+    case 'command':
+      return (await parsed.spec.load()).run(parsed.args, io);
+  }
+}
+
+function version(): string {
+  const file = JSON.parse(readFileSync(join(dirname(__filename), '../package.json'), 'utf8')) as {
+    version: string;
+  };
+  return `podspace ${file.version}`;
+}
+
+/** Runs one command line and returns the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const parsed = parseArguments(argv);
+    return await dispatch(parsed, makeIo(parsed), argv);
+  } catch (error) {
+    write(2, describe(error, argv));
+    return 1;
+  }
+}
+
+function describe(error: unknown, argv: readonly string[]): string {
+  const red =
+    isTerminal(2) && (process.env.NO_COLOR ?? '') === '' ? '\u001b[31merror:\u001b[39m ' : 'error: ';
+  if (error instanceof UserError)
+    return `${red}${error.message}\n${error.hint === undefined ? '' : `hint: ${error.hint}\n`}`;
+  const text = error instanceof Error ? error.message : String(error);
+  const isLoud =
+    argv.includes('-v') || argv.includes('--verbose') || process.env.PODSPACE_DEBUG !== undefined;
+  const stack = isLoud && error instanceof Error ? `${error.stack ?? ''}\n` : '';
+  return `${red}${text}\n${stack || 'hint: -v shows where this came from\n'}`;
+}

@@ -1,0 +1,160 @@
+import { UserError } from '../base/errors.ts';
+import { ImageStore } from '../image/store.ts';
+import type { Container, Pod } from '../kube/types.generated.ts';
+import { gatherHostFacts } from '../runtime/host-facts.ts';
+import { runPod } from '../runtime/pod.ts';
+import { exitCodeOf, type PodResult } from '../runtime/pod-result.ts';
+import type { PodObserver, RunPodOptions } from '../runtime/run-options.ts';
+import { writeFully } from '../runtime/streams.ts';
+import { parseDuration } from './duration.ts';
+import { printWarnings, readInput } from './input.ts';
+import { type Args, flag, type Io, text } from './io.ts';
+import { PrefixedOutput } from './prefix.ts';
+import { requireRoot } from './root.ts';
+import { StdinConnection } from './stdin.ts';
+import { StopSignals } from './stop-signals.ts';
+import { formatTrace } from './trace.ts';
+
+/** coreutils' timeout(1). */
+const TIMED_OUT = 124;
+
+export async function run(args: Args, io: Io): Promise<number> {
+  requireRoot();
+  const { pods, manifest, warnings } = readInput(args);
+  const timeout = text(args, 'timeout');
+  const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
+  const target = choosePod(args, pods);
+  const isJson = text(args, 'output') === 'json';
+  printWarnings(io, warnings);
+
+  const stops = new StopSignals(io);
+  const stdin =
+    flag(args, 'stdin') || flag(args, 'tty')
+      ? new StdinConnection(flag(args, 'stdin'), flag(args, 'tty'))
+      : undefined;
+  const output = new PrefixedOutput(
+    (stream, chunk) => writeFully(stream === 'stdout' ? 1 : 2, chunk),
+    io.color.out,
+  );
+  const timer = milliseconds === undefined ? undefined : setTimeout(() => stops.timeOut(), milliseconds);
+  const images = new ImageStore(io.roots.state);
+  const host = gatherHostFacts();
+  try {
+    const results = await Promise.all(
+      pods.map(pod => {
+        const attached =
+          pod === target?.pod && stdin !== undefined
+            ? { name: target.container.name, terminal: flag(args, 'tty'), connect: stdin.connect }
+            : undefined;
+        const options: RunPodOptions = {
+          pod:
+            pod === target?.pod && args.rest.length > 0
+              ? withCommand(pod, target.container.name, args.rest)
+              : pod,
+          objects: manifest,
+          images,
+          host,
+          roots: io.roots,
+          observer: observe(args, io, pod, pods.length, output, attached?.terminal === true),
+          trace: flag(args, 'trace'),
+          capture: isJson,
+          signal: stops.stop.signal,
+          killSignal: stops.kill.signal,
+          onSignals: send => stops.forwardTo(send),
+          ...(attached === undefined ? {} : { attached }),
+        };
+        return runPod(options);
+      }),
+    );
+    output.end();
+    return finish(args, io, results, stops.timedOut);
+  } finally {
+    clearTimeout(timer);
+    stdin?.close();
+    stops.close();
+  }
+}
+
+/** The pod and container that -c, -i, -t and a command are for. */
+function choosePod(
+  args: Args,
+  pods: readonly Pod[],
+): { readonly pod: Pod; readonly container: Container } | undefined {
+  const name = text(args, 'container');
+  const needed = name !== undefined || args.rest.length > 0 || flag(args, 'stdin') || flag(args, 'tty');
+  if (!needed) return undefined;
+  const all = pods.flatMap(pod =>
+    [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].map(container => ({
+      pod,
+      container,
+    })),
+  );
+  const chosen = name === undefined ? all[0] : all.find(({ container }) => container.name === name);
+  if (chosen === undefined)
+    throw new UserError(`container "${name}" is not in the manifest`, {
+      hint: `there are: ${all.map(({ container }) => container.name).join(', ')}`,
+    });
+  if (name === undefined && pods.length > 1)
+    throw new UserError('the manifest has several pods', { hint: 'choose a container with -c' });
+  return chosen;
+}
+
+function withCommand(pod: Pod, name: string, command: readonly string[]): Pod {
+  const replace = (container: Container): Container =>
+    container.name === name ? { ...container, command, args: [] } : container;
+  const spec = pod.spec ?? { containers: [] };
+  return {
+    ...pod,
+    spec: {
+      ...spec,
+      containers: spec.containers.map(replace),
+      ...(spec.initContainers === undefined ? {} : { initContainers: spec.initContainers.map(replace) }),
+    },
+  };
+}
+
+function observe(
+  args: Args,
+  io: Io,
+  pod: Pod,
+  podCount: number,
+  output: PrefixedOutput,
+  hasTerminal: boolean,
+): PodObserver {
+  const containers = (pod.spec?.containers.length ?? 0) + (pod.spec?.initContainers?.length ?? 0);
+  const label = (container: string): string =>
+    podCount > 1 ? `${pod.metadata?.name}/${container}` : container;
+  const isPrefixed = podCount > 1 || containers > 1;
+  const isJson = text(args, 'output') === 'json';
+  return {
+    onOutput: (container, stream, chunk) => {
+      if (isJson && !hasTerminal) return;
+      if (isPrefixed && !hasTerminal) output.push(label(container), stream, chunk);
+      else writeFully(stream === 'stdout' ? 1 : 2, chunk);
+    },
+    onWarning: message => printWarnings(io, [message]),
+    onTrace: (container, program, report) => {
+      if (flag(args, 'trace')) io.err(formatTrace(label(container), program, report));
+    },
+    onEvent: (type, reason, message) => {
+      if (io.verbose) io.err(`${type}\t${reason}\t${message}\n`);
+    },
+  };
+}
+
+function finish(args: Args, io: Io, results: readonly PodResult[], timedOut: boolean): number {
+  const isJson = text(args, 'output') === 'json';
+  if (isJson) io.out(`${JSON.stringify(results.length === 1 ? results[0] : { items: results }, null, 2)}\n`);
+  else for (const result of results) report(io, result, results.length > 1);
+  if (timedOut) return TIMED_OUT;
+  return results.map(exitCodeOf).find(code => code !== 0) ?? 0;
+}
+
+/** What the output itself does not tell: why something did not run. */
+function report(io: Io, result: PodResult, isOneOfMany: boolean): void {
+  const head = isOneOfMany ? `pod "${result.name}": ` : '';
+  if (result.reason !== undefined) io.err(`error: ${head}${result.reason}: ${result.message ?? ''}\n`);
+  for (const { name, reason, message } of result.containers) {
+    if (message !== undefined) io.err(`error: ${head}container "${name}": ${reason}: ${message}\n`);
+  }
+}

@@ -1,0 +1,24 @@
+import { errnoName } from '../linux/errno.ts';
+import type { Report } from '../program/decode.ts';
+import { disassemble } from '../program/disassemble.ts';
+import { LAYOUT } from '../program/layout.generated.ts';
+import type { VerifiedProgram } from '../program/program.ts';
+
+/** An strace-like listing of a program that ran: each call with its result and the microseconds it took. */
+export function formatTrace(container: string, program: VerifiedProgram, report: Report): string {
+  let before = report.startNanoseconds;
+  const notes = report.results.map(({ result, nanoseconds }, pc) => {
+    if (pc > report.pc || (pc === report.pc && report.state === 'running')) return '';
+    const micros = Number(nanoseconds - before) / 1000;
+    before = nanoseconds;
+    if (result === LAYOUT.PS_SKIPPED) return ' (skipped)';
+    const shown = result < 0 && result >= -4095 ? `-1 ${errnoName(-result)}` : String(result);
+    return ` = ${shown} <${micros.toFixed(1)}µs>`;
+  });
+  const total = Number(before - report.startNanoseconds) / 1000;
+  const executed = report.state === 'running' ? ` = 0` : '';
+  const listing = disassemble(program, pc =>
+    pc === report.pc && report.state === 'running' ? executed : (notes[pc] ?? ''),
+  );
+  return `--- ${container}: ${program.instructions.length} instructions, ${total.toFixed(0)} µs ---\n${listing}`;
+}

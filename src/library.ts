@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import { ImageStore } from './image/store.ts';
+import { type LoadedPod, loadManifest, type Manifest } from './kube/manifest.ts';
+import type { Pod } from './kube/types.generated.ts';
+import type { OciConfig } from './oci/config.ts';
+import { DEFAULT_ROOTS, rootsAt } from './oci/pod-paths.ts';
+import { acceptPod } from './pipeline.ts';
+import { disassemble } from './program/disassemble.ts';
+import { gatherHostFacts } from './runtime/host-facts.ts';
+import { runPod as runAcceptedPod } from './runtime/pod.ts';
+import type { PodResult } from './runtime/pod-result.ts';
+import { NO_UID, stageAll } from './runtime/stages.ts';
+import type { EffectiveSecurityContext } from './security/effective.ts';
+
+/** A pod as YAML or JSON text, or as an object. */
+export interface PodOptions {
+  /** Directory for all state, instead of /run/podspace and /var/lib/podspace. */
+  readonly root?: string;
+}
+
+export interface RunOptions extends PodOptions {
+  /** Ends the pod: SIGTERM, its grace period, SIGKILL. The promise still resolves with the result. */
+  readonly signal?: AbortSignal;
+  /** Output as it comes; all of it is in the result too, unless `capture` is false. */
+  readonly onStdout?: (chunk: Buffer, container: string) => void;
+  readonly onStderr?: (chunk: Buffer, container: string) => void;
+  readonly onWarning?: (message: string) => void;
+  /** Keep the output for the result; true by default. */
+  readonly capture?: boolean;
+}
+
+/** One container through all stages of the pipeline. */
+export interface CompiledContainer {
+  readonly name: string;
+  readonly init: boolean;
+  readonly security: EffectiveSecurityContext;
+  readonly oci: OciConfig;
+  /** The listing of its syscall program, in strace's syntax. */
+  readonly program: string;
+}
+
+function load(manifest: string | Pod | object): { readonly manifest: Manifest; readonly loaded: LoadedPod } {
+  const text = typeof manifest === 'string' ? manifest : JSON.stringify(manifest);
+  const parsed = loadManifest([{ file: '(pod)', text }]);
+  const [loaded, another] = parsed.pods;
+  if (loaded === undefined || another !== undefined)
+    throw new TypeError(`expected one pod, found ${parsed.pods.length}`);
+  return { manifest: parsed, loaded };
+}
+
+/**
+ * Runs one pod to its end, as root. ConfigMaps and Secrets may stand beside it in the same text.
+ *
+ * Resolves with what every container did, also when they failed; rejects with a PodspaceError (`message`, `hint`) for a
+ * manifest that Kubernetes would refuse or an image that is not there.
+ */
+export async function runPod(manifest: string | object, options: RunOptions = {}): Promise<PodResult> {
+  const { manifest: objects, loaded } = load(manifest);
+  const { pod, warnings } = acceptPod(loaded, randomUUID());
+  const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
+  for (const warning of warnings) options.onWarning?.(warning);
+  return runAcceptedPod({
+    pod,
+    objects,
+    images: new ImageStore(roots.state),
+    host: gatherHostFacts(),
+    roots,
+    capture: options.capture !== false,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    observer: {
+      onOutput: (container, stream, chunk) =>
+        (stream === 'stdout' ? options.onStdout : options.onStderr)?.(chunk, container),
+      onWarning: message => options.onWarning?.(message),
+    },
+  });
+}
+
+/** What running the pod would do, without doing it. Needs no root. Rejections are as with {@link runPod}. */
+export async function compilePod(
+  manifest: string | object,
+  options: PodOptions = {},
+): Promise<readonly CompiledContainer[]> {
+  const { manifest: objects, loaded } = load(manifest);
+  const accepted = acceptPod(loaded, NO_UID);
+  const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
+  const staged = stageAll([accepted.pod], objects, roots);
+  return staged.map(({ container, isInit, stages }) => {
+    if ('error' in stages)
+      throw new Error(`container "${container.name}": ${stages.reason}: ${stages.error}`);
+    return {
+      name: container.name,
+      init: isInit,
+      security: stages.security,
+      oci: stages.oci,
+      program: disassemble(stages.compiled.program),
+    };
+  });
+}

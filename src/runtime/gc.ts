@@ -1,0 +1,48 @@
+import { existsSync, readdirSync, rmSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { ImageStore } from '../image/store.ts';
+import type { Roots } from '../oci/pod-paths.ts';
+import { Cgroup, detectCgroups } from './cgroups.ts';
+import { CGROUP, removeCgroup } from './pod-cgroup.ts';
+import { type FoundPod, findPods, isLocked, removeEmpty, removePodFiles } from './pod-directory.ts';
+
+/**
+ * Removes what commands that were killed have left: processes, cgroups, files. A pod whose command still holds its lock is
+ * not touched, nor is anything that is not podspace's. Returns what was removed.
+ */
+export async function collectGarbage(roots: Roots, isDry = false): Promise<readonly string[]> {
+  const removed: string[] = [];
+  const pods = findPods(roots);
+  for (const pod of pods.filter(({ isAlive }) => !isAlive)) {
+    removed.push(
+      `pod ${pod.record === undefined ? pod.paths.uid : `${pod.record.namespace}/${pod.record.name} (${pod.paths.uid})`}`,
+    );
+    if (!isDry) await removePod(pod, roots);
+  }
+  const names = join(roots.run, 'names');
+  for (const name of existsSync(names) ? readdirSync(names) : []) {
+    if (isLocked(join(names, name))) continue;
+    removed.push(`name ${name.replace('_', '/')}`);
+    if (!isDry) unlinkSync(join(names, name));
+  }
+  if (isDry) return removed;
+  removed.push(...new ImageStore(roots.state).sweep().map(id => `image files ${id}`));
+  const { root, isV2 } = detectCgroups();
+  if (root !== undefined) new Cgroup(join(root, CGROUP), isV2).removeIfEmpty();
+  removeEmpty(roots);
+  return removed;
+}
+
+async function removePod(pod: FoundPod, roots: Roots): Promise<void> {
+  const { root, isV2 } = detectCgroups();
+  const path = pod.record?.cgroup ?? (root === undefined ? undefined : join(root, CGROUP, pod.paths.uid));
+  // Processes first: they may still write to the files.
+  if (path !== undefined && existsSync(path)) await killAndRemove(new Cgroup(path, isV2));
+  removePodFiles(pod.paths);
+  rmSync(join(roots.run, 'pods', `.${pod.paths.uid}`), { recursive: true, force: true });
+}
+
+async function killAndRemove(cgroup: Cgroup): Promise<void> {
+  cgroup.kill();
+  await removeCgroup(cgroup);
+}

@@ -1,0 +1,96 @@
+import { EMPTY_CONFIG } from '../image/config.ts';
+import { ImageStore } from '../image/store.ts';
+import type { PodObjects } from '../kube/environment.ts';
+import type { Container, Pod } from '../kube/types.generated.ts';
+import { hostArch } from '../native/library.ts';
+import { podNames } from '../oci/etc-files.ts';
+import type { HostFacts } from '../oci/host-facts.ts';
+import type { PreparedVolume } from '../oci/mounts.ts';
+import { PodPaths, type Roots } from '../oci/pod-paths.ts';
+import { type ContainerStages, compileStages } from '../pipeline.ts';
+import type { IdentityError } from '../security/identity.ts';
+import { gatherHostFacts } from './host-facts.ts';
+import { isMemory } from './volumes.ts';
+
+/** The uid of a pod that is only looked at, so that what is printed is the same each time. */
+export const NO_UID = '00000000-0000-4000-8000-000000000000';
+
+export interface StagedContainer {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly isInit: boolean;
+  readonly stages: ContainerStages | IdentityError;
+  readonly host: HostFacts;
+  readonly imageWarning: string | undefined;
+}
+
+/** Every container of every pod through all stages, without touching anything. */
+export function stageAll(
+  pods: readonly Pod[],
+  objects: PodObjects,
+  roots: Roots,
+): readonly StagedContainer[] {
+  const host = gatherHostFacts();
+  const images = new ImageStore(roots.state);
+  return pods.flatMap(pod => {
+    const names = podNames(pod, host);
+    const hostname = 'error' in names ? '' : names.hostname;
+    const paths = new PodPaths(roots, pod.metadata?.uid ?? NO_UID);
+    const volumes = pretendVolumes(pod, paths);
+    const all = [
+      ...(pod.spec?.initContainers ?? []).map(container => ({ container, isInit: true })),
+      ...(pod.spec?.containers ?? []).map(container => ({ container, isInit: false })),
+    ];
+    return all.map(({ container, isInit }) => {
+      const image = images.get(container.image ?? '');
+      const config = image?.config ?? EMPTY_CONFIG;
+      const stages = compileStages({
+        pod,
+        container:
+          image === undefined && (container.command ?? []).length === 0
+            ? { ...container, command: ['(the image’s command)'] }
+            : container,
+        image: {
+          identity: { user: config.User, passwd: image?.users.passwd ?? [], group: image?.users.group ?? [] },
+          defaults: {
+            entrypoint: config.Entrypoint,
+            cmd: config.Cmd,
+            env: config.Env,
+            workingDir: config.WorkingDir,
+          },
+          layers: [image === undefined ? 'images/roots/(unknown)/rootfs' : images.rootfs(image)],
+        },
+        objects,
+        host,
+        paths,
+        volumes,
+        hostname,
+        podIP: pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1',
+        attempt: 0,
+        cgroupsPath: `/podspace/${paths.uid}/${container.name}`,
+        cgroupProcs: [],
+        terminal: false,
+        stdin: 'null',
+        arch: hostArch(),
+      });
+      const imageWarning =
+        image === undefined
+          ? `container "${container.name}": image "${container.image ?? ''}" is not in the local store; its user, command and environment are unknown`
+          : undefined;
+      return { pod, container, isInit, stages, host, imageWarning };
+    });
+  });
+}
+
+/** Where volumes would be. */
+function pretendVolumes(pod: Pod, paths: PodPaths): ReadonlyMap<string, PreparedVolume> {
+  return new Map(
+    (pod.spec?.volumes ?? []).map(volume => [
+      volume.name,
+      {
+        source: volume.hostPath?.path ?? paths.volume(volume.name, isMemory(volume)),
+        readOnly: volume.configMap !== undefined || volume.secret !== undefined,
+      },
+    ]),
+  );
+}
