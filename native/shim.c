@@ -99,6 +99,7 @@ static int pause_and_reap(void)
 	uint64_t set = (1ull << (SIGCHLD - 1)) | (1ull << (SIGTERM - 1)) | (1ull << (SIGINT - 1));
 	long signal;
 
+	ps_sys5(__NR_prctl, 15 /* PR_SET_NAME */, "pause", 0, 0, 0);
 	ps_sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &set, 0, 8);
 	for (;;) {
 		signal = ps_sys4(__NR_rt_sigtimedwait, &set, 0, 0, 8);

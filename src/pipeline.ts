@@ -119,7 +119,8 @@ function planContainer(
       work: layer('work'),
       mountPoint: oci.root.path,
     },
-    runner: security.namespaces.pid === 'container' ? 'direct' : 'shim',
+    // With the host's PID namespace there is nothing to hide: whoever may ptrace there could ptrace Node itself.
+    runner: security.namespaces.pid === 'pod' ? 'shim' : 'direct',
     sandboxMounts: {
       namespace: paths.namespace('mount'),
       paths: [paths.shm, paths.proc, `${paths.run}/volumes`],

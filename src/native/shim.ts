@@ -24,7 +24,7 @@ function sealedCopy(bytes: Uint8Array): number {
   let copy = rawSyscall('memfd_create', 'podspace-shim', flags | MFD_EXEC);
   if (copy === -ERRNO.EINVAL) copy = syscall('memfd_create', ['podspace-shim', flags]);
   syscall('write', [copy, bytes, bytes.length]);
-  syscall('fchmod', [copy, 0o500]);
+  syscall('fchmod', [copy, 0o555]);
   syscall('fcntl', [copy, F.F_ADD_SEALS, F.F_SEAL_SEAL | F.F_SEAL_SHRINK | F.F_SEAL_GROW | F.F_SEAL_WRITE]);
   return copy;
 }

@@ -5,7 +5,7 @@
 import type { Arch } from '../linux/arch.ts';
 import type { CLONE } from '../linux/constants.generated.ts';
 import { NAMESPACES } from '../linux/namespaces.ts';
-import type { OciNamespace } from '../oci/config.ts';
+import type { OciNamespace, OciProcess } from '../oci/config.ts';
 import { flags, num, ProgramBuilder } from './builder.ts';
 import { moveMountTo, newMount } from './mount-calls.ts';
 import { makeDevices, openNull } from './phases/devices.ts';
@@ -151,14 +151,14 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   else connectTerminal(b, terminal);
   ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   closeHostFds(b);
-  becomeProcess(b, plan, needsClone);
+  becomeProcess(b, process, needsClone);
   return { program: verify(b.build()), cloneFlags: clonesPid ? ['CLONE_NEWPID'] : [] };
 }
 
 /** A process in a container that runs already. Always in the shim: untrusted processes live where it goes. */
 export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   const b = new ProgramBuilder(arch);
-  const { process } = plan.config;
+  const { process } = plan;
   closeOnExec(b);
   joinCgroups(b, plan.cgroupProcs);
   setOomScore(b, process);
@@ -167,13 +167,12 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   else connectPipes(b, undefined);
   ownStreams(b, process.user.uid, true);
   closeHostFds(b);
-  becomeProcess(b, plan, true);
+  becomeProcess(b, process, true);
   return { program: verify(b.build()), cloneFlags: [] };
 }
 
 /** The end of every program: from root of the host, inside the container, to the payload. */
-function becomeProcess(b: ProgramBuilder, plan: ContainerPlan | ExecPlan, needsClone: boolean): void {
-  const { process } = plan.config;
+function becomeProcess(b: ProgramBuilder, process: OciProcess, needsClone: boolean): void {
   setLimits(b, process);
   b.phase('working directory');
   enterWorkingDirectory(b, process.cwd, ['EACCES']);

@@ -58,9 +58,6 @@ export interface PausePlan {
 
 /** A process that enters a running container. */
 export interface ExecPlan {
-  readonly config: OciConfig;
-  /** PID of the container's first process, seen from the host. */
-  readonly pid: number;
+  readonly process: OciProcess;
   readonly cgroupProcs: readonly string[];
-  readonly stdin: 'null' | 'pipe';
 }

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync } from 'node:fs';
 import type { Container } from '../kube/types.generated.ts';
 import { type Child, execute, executeInShim, ProgramError } from '../native/execute.ts';
 import { rawSyscall } from '../native/libc.ts';
+import type { OciProcess } from '../oci/config.ts';
 import type { ContainerInput, ContainerStages } from '../pipeline.ts';
 import { compileStages } from '../pipeline.ts';
 import { type Cgroup, withCgroup } from './cgroups.ts';
@@ -51,7 +52,20 @@ export function startContainer(
       mode: part === 'upper' ? 0o755 : 0o700,
     });
   cgroup?.create();
-  return { ...launch(stages.compiled, stages.plan, { cgroup, trace, container: container.name }), stages };
+  return {
+    ...launch(
+      stages.compiled,
+      { runner: stages.plan.runner, stdin: input.stdin, process: stages.oci.process },
+      { cgroup, trace, container: container.name },
+    ),
+    stages,
+  };
+}
+
+interface LaunchPlan {
+  readonly runner: 'direct' | 'shim' | 'exec';
+  readonly stdin: 'null' | 'pipe';
+  readonly process: OciProcess;
 }
 
 interface LaunchOptions {
@@ -65,11 +79,7 @@ interface LaunchOptions {
 /** Runs a program with fresh standard streams; also for exec. */
 export function launch(
   compiled: ContainerStages['compiled'],
-  plan: {
-    readonly runner?: 'direct' | 'shim';
-    readonly stdin: 'null' | 'pipe';
-    readonly config: ContainerStages['oci'];
-  },
+  plan: LaunchPlan,
   options: LaunchOptions,
 ): { readonly child: Child; readonly streams: ContainerStreams } {
   const theirs: Record<string, number> = {};
@@ -82,7 +92,7 @@ export function launch(
   let console: number | undefined;
   const run = plan.runner === 'direct' ? execute : executeInShim;
   try {
-    if (plan.config.process.terminal) [console, theirs.console] = makeSocketPair();
+    if (plan.process.terminal) [console, theirs.console] = makeSocketPair();
     else connect(theirs, ours, plan);
     const parameters = { ...theirs, ...options.parameters };
     const child = withCgroup(options.cgroup, cgroup =>
@@ -93,7 +103,7 @@ export function launch(
   } catch (error) {
     for (const fd of Object.values(ours)) if (fd !== undefined) closeSync(fd);
     throw error instanceof ProgramError
-      ? startError(error, options.container, plan.config.process.args[0] ?? '')
+      ? startError(error, options.container, plan.process.args[0] ?? '')
       : error;
   } finally {
     for (const fd of Object.values(theirs)) closeSync(fd);
@@ -104,7 +114,7 @@ export function launch(
 function connect(
   theirs: Record<string, number>,
   ours: { -readonly [K in keyof ContainerStreams]: number | undefined },
-  plan: { readonly stdin: 'null' | 'pipe'; readonly runner?: string },
+  plan: LaunchPlan,
 ): void {
   for (const name of ['stdout', 'stderr'] as const) {
     const pipe = makePipe();
@@ -115,7 +125,7 @@ function connect(
     const pipe = makePipe();
     theirs.stdin = pipe.read;
     ours.stdin = pipe.write;
-  } else if (plan.runner === undefined) theirs.stdin = emptyPipe();
+  } else if (plan.runner === 'exec') theirs.stdin = emptyPipe();
 }
 
 /** An error of execve is about the command; anything else is about the set-up, and names the instruction. */

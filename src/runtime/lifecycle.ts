@@ -255,7 +255,10 @@ export class PodLifecycle {
   }
 
   #resultOf(container: Container, isInit: boolean): ResultBuilder {
-    const result = new ResultBuilder(container.name, isInit, this.#options.capture === true);
+    const result = new ResultBuilder(
+      { name: container.name, init: isInit, sidecar: isInit && isSidecar(container) },
+      this.#options.capture === true,
+    );
     this.#results.set(container.name, result);
     return result;
   }
@@ -278,8 +281,7 @@ export class PodLifecycle {
   /** Kubernetes' phase; sidecars do not count, and a container that could not be created leaves the pod Pending. */
   #phase(containers: readonly ContainerResult[]): PodResult['phase'] {
     const spec = this.#options.pod.spec ?? { containers: [] };
-    const sidecars = new Set((spec.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
-    const counted = containers.filter(({ name }) => !sidecars.has(name));
+    const counted = containers.filter(({ sidecar }) => !sidecar);
     if (this.#reason !== undefined) return 'Failed';
     if (counted.some(({ exitCode, reason }) => exitCode === undefined && reason.startsWith('Create')))
       return 'Pending';

@@ -2,6 +2,8 @@
 export interface ContainerResult {
   readonly name: string;
   readonly init: boolean;
+  /** An init container with restartPolicy Always: how it ends does not count. */
+  readonly sidecar: boolean;
   /** `Completed`, `Error`, `StartError`…; for a container that never ran, its waiting reason. */
   readonly reason: string;
   readonly message: string | undefined;
@@ -33,9 +35,9 @@ export interface PodResult {
 
 /** The exit code of a command that ran the pod: the first container's that is not zero, in the order of the spec. */
 export function exitCodeOf(result: PodResult): number {
-  const failed =
-    result.containers.find(({ exitCode, init }) => exitCode !== undefined && exitCode !== 0 && !init) ??
-    result.containers.find(({ exitCode }) => exitCode !== undefined && exitCode !== 0);
+  const failed = result.containers.find(
+    ({ exitCode, sidecar }) => !sidecar && exitCode !== undefined && exitCode !== 0,
+  );
   if (failed?.exitCode !== undefined) return failed.exitCode;
   return result.phase === 'Succeeded' ? 0 : 1;
 }

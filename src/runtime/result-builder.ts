@@ -8,8 +8,7 @@ const START_ERROR = 128;
 
 /** Collects what is known of one container over its attempts. */
 export class ResultBuilder {
-  readonly #name: string;
-  readonly #init: boolean;
+  readonly #kind: Pick<ContainerResult, 'name' | 'init' | 'sidecar'>;
   readonly #decoders: Readonly<Record<OutputStream, StringDecoder>> | undefined;
   readonly #text = { stdout: '', stderr: '' };
   #state: Pick<
@@ -27,9 +26,8 @@ export class ResultBuilder {
   #cpuMicroseconds = 0;
   #maxRss = 0;
 
-  constructor(name: string, init: boolean, capture: boolean) {
-    this.#name = name;
-    this.#init = init;
+  constructor(kind: Pick<ContainerResult, 'name' | 'init' | 'sidecar'>, capture: boolean) {
+    this.#kind = kind;
     this.#decoders = capture
       ? { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') }
       : undefined;
@@ -71,8 +69,7 @@ export class ResultBuilder {
     const rest = (stream: OutputStream): string =>
       this.#text[stream] + (this.#decoders?.[stream].end() ?? '');
     return {
-      name: this.#name,
-      init: this.#init,
+      ...this.#kind,
       ...this.#state,
       cpuMicroseconds: this.#cpuMicroseconds,
       maxRss: this.#maxRss,

@@ -132,5 +132,6 @@ function startPause(pod: Pod, paths: PodPaths, plan: SandboxPlan, cgroup: Cgroup
     { namespaces, proc: paths.proc, root, process, cgroupProcs: cgroup?.procsFiles ?? [] },
     hostArch(),
   );
+  cgroup?.create();
   return withCgroup(cgroup, fd => execute(compiled, { parameters: { shim: shimFd() }, cgroup: fd }));
 }

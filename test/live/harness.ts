@@ -15,7 +15,12 @@ export interface Ran {
 
 /** Runs podspace to its end. */
 export function podspace(args: readonly string[], input = ''): Ran {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [PODSPACE, ...args], { input, encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 26 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [PODSPACE, ...args], {
+    input,
+    encoding: 'utf8',
+    timeout: 60_000,
+    maxBuffer: 1 << 26,
+  });
   return { status, stdout, stderr };
 }
 
@@ -41,7 +46,10 @@ export interface Result {
 }
 
 /** Runs a manifest and returns the result object. */
-export function runPod(manifest: unknown, ...args: readonly string[]): Result & { readonly status: number | null; readonly stderr: string } {
+export function runPod(
+  manifest: unknown,
+  ...args: readonly string[]
+): Result & { readonly status: number | null; readonly stderr: string } {
   const text = typeof manifest === 'string' ? manifest : JSON.stringify(manifest);
   const ran = podspace(['run', '-', '-o', 'json', ...args], text);
   if (!ran.stdout.startsWith('{')) throw new Error(`no result: ${ran.status} ${ran.stderr}`);
@@ -51,9 +59,17 @@ export function runPod(manifest: unknown, ...args: readonly string[]): Result & 
 let serial = 0;
 
 /** A pod with one container of the probe; `spec` and `container` are laid over it. */
-export function probePod(spec: object = {}, container: object = {}): { metadata: { name: string } } & Record<string, unknown> {
+export function probePod(
+  spec: object = {},
+  container: object = {},
+): { metadata: { name: string } } & Record<string, unknown> {
   const name = `test-${process.pid}-${serial++}`;
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { containers: [{ name: 'probe', image: 'localhost/probe', ...container }], ...spec } };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: { containers: [{ name: 'probe', image: 'localhost/probe', ...container }], ...spec },
+  };
 }
 
 /** What the probe saw. */
@@ -82,7 +98,12 @@ export interface Report {
   readonly fds: Readonly<Record<string, string>>;
   readonly namespaces: Readonly<Record<string, string>>;
   readonly mounts: readonly string[];
-  readonly devices: Readonly<Record<string, { readonly type: string; readonly mode: string; readonly device?: string; readonly target?: string }>>;
+  readonly devices: Readonly<
+    Record<
+      string,
+      { readonly type: string; readonly mode: string; readonly device?: string; readonly target?: string }
+    >
+  >;
   readonly processes: readonly (readonly [number, string])[];
   readonly interfaces: Readonly<Record<string, string>>;
   readonly rootWritable: boolean | number;
@@ -102,15 +123,30 @@ export function probe(spec: object = {}, container: object = {}): Report {
 /** What podspace could have left on the machine. */
 export function leftovers(): readonly string[] {
   const found: string[] = [];
-  if (existsSync('/run/podspace')) found.push(...readdirSync('/run/podspace', { recursive: true }).map(name => `/run/podspace/${name}`));
-  if (existsSync('/var/lib/podspace/pods')) found.push(...readdirSync('/var/lib/podspace/pods').map(name => `/var/lib/podspace/pods/${name}`));
-  for (const root of ['/sys/fs/cgroup/podspace', '/sys/fs/cgroup/unified/podspace']) if (existsSync(root)) found.push(root);
-  found.push(...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(line => line.includes('podspace')));
+  if (existsSync('/run/podspace'))
+    found.push(...readdirSync('/run/podspace', { recursive: true }).map(name => `/run/podspace/${name}`));
+  if (existsSync('/var/lib/podspace/pods'))
+    found.push(...readdirSync('/var/lib/podspace/pods').map(name => `/var/lib/podspace/pods/${name}`));
+  for (const root of ['/sys/fs/cgroup/podspace', '/sys/fs/cgroup/unified/podspace'])
+    if (existsSync(root)) found.push(root);
+  found.push(
+    ...readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter(line => line.includes('podspace')),
+  );
   return found;
 }
 
 /** Starts podspace and gives what it prints; the caller ends it. */
-export function start(args: readonly string[], input?: string): { readonly child: ReturnType<typeof spawn>; readonly output: () => string; waitFor(text: string): Promise<void>; readonly ended: Promise<number | null> } {
+export function start(
+  args: readonly string[],
+  input?: string,
+): {
+  readonly child: ReturnType<typeof spawn>;
+  readonly output: () => string;
+  waitFor(text: string): Promise<void>;
+  readonly ended: Promise<number | null>;
+} {
   const child = spawn(process.execPath, [PODSPACE, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
   let text = '';
   child.stdout.on('data', chunk => (text += chunk));

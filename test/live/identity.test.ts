@@ -30,7 +30,9 @@ t.test('a pod that says nothing', { skip: needsRoot }, t => {
 });
 
 t.test('runAsUser, runAsGroup, supplementalGroups, fsGroup', { skip: needsRoot }, t => {
-  const report = probe({ securityContext: { runAsUser: 1000, runAsGroup: 3000, supplementalGroups: [4000, 2000], fsGroup: 555 } });
+  const report = probe({
+    securityContext: { runAsUser: 1000, runAsGroup: 3000, supplementalGroups: [4000, 2000], fsGroup: 555 },
+  });
   t.same(report.uid, [1000, 1000, 1000]);
   t.same(report.gid, [3000, 3000, 3000]);
   t.same(report.groups, [555, 2000, 3000, 4000]);
@@ -41,7 +43,10 @@ t.test('runAsUser, runAsGroup, supplementalGroups, fsGroup', { skip: needsRoot }
 });
 
 t.test('a container overrides its pod, field by field', { skip: needsRoot }, t => {
-  const report = probe({ securityContext: { runAsUser: 1000, runAsGroup: 3000 } }, { securityContext: { runAsUser: 405 } });
+  const report = probe(
+    { securityContext: { runAsUser: 1000, runAsGroup: 3000 } },
+    { securityContext: { runAsUser: 405 } },
+  );
   t.same(report.uid, [405, 405, 405]);
   t.same(report.gid, [3000, 3000, 3000]);
   t.ok(report.groups.includes(20), 'the group that lists guest in /etc/group');
@@ -64,7 +69,12 @@ for (const [securityContext, message] of refusals) {
     const result = runPod(pod);
     t.equal(result.phase, 'Pending');
     t.equal(result.containers[0]?.reason, 'CreateContainerConfigError');
-    t.match(result.containers[0]?.message, new RegExp(`^${message.replace(/[()']/g, '.')} \\(pod: "${pod.metadata.name}_default\\([0-9a-f-]{36}\\)", container: probe\\)$`));
+    t.match(
+      result.containers[0]?.message,
+      new RegExp(
+        `^${message.replace(/[()']/g, '.')} \\(pod: "${pod.metadata.name}_default\\([0-9a-f-]{36}\\)", container: probe\\)$`,
+      ),
+    );
     t.equal(result.status, 1);
     t.end();
   });
@@ -80,7 +90,10 @@ const capabilities: readonly (readonly [object, string])[] = [
 for (const [request, expected] of capabilities) {
   t.test(`capabilities ${JSON.stringify(request)}`, { skip: needsRoot }, t => {
     const report = probe({}, { securityContext: { capabilities: request } });
-    t.same([report.capBnd, report.capEff, report.capPrm, report.capInh, report.capAmb], [expected, expected, expected, '0000000000000000', '0000000000000000']);
+    t.same(
+      [report.capBnd, report.capEff, report.capPrm, report.capInh, report.capAmb],
+      [expected, expected, expected, '0000000000000000', '0000000000000000'],
+    );
     t.end();
   });
 }
@@ -107,7 +120,11 @@ t.test('allowPrivilegeEscalation: false is no_new_privs', { skip: needsRoot }, t
 t.test('readOnlyRootFilesystem: the root only', { skip: needsRoot }, t => {
   const report = probe({}, { securityContext: { readOnlyRootFilesystem: true } });
   t.equal(report.rootWritable, 30, 'EROFS');
-  const access = (path: string): string | undefined => report.mounts.find(line => line.split(' ')[4] === path)?.split(' ')[5]?.split(',')[0];
+  const access = (path: string): string | undefined =>
+    report.mounts
+      .find(line => line.split(' ')[4] === path)
+      ?.split(' ')[5]
+      ?.split(',')[0];
   t.equal(access('/etc/hosts'), 'rw');
   t.equal(access('/etc/hostname'), 'ro');
   t.equal(access('/etc/resolv.conf'), 'ro');

@@ -1,0 +1,192 @@
+import type { Container, Pod } from '../kube/types.generated.ts';
+import { DEFAULT_CAPABILITIES } from '../linux/capabilities.ts';
+import type { EffectiveSecurityContext, NamespaceOwner } from './effective.ts';
+import type { Origin } from './identity.ts';
+
+/** One setting in effect: what it is, what it does, and who asked for it. */
+export interface Explanation {
+  readonly topic: string;
+  readonly text: string;
+  readonly origin: Origin;
+}
+
+type Namespace = keyof EffectiveSecurityContext['namespaces'];
+
+const NAMESPACES: Readonly<Record<Namespace, Readonly<Record<NamespaceOwner, string>>>> = {
+  user: {
+    host: 'root in the container is root of the machine',
+    pod: 'ids are mapped for the pod',
+    container: 'ids are mapped for the container',
+  },
+  mount: {
+    host: 'sees the machine’s mounts',
+    pod: 'shares the pod’s mounts',
+    container: 'has a file tree of its own; what it mounts stays inside',
+  },
+  uts: {
+    host: 'has, and with SYS_ADMIN can change, the machine’s hostname (hostNetwork brings this along)',
+    pod: 'the pod has its own hostname',
+    container: 'its own hostname',
+  },
+  ipc: {
+    host: 'shares System V IPC, POSIX queues and /dev/shm with the machine',
+    pod: 'shares IPC and one /dev/shm with the pod’s other containers only',
+    container: 'IPC of its own',
+  },
+  network: {
+    host: 'uses the machine’s interfaces, ports and abstract sockets',
+    pod: 'one set of interfaces for the pod: just lo, which its containers share',
+    container: 'interfaces of its own',
+  },
+  pid: {
+    host: 'sees every process of the machine; signalling others still needs matching user or KILL',
+    pod: 'sees the processes of all the pod’s containers; PID 1 is the pause process',
+    container: 'sees only its own processes; its command is PID 1',
+  },
+  cgroup: {
+    host: 'sees the machine’s cgroup tree',
+    pod: 'shares the pod’s cgroup root',
+    container: 'its own cgroup is the root it sees',
+  },
+  time: { host: 'the machine’s clocks', pod: 'clocks of the pod', container: 'clocks of its own' },
+};
+
+/** Who asked for each namespace. */
+function namespaceOrigin(type: Namespace, pod: Pod, context: EffectiveSecurityContext): Origin {
+  const spec = pod.spec ?? { containers: [] };
+  const asked: Partial<Record<Namespace, unknown>> = {
+    network: spec.hostNetwork,
+    uts: spec.hostNetwork,
+    ipc: spec.hostIPC,
+    pid: spec.hostPID ?? spec.shareProcessNamespace,
+    user: spec.hostUsers,
+  };
+  if (type === 'cgroup' && context.privileged) return 'container';
+  return asked[type] === undefined ? 'default' : 'pod';
+}
+
+/** Every setting of a container in words. */
+export function explainContainer(
+  pod: Pod,
+  container: Container,
+  context: EffectiveSecurityContext,
+): readonly Explanation[] {
+  return [
+    ...(Object.keys(NAMESPACES) as Namespace[]).map(type => {
+      const owner = context.namespaces[type];
+      return {
+        topic: `${type} namespace`,
+        text: `${OWNERS[owner]}: ${NAMESPACES[type][owner]}`,
+        origin: namespaceOrigin(type, pod, context),
+      };
+    }),
+    ...explainIdentity(pod, context),
+    ...explainPrivileges(context),
+    ...explainFiles(container, context),
+  ];
+}
+
+const OWNERS: Readonly<Record<NamespaceOwner, string>> = {
+  host: 'the machine’s',
+  pod: 'the pod’s',
+  container: 'its own',
+};
+
+function explainIdentity(pod: Pod, { identity, origins }: EffectiveSecurityContext): readonly Explanation[] {
+  const name = identity.name === undefined ? '' : ` (${identity.name} in the image’s /etc/passwd)`;
+  const groups = identity.additionalGids.join(', ');
+  const fsGroup = pod.spec?.securityContext?.fsGroup;
+  return [
+    {
+      topic: 'user',
+      text: `uid ${identity.uid}${name}; HOME is ${identity.home}`,
+      origin: identity.origin.uid,
+    },
+    { topic: 'group', text: `gid ${identity.gid}`, origin: identity.origin.gid },
+    {
+      topic: 'groups',
+      text: `${groups} (the primary one, supplementalGroups, fsGroup${pod.spec?.securityContext?.supplementalGroupsPolicy === 'Strict' ? '' : ', and those that list the user in the image’s /etc/group'})`,
+      origin: origins.supplementalGroups,
+    },
+    ...(fsGroup === undefined
+      ? []
+      : [
+          {
+            topic: 'fsGroup',
+            text: `the pod’s emptyDir, configMap and secret volumes belong to group ${fsGroup}; hostPath volumes never do`,
+            origin: 'pod' as const,
+          },
+        ]),
+  ];
+}
+
+function explainPrivileges(context: EffectiveSecurityContext): readonly Explanation[] {
+  const { capabilities, origins, identity } = context;
+  const short = (name: string): string => name.replace('CAP_', '');
+  const added = capabilities.filter(name => !DEFAULT_CAPABILITIES.includes(name)).map(short);
+  const dropped = DEFAULT_CAPABILITIES.filter(name => !capabilities.includes(name)).map(short);
+  const difference = [...added.map(name => `+${name}`), ...dropped.map(name => `-${name}`)].join(' ');
+  const base =
+    added.length + dropped.length === 0
+      ? `the default set (${capabilities.length})`
+      : capabilities.length === 0
+        ? 'none at all'
+        : `the default set ${difference}`;
+  const reach =
+    identity.uid === 0 || capabilities.length === 0
+      ? ''
+      : `; only the bounding set: a process of user ${identity.uid} starts without any`;
+  return [
+    {
+      topic: 'privileged',
+      text: context.privileged
+        ? 'yes: all capabilities, all devices, nothing masked, /sys writable, the machine’s cgroup namespace'
+        : 'no',
+      origin: origins.privileged,
+    },
+    {
+      topic: 'capabilities',
+      text: `${context.privileged ? `all of this machine’s (${capabilities.length})` : base}${reach}`,
+      origin: context.privileged ? origins.privileged : origins.capabilities,
+    },
+    {
+      topic: 'no_new_privs',
+      text: context.noNewPrivileges
+        ? 'on: set-user-ID programs and file capabilities give nothing'
+        : 'off: set-user-ID programs and file capabilities work',
+      origin: origins.noNewPrivileges,
+    },
+    {
+      topic: 'seccomp',
+      text: 'unconfined: every system call is let through to the kernel',
+      origin: origins.seccompProfile,
+    },
+  ];
+}
+
+function explainFiles(container: Container, context: EffectiveSecurityContext): readonly Explanation[] {
+  const mounts = (container.volumeMounts ?? []).map(mount => ({
+    topic: `mount ${mount.mountPath}`,
+    text: `volume "${mount.name}"${mount.subPath ? `, its "${mount.subPath}"` : ''}, ${mount.readOnly === true ? 'read-only' : 'writable'}${mount.mountPropagation === undefined || mount.mountPropagation === 'None' ? '' : `, mount propagation ${mount.mountPropagation}`}`,
+    origin: 'container' as const,
+  }));
+  const masked = context.maskedPaths.length;
+  return [
+    {
+      topic: 'root filesystem',
+      text: context.readOnlyRootFilesystem
+        ? 'read-only; volumes, /dev, /dev/shm and /etc/hosts stay writable'
+        : 'writable, and thrown away at the end',
+      origin: context.origins.readOnlyRootFilesystem,
+    },
+    {
+      topic: '/proc and /sys',
+      text:
+        masked === 0
+          ? 'as the kernel has them: nothing is masked or read-only'
+          : `${masked} paths masked (${context.maskedPaths.slice(0, 3).join(', ')}, …), ${context.readonlyPaths.length} read-only (${context.readonlyPaths.join(', ')})`,
+      origin: context.privileged ? context.origins.privileged : context.origins.procMount,
+    },
+    ...mounts,
+  ];
+}
