@@ -25,6 +25,12 @@ function isFresh() {
   );
 }
 
+/** A dynamic import that becomes a file of its own: yargs is a third of the bundle, and only help and completion need it. */
+const separate = (module, file) => ({
+  name: 'separate',
+  setup: ({ onResolve }) => onResolve({ filter: /\.ts$/ }, ({ path, kind }) => (path === module && kind === 'dynamic-import' ? { path: file, external: true } : undefined)),
+});
+
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { stdio: 'inherit' });
 if (!isFresh()) {
   mkdirSync('dist', { recursive: true });
@@ -40,6 +46,11 @@ if (!isFresh()) {
     alias: { 'string-width': 'fast-string-width' },
     logLevel: 'warning',
     minifySyntax: true,
+    // A file that esbuild leaves alone is required, not imported: vm.Script has no import().
+    supported: { 'dynamic-import': false },
+    // Names stay, so that a stack trace can be read; white space is only bytes to parse.
+    minifyWhitespace: true,
+    charset: 'ascii',
   };
   // CJS has no import.meta; yargs asks for its url.
   const cjs = {
@@ -49,7 +60,8 @@ if (!isFresh()) {
     banner: { js: "const IMPORT_META_URL = require('node:url').pathToFileURL(__filename).href;" },
   };
   await Promise.all([
-    build({ ...cjs, entryPoints: ['src/cli/entry.ts'], outfile: 'dist/podspace-main.cjs' }),
+    build({ ...cjs, entryPoints: ['src/cli/entry.ts'], outfile: 'dist/podspace-main.cjs', plugins: [separate('./help.ts', './podspace-help.cjs')] }),
+    build({ ...cjs, entryPoints: ['src/cli/help.ts'], outfile: 'dist/podspace-help.cjs' }),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
     build({ ...common, entryPoints: ['src/index.ts'], outfile: 'dist/index.mjs', format: 'esm' }),
   ]);

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { ImageStore } from './image/store.ts';
 import { type LoadedPod, loadManifest, type Manifest } from './kube/manifest.ts';
 import type { Pod } from './kube/types.generated.ts';
@@ -10,6 +9,7 @@ import { gatherHostFacts } from './runtime/host-facts.ts';
 import { runPod as runAcceptedPod } from './runtime/pod.ts';
 import type { PodResult } from './runtime/pod-result.ts';
 import { NO_UID, stageAll } from './runtime/stages.ts';
+import { newUid } from './runtime/uid.ts';
 import type { EffectiveSecurityContext } from './security/effective.ts';
 
 /** A pod as YAML or JSON text, or as an object. */
@@ -56,7 +56,7 @@ function load(manifest: string | Pod | object): { readonly manifest: Manifest; r
  */
 export async function runPod(manifest: string | object, options: RunOptions = {}): Promise<PodResult> {
   const { manifest: objects, loaded } = load(manifest);
-  const { pod, warnings } = acceptPod(loaded, randomUUID());
+  const { pod, warnings } = acceptPod(loaded, newUid());
   const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
   for (const warning of warnings) options.onWarning?.(warning);
   return runAcceptedPod({

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import { parseImageConfig } from '../image/config.ts';
+import { importDirectory, importTar, sweepImages } from '../image/importer.ts';
 import { type Image, ImageStore } from '../image/store.ts';
 import { findPods } from '../runtime/pod-directory.ts';
 import { type Args, type Io, text } from './io.ts';
@@ -43,8 +44,11 @@ function importImage(args: Args, io: Io, store: ImageStore): number {
   const options = file === undefined ? {} : { config: parseImageConfig(readConfig(file), file) };
   const isDirectory = source !== '-' && statSync(source, { throwIfNoEntry: false })?.isDirectory() === true;
   const image = isDirectory
-    ? store.importDirectory(name, source, options)
-    : store.importTar(name, source, options);
+    ? importDirectory(store, name, source, options)
+    : importTar(store, name, source, options);
+  // What the name stood for before.
+  const used = usedImages(io);
+  sweepImages(store, id => used.has(id));
   io.out(`imported ${image.reference} (${image.id}, ${size(image)})\n`);
   return 0;
 }
@@ -62,11 +66,15 @@ function readConfig(file: string): string {
 function remove(args: Args, io: Io, store: ImageStore): number {
   const name = text(args, 'name');
   if (name === undefined) throw new UserError('podspace image rm needs NAME');
-  const used = new Set(
-    findPods(io.roots).flatMap(({ isAlive, record }) => (isAlive ? (record?.images ?? []) : [])),
-  );
+  const used = usedImages(io);
   io.out(`removed ${store.remove(name, id => used.has(id)).reference}\n`);
   return 0;
+}
+
+function usedImages(io: Io): ReadonlySet<string> {
+  return new Set(
+    findPods(io.roots).flatMap(({ isAlive, record }) => (isAlive ? (record?.images ?? []) : [])),
+  );
 }
 
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];

@@ -1,10 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { errnoCode, UserError } from '../base/errors.ts';
 import type { ValidateMode } from '../kube/decode.ts';
 import { type LoadedPod, loadManifest, type Manifest } from '../kube/manifest.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { acceptPod } from '../pipeline.ts';
+import { newUid } from '../runtime/uid.ts';
 import { type Args, type Io, text } from './io.ts';
 
 /** The pods of a command's manifest, accepted by the pipeline. */
@@ -15,7 +15,7 @@ export interface Input {
 }
 
 /** Reads `FILE`, `-f FILE` or standard input. Throws what is wrong with it, with its place. */
-export function readInput(args: Args, uid: () => string = randomUUID): Input {
+export function readInput(args: Args, uid: () => string = newUid): Input {
   const file = text(args, 'filename') ?? text(args, 'file');
   if (file === undefined)
     throw new UserError('no manifest is given', { hint: 'podspace run pod.yaml, or "-" for standard input' });
@@ -63,7 +63,8 @@ const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';
 function withName(loaded: LoadedPod): LoadedPod {
   const { metadata } = loaded.pod;
   if (metadata?.name !== undefined || metadata?.generateName === undefined) return loaded;
-  const suffix = [...randomBytes(5)].map(byte => SUFFIX[byte % SUFFIX.length]).join('');
+  const bytes = Buffer.from(newUid().replaceAll('-', ''), 'hex');
+  const suffix = [...bytes.subarray(0, 5)].map(byte => SUFFIX[byte % SUFFIX.length]).join('');
   return {
     ...loaded,
     pod: { ...loaded.pod, metadata: { ...metadata, name: `${metadata.generateName}${suffix}` } },

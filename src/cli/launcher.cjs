@@ -8,7 +8,9 @@ const path = require('node:path');
 const vm = require('node:vm');
 
 const file = path.join(__dirname, 'podspace-main.cjs');
-const cacheFile = path.join(__dirname, `.cache-${process.version}-${process.arch}`);
+// A cache holds the functions that ran before it was made, so each command has one of its own.
+const command = /^[a-z]+$/.test(process.argv[2] ?? '') ? process.argv[2] : 'podspace';
+const cacheFile = path.join(__dirname, `.cache-${process.version}-${process.arch}-${command}`);
 
 function readCache(stamp) {
   try {
@@ -42,7 +44,8 @@ function writeCache(script, stamp) {
   }
 }
 
-const source = fs.readFileSync(file, 'utf8');
+// The bundle is ASCII: latin1 is the same text, and needs no decoding.
+const source = fs.readFileSync(file, 'latin1');
 const stat = fs.statSync(file);
 const stamp = stat.mtimeMs + stat.size;
 const cachedData = readCache(stamp);

@@ -11,7 +11,7 @@ import { printWarnings, readInput } from './input.ts';
 import { type Args, flag, type Io, text } from './io.ts';
 import { PrefixedOutput } from './prefix.ts';
 import { requireRoot } from './root.ts';
-import { StdinConnection } from './stdin.ts';
+import type { StdinConnection } from './stdin.ts';
 import { StopSignals } from './stop-signals.ts';
 import { formatTrace } from './trace.ts';
 
@@ -28,10 +28,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   printWarnings(io, warnings);
 
   const stops = new StopSignals(io);
-  const stdin =
-    flag(args, 'stdin') || flag(args, 'tty')
-      ? new StdinConnection(flag(args, 'stdin'), flag(args, 'tty'))
-      : undefined;
+  const stdin = flag(args, 'stdin') || flag(args, 'tty') ? await connectStdin(args) : undefined;
   const output = new PrefixedOutput(
     (stream, chunk) => writeFully(stream === 'stdout' ? 1 : 2, chunk),
     io.color.out,
@@ -60,6 +57,11 @@ export async function run(args: Args, io: Io): Promise<number> {
           capture: isJson,
           signal: stops.stop.signal,
           killSignal: stops.kill.signal,
+          hasOwnThreads:
+            pods.length === 1 &&
+            pod.spec?.containers.length === 1 &&
+            pod.spec.initContainers === undefined &&
+            stdin === undefined,
           onSignals: send => stops.forwardTo(send),
           ...(attached === undefined ? {} : { attached }),
         };
@@ -73,6 +75,12 @@ export async function run(args: Args, io: Io): Promise<number> {
     stdin?.close();
     stops.close();
   }
+}
+
+/** Loaded only when asked for: it brings node:tty and node:net along. */
+async function connectStdin(args: Args): Promise<StdinConnection> {
+  const { StdinConnection } = await import('./stdin.ts');
+  return new StdinConnection(flag(args, 'stdin'), flag(args, 'tty'));
 }
 
 /** The pod and container that -c, -i, -t and a command are for. */

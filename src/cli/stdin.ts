@@ -1,7 +1,8 @@
 import { closeSync } from 'node:fs';
-import { ReadStream } from 'node:tty';
+import { Socket } from 'node:net';
+import { ReadStream, WriteStream } from 'node:tty';
+import { duplicate } from '../native/execute.ts';
 import { resizeTerminal } from '../runtime/container.ts';
-import { pipeWriter, terminalWriter } from '../runtime/streams.ts';
 
 /** Connects our own standard input, or terminal, with that of a container. */
 export class StdinConnection {
@@ -67,4 +68,18 @@ export class StdinConnection {
     stdin.setRawMode(true);
     this.#undo.push(() => stdin.setRawMode(false));
   }
+}
+
+/** A writer for a container's stdin; a container that does not read is no error. */
+function pipeWriter(fd: number): Socket {
+  const socket = new Socket({ fd, readable: false, writable: true });
+  socket.on('error', () => socket.destroy());
+  return socket;
+}
+
+/** A writer for a terminal's master, which somebody else reads: libuv watches an fd only once, so this takes a copy. */
+function terminalWriter(master: number): Socket {
+  const stream = new WriteStream(duplicate(master));
+  stream.on('error', () => stream.destroy());
+  return stream;
 }

@@ -1,10 +1,18 @@
-import { existsSync, readdirSync, rmSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { sweepImages } from '../image/importer.ts';
 import { ImageStore } from '../image/store.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
 import { CGROUP, removeCgroup } from './pod-cgroup.ts';
-import { type FoundPod, findPods, isLocked, removeEmpty, removePodFiles } from './pod-directory.ts';
+import {
+  type FoundPod,
+  findPods,
+  isLocked,
+  removeEmpty,
+  removePodFiles,
+  removeTree,
+} from './pod-directory.ts';
 
 /**
  * Removes what commands that were killed have left: processes, cgroups, files. A pod whose command still holds its lock is
@@ -26,7 +34,10 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
     if (!isDry) unlinkSync(join(names, name));
   }
   if (isDry) return removed;
-  removed.push(...new ImageStore(roots.state).sweep().map(id => `image files ${id}`));
+  const used = new Set(findPods(roots).flatMap(({ record }) => record?.images ?? []));
+  removed.push(
+    ...sweepImages(new ImageStore(roots.state), id => used.has(id)).map(id => `image files ${id}`),
+  );
   const { root, isV2 } = detectCgroups();
   if (root !== undefined) new Cgroup(join(root, CGROUP), isV2).removeIfEmpty();
   removeEmpty(roots);
@@ -39,7 +50,7 @@ async function removePod(pod: FoundPod, roots: Roots): Promise<void> {
   // Processes first: they may still write to the files.
   if (path !== undefined && existsSync(path)) await killAndRemove(new Cgroup(path, isV2));
   removePodFiles(pod.paths);
-  rmSync(join(roots.run, 'pods', `.${pod.paths.uid}`), { recursive: true, force: true });
+  removeTree(join(roots.run, 'pods', `.${pod.paths.uid}`));
 }
 
 async function killAndRemove(cgroup: Cgroup): Promise<void> {

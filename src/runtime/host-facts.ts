@@ -22,7 +22,9 @@ export function gatherHostFacts(): HostFacts {
       : [],
     maxOpenFiles: Number(files ?? 1024),
     hostname: hostname(),
-    hostIP: hostAddress(),
+    get hostIP() {
+      return hostAddress();
+    },
     etcHosts: readText('/etc/hosts'),
     resolvConf: readText('/etc/resolv.conf'),
     get devices() {

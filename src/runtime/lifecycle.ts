@@ -12,7 +12,7 @@ import type { ContainerResult, PodResult } from './pod-result.ts';
 import { backOff, shouldRestart } from './restart.ts';
 import { ResultBuilder } from './result-builder.ts';
 import type { OutputStream, RunPodOptions } from './run-options.ts';
-import { readAll, readTerminal } from './streams.ts';
+import { readAll, readAllInThread, readTerminal } from './streams.ts';
 
 export interface LifecycleHooks {
   readonly images: ReadonlyMap<string, Image>;
@@ -185,9 +185,10 @@ export class PodLifecycle {
         observer.onOutput?.(container.name, stream, chunk);
       };
     if (streams.terminal !== undefined) return readTerminal(streams.terminal, take('stdout'));
+    const read = this.#options.hasOwnThreads === true ? readAllInThread : readAll;
     return Promise.all([
-      readAll(streams.stdout ?? -1, take('stdout')),
-      readAll(streams.stderr ?? -1, take('stderr')),
+      read(streams.stdout ?? -1, take('stdout')),
+      read(streams.stderr ?? -1, take('stderr')),
     ]);
   }
 

@@ -44,6 +44,8 @@ export interface RunPodOptions {
   readonly killSignal?: AbortSignal;
   /** Keep the output for the result. */
   readonly capture?: boolean;
+  /** This process runs nothing but this pod, which has one container: its output may be read by waiting threads. */
+  readonly hasOwnThreads?: boolean;
   /** Hands the caller a way to send signals to the main processes. */
   readonly onSignals?: (send: (signal: number) => void) => void;
 }

@@ -1,8 +1,6 @@
-import { closeSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
-import { ReadStream, WriteStream } from 'node:tty';
+import { close, closeSync, read, writeSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { SOCKET } from '../linux/sockets.ts';
-import { duplicate } from '../native/execute.ts';
 import { SyscallError, syscall } from '../native/libc.ts';
 import { nativeLibrary } from '../native/library.ts';
 
@@ -46,36 +44,44 @@ export function receiveFd(socket: number): number {
   return fd;
 }
 
-/** Reads a pipe until its end, and closes it. */
-export function readAll(fd: number, onData: (chunk: Buffer) => void): Promise<void> {
+type OnData = (chunk: Buffer) => void;
+
+/** Reads a pipe until its end, and closes it. node:net takes 4 ms to load, so it is not loaded before it is needed. */
+export async function readAll(fd: number, onData: OnData): Promise<void> {
+  const { Socket } = await import('node:net');
   return drain(new Socket({ fd, readable: true, writable: false }), onData);
 }
 
+/**
+ * The same with reads that wait, each in a thread of Node's pool: without node:net, but only for a few pipes at a time,
+ * and only in a process whose pool nobody else needs.
+ */
+export function readAllInThread(fd: number, onData: OnData): Promise<void> {
+  const buffer = Buffer.allocUnsafeSlow(65536);
+  return new Promise(resolve => {
+    const next = (): void =>
+      read(fd, buffer, 0, buffer.length, null, (error, size) => {
+        if (error === null && size > 0) {
+          onData(Buffer.from(buffer.subarray(0, size)));
+          next();
+        } else close(fd, () => resolve());
+      });
+    next();
+  });
+}
+
 /** Reads a terminal's master; EIO is how it says that its last process is gone. */
-export function readTerminal(fd: number, onData: (chunk: Buffer) => void): Promise<void> {
+export async function readTerminal(fd: number, onData: OnData): Promise<void> {
+  const { ReadStream } = await import('node:tty');
   return drain(new ReadStream(fd), onData);
 }
 
-function drain(stream: Socket, onData: (chunk: Buffer) => void): Promise<void> {
+function drain(stream: Socket, onData: OnData): Promise<void> {
   return new Promise(resolve => {
     stream.on('data', onData);
     stream.on('error', () => stream.destroy());
     stream.on('close', () => resolve());
   });
-}
-
-/** A writer for a container's stdin; a container that does not read is no error. */
-export function pipeWriter(fd: number): Socket {
-  const socket = new Socket({ fd, readable: false, writable: true });
-  socket.on('error', () => socket.destroy());
-  return socket;
-}
-
-/** A writer for a terminal's master, which somebody else reads: libuv watches an fd only once, so this takes a copy. */
-export function terminalWriter(master: number): Socket {
-  const stream = new WriteStream(duplicate(master));
-  stream.on('error', () => stream.destroy());
-  return stream;
 }
 
 /** Writes all of a chunk to one of our own streams, also where it is a full pipe of somebody slow. */

@@ -1,0 +1,181 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { errnoCode, UserError } from '../base/errors.ts';
+import { LOCK } from '../linux/constants.generated.ts';
+import { flock, open, openInRoot } from '../native/libc.ts';
+import { EMPTY_CONFIG, type ImageConfig } from './config.ts';
+import { formatReference, parseReference } from './reference.ts';
+import type { Image, ImageStore } from './store.ts';
+import { type ImageUsers, MAX_USER_FILE, parseUsers } from './users.ts';
+
+export interface ImportOptions {
+  readonly config?: ImageConfig;
+}
+
+/** Copies a directory into the store: owners, modes, hard links, extended attributes and devices included. */
+export function importDirectory(
+  store: ImageStore,
+  name: string,
+  directory: string,
+  options: ImportOptions = {},
+): Image {
+  const source = resolve(directory);
+  if (!statSync(source, { throwIfNoEntry: false })?.isDirectory())
+    throw new UserError(`"${directory}" is not a directory`);
+  return importRoot(store, name, options, target =>
+    run('cp', ['-a', '--reflink=auto', '--', `${source}/.`, target], directory),
+  );
+}
+
+/** As root, with every attribute; GNU tar refuses `..` and makes links last, so that nothing is written outside. */
+const TAR = [
+  '--extract',
+  '--numeric-owner',
+  '--preserve-permissions',
+  '--same-owner',
+  '--xattrs',
+  '--xattrs-include=*',
+  '--delay-directory-restore',
+];
+
+/** Unpacks a tar archive, compressed or not; `-` is standard input. */
+export function importTar(
+  store: ImageStore,
+  name: string,
+  archive: string,
+  options: ImportOptions = {},
+): Image {
+  const source = archive === '-' ? '-' : resolve(archive);
+  if (source !== '-' && !existsSync(source)) throw new UserError(`"${archive}" does not exist`);
+  return importRoot(store, name, options, target =>
+    run('tar', [...TAR, '--file', source, '--directory', target], archive),
+  );
+}
+
+/**
+ * An import is built under a locked directory of its own and becomes visible by one rename: a crash leaves only what
+ * {@link sweepImages} removes.
+ */
+function importRoot(
+  store: ImageStore,
+  name: string,
+  options: ImportOptions,
+  fill: (target: string) => void,
+): Image {
+  const reference = formatReference(parseReference(name));
+  const id = randomBytes(6).toString('hex');
+  const directory = join(store.roots, id);
+  for (const each of [directory, store.names]) mkdirSync(each, { recursive: true, mode: 0o700 });
+  const lock = openSync(directory, 'r');
+  try {
+    flock(lock, LOCK.LOCK_EX);
+    const rootfs = join(directory, 'rootfs');
+    mkdirSync(rootfs, { mode: 0o755 });
+    fill(rootfs);
+    const image = {
+      reference,
+      id,
+      config: options.config ?? EMPTY_CONFIG,
+      users: readUsers(rootfs),
+      size: diskUsage(rootfs),
+      created: new Date().toISOString(),
+    };
+    writeAtomically(store.file(reference), JSON.stringify(image));
+    return image;
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  } finally {
+    closeSync(lock);
+  }
+}
+
+/**
+ * Removes what crashed imports and replaced names have left; returns the ids. `inUse` tells whether a running pod still
+ * has that root as its lower layer.
+ */
+export function sweepImages(store: ImageStore, inUse: (id: string) => boolean): readonly string[] {
+  if (!existsSync(store.roots)) return [];
+  return readdirSync(store.roots).filter(id => {
+    const directory = join(store.roots, id);
+    const lock = openSync(directory, 'r');
+    try {
+      // Looked up only under the lock: an import that ended just now has its name by then.
+      if (
+        !flock(lock, LOCK.LOCK_EX | LOCK.LOCK_NB) ||
+        inUse(id) ||
+        store.list().some(image => image.id === id)
+      )
+        return false;
+      rmSync(directory, { recursive: true, force: true });
+      return true;
+    } finally {
+      closeSync(lock);
+    }
+  });
+}
+
+function writeAtomically(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, text, { mode: 0o600, flush: true } as Parameters<typeof writeFileSync>[2]);
+  renameSync(temporary, file);
+}
+
+function run(command: string, args: readonly string[], what: string): void {
+  const { status, stderr, error } = spawnSync(command, args, {
+    stdio: ['inherit', 'ignore', 'pipe'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 20,
+  });
+  if (error !== undefined) throw new UserError(`cannot run ${command}: ${error.message}`, { cause: error });
+  if (status !== 0)
+    throw new UserError(`cannot import "${what}": ${stderr.trim().split('\n')[0] ?? `${command} failed`}`);
+}
+
+/** /etc/passwd and /etc/group as a container would see them: no link leads out of the root, and only a file is read. */
+function readUsers(rootfs: string): ImageUsers {
+  const root = openSync(rootfs, 'r');
+  try {
+    return parseUsers(readRegular(root, 'etc/passwd'), readRegular(root, 'etc/group'));
+  } finally {
+    closeSync(root);
+  }
+}
+
+/** Looked at through O_PATH first: opening a device or a FIFO of a hostile image must not even be tried. */
+function readRegular(root: number, path: string): string {
+  let handle: number;
+  try {
+    handle = openInRoot(root, path, open('O_PATH'));
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(errnoCode(error) ?? '')) return '';
+    throw error;
+  }
+  try {
+    const stat = fstatSync(handle);
+    return stat.isFile() && stat.size <= MAX_USER_FILE
+      ? readFileSync(`/proc/self/fd/${handle}`, 'latin1')
+      : '';
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function diskUsage(directory: string): number {
+  const { stdout } = spawnSync('du', ['-s', '--block-size=1', '--', directory], { encoding: 'utf8' });
+  return Number(stdout?.split('\t')[0] ?? 0) || 0;
+}
