@@ -49,7 +49,7 @@ function listPods(io: Io, isJson: boolean): number {
           uid,
           name,
           namespace,
-          createdAt,
+          createdAt: new Date(createdAt).toISOString(),
           pid: owner.pid,
           containers: containers.map(each => each.name),
         })),
@@ -64,7 +64,7 @@ function listPods(io: Io, isJson: boolean): number {
     name,
     containers.map(each => each.name).join(','),
     String(owner.pid),
-    createdAt,
+    new Date(createdAt).toISOString(),
   ]);
   io.out(formatTable([['NAMESPACE', 'NAME', 'CONTAINERS', 'PODSPACE PID', 'CREATED'], ...rows]));
   return 0;

@@ -7,7 +7,8 @@ import type { VerifiedProgram } from '../program/program.ts';
 /** An strace-like listing of a program that ran: each call with its result and the microseconds it took. */
 export function formatTrace(container: string, program: VerifiedProgram, report: Report): string {
   let before = report.startNanoseconds;
-  const notes = report.results.map(({ result, nanoseconds }, pc) => {
+  const notes = program.instructions.map((_, pc) => {
+    const [result, nanoseconds] = [report.result(pc), report.nanoseconds(pc)];
     if (pc > report.pc || (pc === report.pc && report.state === 'running')) return '';
     const micros = Number(nanoseconds - before) / 1000;
     before = nanoseconds;

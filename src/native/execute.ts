@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { CLONE, ERRNO, F, MFD } from '../linux/constants.generated.ts';
 import { describeErrno } from '../linux/errno.ts';
 import { type Compiled, compileShimStart } from '../program/compile.ts';
-import { decodeReport, type Report } from '../program/decode.ts';
+import { Report } from '../program/decode.ts';
 import { formatInstruction } from '../program/disassemble.ts';
 import { encode, reportSize } from '../program/encode.ts';
 import type { VerifiedProgram } from '../program/program.ts';
@@ -35,11 +35,12 @@ export class ProgramError extends Error {
   constructor(program: VerifiedProgram, report: Report) {
     const instruction = program.instructions[report.pc];
     const text = instruction === undefined ? 'the end of the program' : formatInstruction(instruction);
-    super(`instruction ${report.pc}: ${text}: ${describeErrno(report.errno)}`);
+    super(`instruction ${report.pc}: ${text}: ${describeErrno(report.errno || ERRNO.ENOEXEC)}`);
     this.name = 'ProgramError';
     this.program = program;
     this.report = report;
-    this.errno = report.errno;
+    // A shim that did not even start has written nothing.
+    this.errno = report.errno || ERRNO.ENOEXEC;
   }
 }
 
@@ -84,7 +85,7 @@ export function execute({ program, cloneFlags }: Compiled, options: ExecuteOptio
     spawnFunction()(block, block.length, bytes, bytes.length, flags, options.cgroup ?? -1, pidfd),
   );
   if (pid < 0) throw new SyscallError('clone3', -pid, cloneFlags.join('|'));
-  const report = decodeReport(bytes);
+  const report = new Report(bytes);
   const child = { pid, pidfd: pidfd[0] ?? -1, report };
   if (report.state === 'failed') {
     reap(child);
@@ -117,9 +118,8 @@ export function executeInShim(compiled: Compiled, options: ExecuteOptions = {}):
     const start = compileShimStart(programFd, reportFd, Object.keys(options.parameters ?? {}), hostArch());
     const shim = execute({ ...start, cloneFlags: compiled.cloneFlags }, { ...options, parameters });
     reap(shim);
-    const report = decodeReport(readAll(reportFd, reportSize(program)));
-    if (report.state === 'failed' || report.state === 'new')
-      throw new ProgramError(program, { ...report, errno: report.errno || ERRNO.ENOEXEC });
+    const report = new Report(readAll(reportFd, reportSize(program)));
+    if (report.state === 'failed' || report.state === 'new') throw new ProgramError(program, report);
     return { ...sibling(program, report), report };
   } finally {
     closeSync(programFd);
@@ -130,7 +130,7 @@ export function executeInShim(compiled: Compiled, options: ExecuteOptions = {}):
 /** The process that went on after the program's *clone*: not yet reaped, so its pid cannot have been used again. */
 function sibling(program: VerifiedProgram, report: Report): { readonly pid: number; readonly pidfd: number } {
   const pc = program.instructions.findIndex(({ op }) => op === 'clone');
-  const pid = report.results[pc]?.result ?? -1;
+  const pid = pc === -1 ? -1 : report.result(pc);
   return { pid, pidfd: syscall('pidfd_open', [pid, 0]) };
 }
 

@@ -1,18 +1,32 @@
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 
 type Koffi = typeof import('koffi');
 
+const require = createRequire(typeof __filename === 'string' ? __filename : import.meta.url);
+
 /**
- * koffi, by the shortest way: its package for this platform holds the native module itself, and skips 7 ms of JavaScript
- * that only serves deprecated names. Where a package manager does not let us see it, the long way is as good.
+ * koffi, by the shortest way: the native module itself, out of koffi's package for this platform. koffi's own JavaScript
+ * takes 7 ms, to find out which libc this is and to keep deprecated names. A build for the other libc does not load,
+ * which is an answer too; and where a package manager hides that package, the long way is as good.
  */
 function loadKoffi(): Koffi {
-  const require = createRequire(typeof __filename === 'string' ? __filename : import.meta.url);
+  const platform = `${process.platform}-${process.arch}`;
   try {
-    return require(`@koromix/koffi-${process.platform}-${process.arch}`) as Koffi;
+    const directory = dirname(require.resolve(`@koromix/koffi-${platform}`));
+    for (const libc of ['linux', 'musl']) {
+      const module = { exports: {} };
+      try {
+        process.dlopen(module, join(directory, `${libc}_${process.arch}`, 'koffi.node'));
+        return module.exports as Koffi;
+      } catch {
+        // the other libc
+      }
+    }
   } catch {
-    return require('koffi') as Koffi;
+    // not to be seen from here
   }
+  return require('koffi') as Koffi;
 }
 
 export const koffi: Koffi = loadKoffi();

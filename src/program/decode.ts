@@ -53,32 +53,48 @@ function decodeInstruction(view: DataView, base: number): DecodedInstruction {
   };
 }
 
-/** How a run of a program went, read from its report. */
-export interface Report {
-  readonly state: 'new' | 'running' | 'failed' | 'finished';
-  /** The instruction reached last. After a good execve the state is `running` and this is that execve. */
-  readonly pc: number;
-  /** The errno of a failed run, else 0. */
-  readonly errno: number;
-  readonly startNanoseconds: bigint;
-  readonly results: readonly { readonly result: number; readonly nanoseconds: bigint }[];
-}
-
 const STATES = ['new', 'running', 'failed', 'finished'] as const;
 
-export function decodeReport(bytes: Uint8Array): Report {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const count = Math.floor((bytes.length - PS_REPORT.SIZE) / PS_RESULT.SIZE);
-  return {
-    state: STATES[view.getUint32(PS_REPORT.state, true)] ?? 'new',
-    pc: view.getUint32(PS_REPORT.pc, true),
-    errno: view.getInt32(PS_REPORT.error, true),
-    startNanoseconds: view.getBigUint64(PS_REPORT.start_nanoseconds, true),
-    results: range(count, i => ({
-      result: Number(view.getBigInt64(PS_REPORT.SIZE + i * PS_RESULT.SIZE + PS_RESULT.result, true)),
-      nanoseconds: view.getBigUint64(PS_REPORT.SIZE + i * PS_RESULT.SIZE + PS_RESULT.nanoseconds, true),
-    })),
-  };
+/** How a run of a program went. Looks into the report's bytes when asked: most of its results interest nobody. */
+export class Report {
+  readonly #view: DataView;
+
+  constructor(bytes: Uint8Array) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get state(): (typeof STATES)[number] {
+    return STATES[this.#view.getUint32(PS_REPORT.state, true)] ?? 'new';
+  }
+
+  /** The instruction reached last. After a good execve the state is `running` and this is that execve. */
+  get pc(): number {
+    return this.#view.getUint32(PS_REPORT.pc, true);
+  }
+
+  /** The errno of a failed run, else 0. */
+  get errno(): number {
+    return this.#view.getInt32(PS_REPORT.error, true);
+  }
+
+  get startNanoseconds(): bigint {
+    return this.#view.getBigUint64(PS_REPORT.start_nanoseconds, true);
+  }
+
+  /** How many instructions there is room for. */
+  get length(): number {
+    return Math.floor((this.#view.byteLength - PS_REPORT.SIZE) / PS_RESULT.SIZE);
+  }
+
+  /** What the instruction returned; negative is -errno. 0 for one that was not reached. */
+  result(pc: number): number {
+    return Number(this.#view.getBigInt64(PS_REPORT.SIZE + pc * PS_RESULT.SIZE + PS_RESULT.result, true));
+  }
+
+  /** When it had ended, CLOCK_MONOTONIC; 0 without timestamps. */
+  nanoseconds(pc: number): bigint {
+    return this.#view.getBigUint64(PS_REPORT.SIZE + pc * PS_RESULT.SIZE + PS_RESULT.nanoseconds, true);
+  }
 }
 
 function range<T>(count: number, make: (i: number) => T): T[] {

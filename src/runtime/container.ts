@@ -143,7 +143,7 @@ function startError(error: ProgramError, container: string, command: string): Co
 /** As execvp(3) reports: a file that may not be executed anywhere in PATH counts more than one that is not there. */
 function execFailure({ program, report, errno }: ProgramError, command: string): string {
   const tried = program.instructions.flatMap(({ name }, pc) =>
-    name === 'execve' ? [-(report.results[pc]?.result ?? 0)] : [],
+    name === 'execve' ? [-report.result(pc)] : [],
   );
   const worst = tried.includes(13) ? 13 : errno;
   if (worst === 13) return 'permission denied';

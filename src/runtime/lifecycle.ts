@@ -24,9 +24,12 @@ export interface LifecycleHooks {
 interface Running {
   readonly container: Container;
   readonly started: StartedContainer;
-  readonly record: ContainerRecord;
+  readonly cgroup: Cgroup | undefined;
   readonly ended: Promise<Exit>;
 }
+
+/** Milliseconds until what runs is written down for other commands. */
+const RECORD_DELAY = 4;
 
 /** A kubelet waits at least this long before it kills. */
 const MIN_GRACE_SECONDS = 2;
@@ -43,6 +46,7 @@ export class PodLifecycle {
   readonly #results = new Map<string, ResultBuilder>();
   readonly #stopping = new AbortController();
   #termination: Promise<void> | undefined;
+  #recording: NodeJS.Timeout | undefined;
   #reason: { readonly reason: string; readonly message: string } | undefined;
 
   constructor(
@@ -74,6 +78,7 @@ export class PodLifecycle {
         await Promise.all(spec.containers.map(container => this.#runToEnd(container, false)));
     } finally {
       clearTimeout(deadline);
+      clearTimeout(this.#recording);
       signal?.removeEventListener('abort', stop);
       await this.#terminate();
       await Promise.all(background);
@@ -136,7 +141,7 @@ export class PodLifecycle {
   async #attempt(container: Container, attempt: number, result: ResultBuilder): Promise<Exit | undefined> {
     const { observer } = this.#options;
     const cgroup = this.#hooks.cgroupOf(container);
-    const startedAt = new Date();
+    const startedAt = Date.now();
     let started: StartedContainer;
     try {
       started = startContainer(this.#input(container, attempt), cgroup, this.#options.trace === true);
@@ -155,20 +160,15 @@ export class PodLifecycle {
     observer.onStarted?.(container.name, started.stages);
     observer.onEvent?.('Normal', 'Started', 'Container started');
     const streams = this.#readStreams(container, started, result);
-    const memory = new MemoryPeak(started.child.pid);
+    const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
     const ended = waitForExit(started.child.pidfd);
-    this.#running.set(container.name, {
-      container,
-      started,
-      record: this.#recordOf(container, started, cgroup),
-      ended,
-    });
+    this.#running.set(container.name, { container, started, cgroup, ended });
     this.#record();
     const exit = await ended;
-    const finishedAt = new Date();
+    const finishedAt = Date.now();
     this.#running.delete(container.name);
-    // What the main process left behind, where it was not PID 1 of a namespace of its own; it also holds the pipes.
-    cgroup?.kill();
+    // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
+    if (started.stages.security.namespaces.pid !== 'container') cgroup?.kill();
     await streams;
     result.ended({ ...exit, maxRss: memory.end(exit.maxRss) }, startedAt, finishedAt, attempt);
     return exit;
@@ -192,11 +192,7 @@ export class PodLifecycle {
     ]);
   }
 
-  #recordOf(
-    container: Container,
-    { child, stages }: StartedContainer,
-    cgroup: Cgroup | undefined,
-  ): ContainerRecord {
+  #recordOf({ container, started: { child, stages }, cgroup }: Running): ContainerRecord {
     const image = this.#hooks.images.get(container.name);
     return {
       name: container.name,
@@ -209,8 +205,12 @@ export class PodLifecycle {
     };
   }
 
+  /** Written a moment later: many containers start in one moment, and some are gone before anybody could ask. */
   #record(): void {
-    this.#hooks.record([...this.#running.values()].map(({ record }) => record));
+    this.#recording ??= setTimeout(() => {
+      this.#recording = undefined;
+      this.#hooks.record([...this.#running.values()].map(running => this.#recordOf(running)));
+    }, RECORD_DELAY);
   }
 
   /** Sends a signal to the main process of every running container. */

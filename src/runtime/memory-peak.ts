@@ -7,19 +7,21 @@ import { readFileSync } from 'node:fs';
  */
 export class MemoryPeak {
   readonly #pid: number;
-  readonly #baseline = process.resourceUsage().maxRSS * 1024;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout | undefined;
   #seen = 0;
 
-  constructor(pid: number) {
+  /** Does not look at all where the figure interests nobody. */
+  constructor(pid: number, isWanted: boolean) {
     this.#pid = pid;
+    if (!isWanted) return;
     this.#look();
     this.#timer = setInterval(() => this.#look(), 1000).unref();
   }
 
+  /** `maxRss`: getrusage's figure. */
   end(maxRss: number): number {
     clearInterval(this.#timer);
-    return maxRss > this.#baseline ? maxRss : this.#seen;
+    return this.#timer === undefined || maxRss > process.resourceUsage().maxRSS * 1024 ? maxRss : this.#seen;
   }
 
   #look(): void {

@@ -12,8 +12,11 @@ export function createPodCgroup(uid: string, cleanup: Cleanup): Cgroup | undefin
   const cgroup = new Cgroup(`${root}/${CGROUP}/${uid}`, isV2);
   cgroup.create();
   cleanup.add('cgroup of the pod', async () => {
-    cgroup.kill();
-    await removeCgroup(cgroup);
+    // Empty as a rule: all containers have ended. What has not, a killed one's child for example, is killed then.
+    if (!cgroup.remove()) {
+      cgroup.kill();
+      await removeCgroup(cgroup);
+    }
     new Cgroup(`${root}/${CGROUP}`, isV2).removeIfEmpty();
   });
   return cgroup;

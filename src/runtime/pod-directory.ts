@@ -39,7 +39,8 @@ export interface PodRecord {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
-  readonly createdAt: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
   readonly owner: ProcessRecord;
   readonly pause: ProcessRecord | undefined;
   readonly cgroup: string | undefined;

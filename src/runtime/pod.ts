@@ -31,6 +31,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   try {
     const directory = PodDirectory.create(roots, uid, namespace, name);
     cleanup.add('files of the pod', () => directory.remove());
+    const createdAt = Date.now();
     const cgroup = createPodCgroup(uid, cleanup);
     const { paths } = directory;
     const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
@@ -74,7 +75,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
           uid,
           name,
           namespace,
-          createdAt: new Date().toISOString(),
+          createdAt,
           owner: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
           pause:
             sandbox.pause === undefined

@@ -51,7 +51,7 @@ export class ResultBuilder {
     };
   }
 
-  ended(exit: Exit, startedAt: Date, finishedAt: Date, restartCount: number): void {
+  ended(exit: Exit, startedAt: number, finishedAt: number, restartCount: number): void {
     this.#cpuMicroseconds += exit.cpuMicroseconds;
     this.#maxRss = Math.max(this.#maxRss, exit.maxRss);
     this.#state = {
@@ -59,8 +59,8 @@ export class ResultBuilder {
       message: undefined,
       exitCode: exit.exitCode,
       signal: exit.signal,
-      startedAt: startedAt.toISOString(),
-      finishedAt: finishedAt.toISOString(),
+      startedAt: new Date(startedAt).toISOString(),
+      finishedAt: new Date(finishedAt).toISOString(),
       restartCount,
     };
   }

@@ -83,7 +83,7 @@ function openSandbox(compiled: CompiledSandbox): SandboxFds {
     const child = execute(compiled);
     reap(child);
     const take = (slots: ReadonlyMap<string, number>): ReadonlyMap<string, number> =>
-      new Map([...slots].map(([name, pc]) => [name, child.report.results[pc]?.result ?? -1] as const));
+      new Map([...slots].map(([name, pc]) => [name, child.report.result(pc)] as const));
     return { namespaces: take(exports.namespaces), directories: take(exports.directories) };
   } catch (error) {
     if (error instanceof ProgramError) closeOpened(program, error);
@@ -100,7 +100,7 @@ function closeOpened(program: CompiledSandbox['program'], error: ProgramError): 
     ),
   );
   program.instructions.forEach(({ name = '' }, pc) => {
-    const fd = error.report.results[pc]?.result ?? -1;
+    const fd = error.report.result(pc);
     if (OPENS.has(name) && pc < error.report.pc && !closed.has(pc) && fd > 2) closeSync(fd);
   });
 }
