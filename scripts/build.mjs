@@ -28,7 +28,10 @@ function isFresh() {
 /** A dynamic import that becomes a file of its own: yargs is a third of the bundle, and only help and completion need it. */
 const separate = (module, file) => ({
   name: 'separate',
-  setup: ({ onResolve }) => onResolve({ filter: /\.ts$/ }, ({ path, kind }) => (path === module && kind === 'dynamic-import' ? { path: file, external: true } : undefined)),
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /\.ts$/ }, ({ path, kind }) =>
+      path === module && kind === 'dynamic-import' ? { path: file, external: true } : undefined,
+    ),
 });
 
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { stdio: 'inherit' });
@@ -60,7 +63,12 @@ if (!isFresh()) {
     banner: { js: "const IMPORT_META_URL = require('node:url').pathToFileURL(__filename).href;" },
   };
   await Promise.all([
-    build({ ...cjs, entryPoints: ['src/cli/entry.ts'], outfile: 'dist/podspace-main.cjs', plugins: [separate('./help.ts', './podspace-help.cjs')] }),
+    build({
+      ...cjs,
+      entryPoints: ['src/cli/entry.ts'],
+      outfile: 'dist/podspace-main.cjs',
+      plugins: [separate('./help.ts', './podspace-help.cjs')],
+    }),
     build({ ...cjs, entryPoints: ['src/cli/help.ts'], outfile: 'dist/podspace-help.cjs' }),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
     build({ ...common, entryPoints: ['src/index.ts'], outfile: 'dist/index.mjs', format: 'esm' }),

@@ -43,7 +43,9 @@ const SCALARS = {
 };
 /** OpenAPI says int64 here; everywhere else int32. */
 const INT64 =
-  /^(runAsUser|runAsGroup|fsGroup|supplementalGroups|terminationGracePeriodSeconds|activeDeadlineSeconds|deletionGracePeriodSeconds|generation|observedGeneration|tolerationSeconds|expirationSeconds|seconds|min|max|priority64)$/;
+  /^(runAsUser|runAsGroup|fsGroup|supplementalGroups|terminationGracePeriodSeconds|activeDeadlineSeconds|deletionGracePeriodSeconds|generation|observedGeneration|tolerationSeconds|expirationSeconds|seconds|startingDeadlineSeconds|uid|gid)$/;
+/** The ranges of ids are int64, those of ports int32. */
+const INT64_OWNER = 'IDRange';
 const BYTES = { Secret: ['data'], ConfigMap: ['binaryData'] };
 
 const definitions = new Map();
@@ -64,7 +66,9 @@ function load(file) {
   definitions.set(name, []);
   const imports = new Map([...text.matchAll(/import \{ (\w+) \} from "([^"]+)"/g)].map(m => [m[1], m[2]]));
   const fields = [];
-  const members = body.replace(/\{\s*\[key: string\]: ([^;]+);\s*\}/g, 'Map<$1>');
+  // The one object that is written out in place is a PersistentVolumeClaim.
+  const named = body.replace(/Array<\{\s*"apiVersion"[^}]*\}>/g, 'Array<InlineClaim>');
+  const members = named.replace(/\{\s*\[key: string\]: ([^;]+);\s*\}/g, 'Map<$1>');
   for (const [, field, optional, type] of members.matchAll(/"(\S+?)"(\?)?: ([^;]+);/g)) {
     fields.push({
       field,
@@ -84,9 +88,10 @@ function typeOf(type, owner, field, imports, path) {
   if (map !== null) return `{${typeOf(map[1].trim(), owner, field, imports, path)}}`;
   if (type === 'string' || /^"/.test(type)) return 's';
   if (type === 'boolean') return 'b';
-  if (type === 'number') return INT64.test(field) ? 'l' : 'i';
+  if (type === 'number') return INT64.test(field) || owner === INT64_OWNER ? 'l' : 'i';
   const scalar = Object.entries(SCALARS).find(([name]) => new RegExp(`(^|[a-z0-9])${name}$`).test(type));
   if (scalar !== undefined) return scalar[1];
+  if (type === 'InlineClaim') return '@PersistentVolumeClaim';
   const from = imports.get(type);
   if (from === undefined) return 'a';
   const file = from.startsWith('.')

@@ -7,6 +7,9 @@ export type ValidateMode = 'strict' | 'warn' | 'ignore';
 
 /** Aliases let a small file stand for an endless tree; no real manifest has so many nodes. */
 const MAX_NODES = 200_000;
+const MAX_HINTS = 100;
+/** How far a value of any type may be nested. */
+const MAX_DEPTH = 200;
 
 /** One walk over a document: what it has found so far. */
 export class Decoder {
@@ -56,7 +59,9 @@ export class Decoder {
     for (const { key: keyNode, value } of map.items as Pair[]) {
       if (!this.#count(keyNode)) break;
       const key = isScalar(keyNode) ? String(keyNode.value) : '';
-      if (key === '<<') merged.push(...this.#mergeSources(value).flatMap(source => this.pairs(source)));
+      // The parser gives a merge key the value Symbol(<<); a quoted "<<" is an ordinary key.
+      if (isScalar(keyNode) && typeof keyNode.value === 'symbol')
+        merged.push(...this.#mergeSources(value).flatMap(source => this.pairs(source)));
       else own.push({ key, keyNode, value });
     }
     const names = new Set(own.map(({ key }) => key));
@@ -81,7 +86,7 @@ export class Decoder {
     if (type.startsWith('@')) return this.object(at, type.slice(1), path, way);
     if (type.startsWith('[')) return this.#list(at, type.slice(1, -1), path, way);
     if (type.startsWith('{')) return this.#map(at, type.slice(1, -1), path, way);
-    if (type === 'a') return this.#anything(at);
+    if (type === 'a') return this.#anything(at, 0);
     if (!isScalar(at)) return this.#wrongType(at, path, SCALARS[type]?.name ?? type);
     const scalar = SCALARS[type];
     if (scalar === undefined || scalar.accepts(at.value))
@@ -104,15 +109,23 @@ export class Decoder {
     return Object.fromEntries(entries);
   }
 
-  #anything(at: unknown): unknown {
+  #anything(at: unknown, depth: number): unknown {
     if (isScalar(at)) return at.value;
+    // A chain of aliases can be deeper than the file that they stand in.
+    if (depth > MAX_DEPTH) {
+      this.error(at, 'nested too deeply');
+      return undefined;
+    }
     if (isSeq(at))
       return at.items.map(item =>
-        this.#count(item) ? this.#anything(this.#document.resolve(item)) : undefined,
+        this.#count(item) ? this.#anything(this.#document.resolve(item), depth + 1) : undefined,
       );
     if (isMap(at))
       return Object.fromEntries(
-        this.pairs(at).map(({ key, value }) => [key, this.#anything(this.#document.resolve(value))]),
+        this.pairs(at).map(({ key, value }) => [
+          key,
+          this.#anything(this.#document.resolve(value), depth + 1),
+        ]),
       );
     return undefined;
   }
@@ -126,7 +139,9 @@ export class Decoder {
 
   #unknownField(node: unknown, key: string, path: string, way: readonly Ancestor[]): void {
     const message = `unknown field ${JSON.stringify(join(path, key))}`;
-    if (this.#mode === 'strict') this.error(node, message, suggest(key, way));
+    // A look through the whole schema for each of a hostile file's keys would take its time.
+    if (this.#mode === 'strict')
+      this.error(node, message, this.errors.length < MAX_HINTS ? suggest(key, way) : undefined);
     else if (this.#mode === 'warn') {
       const { line, column } = this.#document.position(node);
       this.warnings.push(`${this.#document.file}:${line}:${column}: ${message}`);
@@ -156,6 +171,8 @@ export class Decoder {
   }
 }
 
+/** As Go's base64.StdEncoding: padded, and only line ends are skipped. */
+const isBase64 = (text: string): boolean => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 const isInteger = (value: unknown): boolean => Number.isSafeInteger(value) || typeof value === 'bigint';
 const QUANTITY = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|[numkKMGTPE]|[KMGTPE]i)?$/;
 
@@ -178,7 +195,7 @@ const SCALARS: Readonly<
   t: { name: 'a time', accepts: value => typeof value === 'string' },
   y: {
     name: 'base64',
-    accepts: value => typeof value === 'string' && /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value),
+    accepts: value => typeof value === 'string' && isBase64(value.replace(/[\r\n]/g, '')),
   },
 };
 

@@ -6,15 +6,15 @@ export function setDefaults(pod: Pod): Pod {
   const hostNetwork = spec.hostNetwork === true;
   return {
     ...pod,
-    metadata: { ...pod.metadata, namespace: pod.metadata?.namespace ?? 'default' },
+    metadata: { ...pod.metadata, namespace: pod.metadata?.namespace || 'default' },
     spec: {
       ...spec,
-      restartPolicy: spec.restartPolicy ?? 'Always',
-      dnsPolicy: spec.dnsPolicy ?? 'ClusterFirst',
+      restartPolicy: spec.restartPolicy || 'Always',
+      dnsPolicy: spec.dnsPolicy || 'ClusterFirst',
       terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,
       enableServiceLinks: spec.enableServiceLinks ?? true,
-      schedulerName: spec.schedulerName ?? 'default-scheduler',
-      serviceAccountName: spec.serviceAccountName ?? spec.serviceAccount ?? 'default',
+      schedulerName: spec.schedulerName || 'default-scheduler',
+      serviceAccountName: spec.serviceAccountName || spec.serviceAccount || 'default',
       securityContext: spec.securityContext ?? {},
       containers: (spec.containers ?? []).map(container => defaultContainer(container, hostNetwork)),
       ...(spec.initContainers === undefined
@@ -33,9 +33,9 @@ function defaultContainer(container: Container, hostNetwork: boolean): Container
   return {
     ...container,
     imagePullPolicy:
-      container.imagePullPolicy ?? (isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent'),
-    terminationMessagePath: container.terminationMessagePath ?? '/dev/termination-log',
-    terminationMessagePolicy: container.terminationMessagePolicy ?? 'File',
+      container.imagePullPolicy || (isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent'),
+    terminationMessagePath: container.terminationMessagePath || '/dev/termination-log',
+    terminationMessagePolicy: container.terminationMessagePolicy || 'File',
     ...(container.ports === undefined
       ? {}
       : { ports: container.ports.map(port => defaultPort(port, hostNetwork)) }),
@@ -55,12 +55,12 @@ function isLatest(image: string): boolean {
 /** With the host's network a container's port is the host's: it is filled in before admission looks at it. */
 function defaultPort(port: ContainerPort, hostNetwork: boolean): ContainerPort {
   const hostPort = hostNetwork && (port.hostPort ?? 0) === 0 ? { hostPort: port.containerPort } : {};
-  return { ...port, protocol: port.protocol ?? 'TCP', ...hostPort };
+  return { ...port, protocol: port.protocol || 'TCP', ...hostPort };
 }
 
 function defaultFieldRef<T extends NonNullable<Container['env']>[number]>(variable: T): T {
   const fieldRef = variable.valueFrom?.fieldRef;
-  if (fieldRef === undefined || fieldRef.apiVersion !== undefined) return variable;
+  if (fieldRef === undefined || fieldRef.apiVersion) return variable;
   return { ...variable, valueFrom: { ...variable.valueFrom, fieldRef: { ...fieldRef, apiVersion: 'v1' } } };
 }
 

@@ -146,15 +146,14 @@ export function fieldValue(pod: Pod, path: string, facts: EnvironmentFacts): str
   return value;
 }
 
+/** The text of a ConfigMap; `binaryData` is for files only, the kubelet does not look there for variables. */
 export function configMapData(
   pod: Pod,
   { configMaps }: PodObjects,
   name: string,
 ): ReadonlyMap<string, string> | undefined {
   const found = configMaps.find(map => isReferred(map, pod, name));
-  return found === undefined
-    ? undefined
-    : new Map([...Object.entries(found.data ?? {}), ...Object.entries(found.binaryData ?? {}).map(decode)]);
+  return found === undefined ? undefined : new Map(Object.entries(found.data ?? {}));
 }
 
 /** Values of a Secret as text; for files, their bytes: see volume-files.ts. */
@@ -177,7 +176,7 @@ export function isReferred(object: { readonly metadata?: Pod['metadata'] }, pod:
 }
 
 function decode([key, base64]: readonly [string, string]): [string, string] {
-  return [key, new TextDecoder().decode(fromBase64(base64))];
+  return [key, new TextDecoder('utf-8', { ignoreBOM: true }).decode(fromBase64(base64))];
 }
 
 /** atob() is the web's, in Node as everywhere; this folder knows no OS. */

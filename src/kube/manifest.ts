@@ -81,8 +81,23 @@ export function loadManifest(
   };
 }
 
+/** What the items of a list take from it: those of a PodList need not say that they are Pods. */
+interface OuterList {
+  readonly depth: number;
+  readonly apiVersion?: string;
+  readonly kind?: string;
+}
+
+/** Lists of lists of lists; with aliases they could go on for ever. */
+const MAX_LISTS = 10;
+
 /** The objects of one node: itself, or the items of a list. */
-function decodeObjects(decoder: Decoder, document: SourceDocument, node: unknown): LoadedObject[] {
+function decodeObjects(
+  decoder: Decoder,
+  document: SourceDocument,
+  node: unknown,
+  list: OuterList = { depth: 0 },
+): LoadedObject[] {
   const root = document.resolve(node);
   if (root === null || root === undefined || (isScalar(root) && root.value === null)) return [];
   if (!isMap(root)) {
@@ -94,12 +109,19 @@ function decodeObjects(decoder: Decoder, document: SourceDocument, node: unknown
     const value = document.resolve(pairs.find(pair => pair.key === key)?.value);
     return isScalar(value) && typeof value.value === 'string' ? value.value : undefined;
   };
-  const [apiVersion, kind] = [text('apiVersion'), text('kind')];
+  const [apiVersion, kind] = [text('apiVersion') ?? list.apiVersion, text('kind') ?? list.kind];
   if (apiVersion === undefined || kind === undefined) {
     decoder.error(root, `${apiVersion === undefined ? 'apiVersion' : 'kind'}: Required value`);
     return [];
   }
-  if (kind.endsWith('List')) return decodeList(decoder, document, pairs);
+  if (kind.endsWith('List')) {
+    if (list.depth === MAX_LISTS) {
+      decoder.error(root, 'lists are nested too deeply');
+      return [];
+    }
+    const inner = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) };
+    return decodeList(decoder, document, pairs, { ...inner, depth: list.depth + 1 });
+  }
   const id = `${apiVersion}/${kind}`;
   const definition = Object.hasOwn(KINDS, id) ? KINDS[id] : undefined;
   if (definition === undefined) {
@@ -130,10 +152,11 @@ function decodeList(
   decoder: Decoder,
   document: SourceDocument,
   pairs: ReturnType<Decoder['pairs']>,
+  list: OuterList,
 ): LoadedObject[] {
   const items = document.resolve(pairs.find(({ key }) => key === 'items')?.value);
   if (!isSeq(items)) return [];
-  return items.items.flatMap(item => decodeObjects(decoder, document, item));
+  return items.items.flatMap(item => decodeObjects(decoder, document, item, list));
 }
 
 /** Follows a field path down the nodes, as far as it is written. */
@@ -204,7 +227,8 @@ function podsOf(loaded: LoadedObject, warnings: string[]): LoadedPod[] {
 function duplicates(pods: readonly LoadedPod[]): SourceError[] {
   const seen = new Map<string, LoadedPod>();
   const errors: SourceError[] = [];
-  for (const loaded of pods) {
+  // A pod without a name has generateName, or validation says that it is missing.
+  for (const loaded of pods.filter(({ pod }) => pod.metadata?.name)) {
     const key = `${loaded.pod.metadata?.namespace ?? 'default'}/${loaded.pod.metadata?.name ?? ''}`;
     const first = seen.get(key);
     if (first === undefined) seen.set(key, loaded);

@@ -5,8 +5,14 @@ const LABEL_MESSAGE =
 const SUBDOMAIN_MESSAGE =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
 
-const regexError = (message: string, regex: string, ...examples: readonly string[]): string =>
-  `${message} (e.g. ${examples.map(example => `'${example}'`).join(', or ')}, regex used for validation is '${regex}')`;
+/**
+ * RegexError of k8s.io/apimachinery/pkg/util/validation: each example is followed by `, ` and the next one begins with
+ * ` or `, hence the two spaces between them.
+ */
+export function regexError(message: string, regex: string, ...examples: readonly string[]): string {
+  const words = examples.map(example => `'${example}', `).join(' or ');
+  return `${message} (e.g. ${words}regex used for validation is '${regex}')`;
+}
 
 /** Empty when `name` is a DNS label. */
 export function labelErrors(name: string): readonly string[] {
@@ -52,13 +58,23 @@ export function configKeyErrors(key: string): readonly string[] {
   ];
 }
 
+/** What Go's netip.ParseAddr takes, without zones: the API server refuses those, and leading zeros. */
 export function isIPAddress(text: string): boolean {
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text))
-    return text.split('.').every(part => Number(part) <= 255 && (part === '0' || !part.startsWith('0')));
+  const halves = text.split('::');
+  if (!text.includes(':')) return isIPv4(text);
+  if (halves.length > 2) return false;
+  const groups = halves.flatMap(half => (half === '' ? [] : half.split(':')));
+  const hasIPv4 = groups.at(-1)?.includes('.') === true;
+  const words = hasIPv4 ? groups.slice(0, -1) : groups;
+  const count = words.length + (hasIPv4 ? 2 : 0);
   return (
-    /^[0-9a-fA-F:]+(\d{1,3}(\.\d{1,3}){3})?$/.test(text) &&
-    text.includes(':') &&
-    (text.match(/::/g) ?? []).length <= 1 &&
-    text.split(':').length <= 9
+    words.every(word => /^[0-9a-fA-F]{1,4}$/.test(word)) &&
+    (!hasIPv4 || isIPv4(groups.at(-1) ?? '')) &&
+    (halves.length === 2 ? count < 8 : count === 8)
   );
+}
+
+function isIPv4(text: string): boolean {
+  const parts = text.split('.');
+  return parts.length === 4 && parts.every(part => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
 }

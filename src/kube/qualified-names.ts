@@ -1,17 +1,8 @@
-import { subdomainErrors } from './names.ts';
+import { regexError, subdomainErrors } from './names.ts';
 
 const NAME = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 const CHARACTERS =
   "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
-
-/**
- * RegexError of k8s.io/apimachinery/pkg/util/validation: each example is followed by `, ` and the next one begins with
- * ` or `, hence the two spaces between them.
- */
-export function regexError(message: string, regex: string, ...examples: readonly string[]): string {
-  const words = examples.map(example => `'${example}', `).join(' or ');
-  return `${message} (e.g. ${words}regex used for validation is '${regex}')`;
-}
 
 /** Empty when `name` can be the key of a label or an annotation: a name, or `DNS-SUBDOMAIN/NAME` (IsQualifiedName). */
 export function qualifiedNameErrors(name: string): readonly string[] {

@@ -1,5 +1,6 @@
-import { type Document, isAlias, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { type Document, isAlias, type Node, parseAllDocuments, type ScalarTag } from 'yaml';
 import { UserError } from '../base/errors.ts';
+import { checkTree } from './source-tree.ts';
 
 /** A mistake at a place in a file. Lines and columns count from 1. */
 export interface SourceError {
@@ -10,12 +11,19 @@ export interface SourceError {
   readonly hint?: string;
 }
 
+/** Nobody reads more, and a hostile file can have one for each of its lines. */
+const MAX_SHOWN = 100;
+
 /** All mistakes of the files that were read together; the message is what a user is shown. */
 export class ManifestError extends UserError {
   readonly errors: readonly SourceError[];
 
   constructor(errors: readonly SourceError[], texts: ReadonlyMap<string, string>) {
-    super(errors.map(error => formatSourceError(error, texts.get(error.file) ?? '')).join('\n'));
+    const shown = errors
+      .slice(0, MAX_SHOWN)
+      .map(error => formatSourceError(error, texts.get(error.file) ?? ''));
+    const more = errors.length - shown.length;
+    super([...shown, ...(more > 0 ? [`and ${more} more errors`] : [])].join('\n'));
     this.name = 'ManifestError';
     this.errors = errors;
   }
@@ -23,13 +31,15 @@ export class ManifestError extends UserError {
 
 /** `file:line:column: message`, the line, a caret below the place, and the hint. */
 export function formatSourceError(error: SourceError, text: string): string {
-  const line = (text.split(/\r\n|\n|\r/)[error.line - 1] ?? '').replace(/\t/g, ' ');
+  const line = (text.replace(BOM, '').split(/\r\n|\n|\r/)[error.line - 1] ?? '').replace(/\t/g, ' ');
   const start = Math.max(0, error.column - 60);
   const shown = line.slice(start, start + 120);
   const caret = `${' '.repeat(Math.max(0, error.column - 1 - start))}^`;
   const hint = error.hint === undefined ? '' : `\n  hint: ${error.hint}`;
   return `${error.file}:${error.line}:${error.column}: ${error.message}\n  ${shown}\n  ${caret}${hint}`;
 }
+
+const BOM = /^\uFEFF/;
 
 export interface Position {
   readonly line: number;
@@ -50,40 +60,68 @@ export interface SourceDocument {
  * timestamps; JSON is a part of it. Syntax errors are collected, all of them.
  */
 export function parseSource(file: string, text: string, errors: SourceError[]): readonly SourceDocument[] {
-  const lines = new LineCounter();
-  const documents = parseAllDocuments(text.replace(/^\uFEFF/, ' '), {
+  const content = text.replace(BOM, '');
+  const lines = lineStarts(content);
+  const documents = parseAllDocuments(content, {
     version: '1.1',
-    lineCounter: lines,
-    customTags: tags =>
-      tags.filter(
+    customTags: tags => [
+      ...tags.filter(
         tag =>
           typeof tag === 'string' ||
           !/:timestamp|:TIME$/.test(`${tag.tag}:${'format' in tag ? tag.format : ''}`),
       ),
+      OCTAL,
+    ],
     merge: true,
     prettyErrors: false,
-    uniqueKeys: true,
+    // The package compares each key with each other one; source-tree.ts looks them up.
+    uniqueKeys: false,
     strict: true,
   });
   if (!Array.isArray(documents)) return [];
-  for (const document of documents) {
-    for (const error of document.errors)
-      errors.push({ file, ...place(lines, error.pos[0]), message: firstLine(error.message) });
-  }
-  return documents.map(document => ({
-    file,
-    root: (document.contents as Node | null) ?? null,
-    resolve: node => (isAlias(node) ? node.resolve(document as Document) : node),
-    position: node => place(lines, rangeOf(node) ?? document.range?.[0] ?? 0),
-  }));
+  return documents.map(document => {
+    const found = document.errors.map(error => ({ offset: error.pos[0], message: firstLine(error.message) }));
+    // The tree of a file with syntax errors may be half made.
+    const tree = found.length === 0 ? checkTree(document as Document) : undefined;
+    for (const { offset, message } of [...found, ...(tree?.errors ?? [])])
+      errors.push({ file, ...place(lines, offset), message });
+    return {
+      file,
+      root: (document.contents as Node | null) ?? null,
+      resolve: node => (isAlias(node) ? tree?.targets.get(node) : node),
+      position: node => place(lines, rangeOf(node) ?? document.range?.[0] ?? 0),
+    };
+  });
 }
 
-function place(lines: LineCounter, offset: number): Position {
-  const { line, col } = lines.linePos(offset);
-  return { line: Math.max(1, line), column: Math.max(1, col) };
+/** Go's strconv, and so Kubernetes, also takes the octal numbers of YAML 1.2. */
+const OCTAL: ScalarTag = {
+  tag: 'tag:yaml.org,2002:int',
+  default: true,
+  test: /^[-+]?0o[0-7]+$/,
+  resolve: text => Number(text.replace(/^[-+]/, '')) * (text.startsWith('-') ? -1 : 1),
+};
+
+/** Where each line begins. The package's LineCounter misses those inside some broken scalars. */
+function lineStarts(text: string): readonly number[] {
+  const starts = [0];
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) starts.push(end + 1);
+  return starts;
+}
+
+function place(lines: readonly number[], offset: number): Position {
+  let [first, last] = [0, lines.length - 1];
+  while (first < last) {
+    const middle = Math.ceil((first + last) / 2);
+    if ((lines[middle] ?? 0) <= offset) first = middle;
+    else last = middle - 1;
+  }
+  return { line: first + 1, column: offset - (lines[first] ?? 0) + 1 };
 }
 
 function firstLine(text: string): string {
+  // The parser calls itself for each level, and reports where the stack ended as if it were a mistake of the file's.
+  if (text.startsWith('Maximum call stack')) return 'nested too deeply';
   return (text.split('\n')[0] ?? '').replace(/:$/, '');
 }
 

@@ -43,18 +43,32 @@ export function suggest(field: string, ancestors: readonly Ancestor[]): string |
   if (here === undefined) return undefined;
   const near = closest(field, [...fieldsOf(here.definition).keys()]);
   if (near !== undefined && near.distance <= 1) return `did you mean "${near.name}"?`;
-  for (const [name, { type }] of fieldsOf(here.definition)) {
-    if (type.startsWith('@') && fieldsOf(type.slice(1)).has(field))
-      return `did you mean "${join(join(here.path, name), field)}"?`;
-  }
-  for (const ancestor of ancestors.slice(0, -1).reverse()) {
-    if (fieldsOf(ancestor.definition).has(field)) return `did you mean "${join(ancestor.path, field)}"?`;
-    for (const [name, { type }] of fieldsOf(ancestor.definition)) {
-      if (type.startsWith('@') && fieldsOf(type.slice(1)).has(field))
-        return `did you mean "${join(join(ancestor.path, name), field)}"?`;
-    }
+  for (const ancestor of [...ancestors].reverse()) {
+    const found = below(ancestor, field);
+    if (found !== undefined) return `did you mean "${found}"?`;
   }
   return near === undefined ? undefined : `did you mean "${near.name}"?`;
+}
+
+/** Parts of objects that nobody means: what the system writes, and what a pod does not have at creation. */
+const UNLIKELY = /^(status|managedFields|ephemeralContainers|affinity)$/;
+const MAX_LEVELS = 3;
+
+/** The field of that name nearest below an object, breadth first: `spec.containers[0].securityContext.privileged`. */
+function below(start: Ancestor, field: string): string | undefined {
+  let level: readonly Ancestor[] = [start];
+  for (let depth = 0; depth <= MAX_LEVELS; depth++) {
+    const found = level.find(({ definition }) => fieldsOf(definition).has(field));
+    if (found !== undefined) return join(found.path, field);
+    level = level.flatMap(({ path, definition }) =>
+      [...fieldsOf(definition)].flatMap(([name, { type }]) => {
+        const [, list, target] = /^(\[?)@(\w+)/.exec(type) ?? [];
+        if (target === undefined || UNLIKELY.test(name)) return [];
+        return [{ path: `${join(path, name)}${list === '[' ? '[0]' : ''}`, definition: target }];
+      }),
+    );
+  }
+  return undefined;
 }
 
 export function join(path: string, field: string): string {

@@ -18,7 +18,8 @@ export function checkSupport(pod: Pod): Support {
     if (row !== undefined && applies(row, value, path, pod)) {
       if (row.level === 'refused') errors.push(forbidden(path, row.reason));
       if (row.level === 'noted') warnings.push(`${path} has no effect: ${row.reason}`);
-      if (row.level !== 'acted') return;
+      // Below plain data there can be a row of its own: ports are, their hostPort is not.
+      if (row.level === 'refused' || row.level === 'noted') return;
     }
     if (Array.isArray(value)) for (const [i, item] of value.entries()) visit(item, `${path}[${i}]`);
     else if (typeof value === 'object' && value !== null)
@@ -37,6 +38,8 @@ function applies(row: SupportRow, value: unknown, path: string, pod: Pod): boole
 
 /** `resources: {}` asks for nothing; its parts have rows of their own. */
 function isEmptyParent(path: string, value: unknown): boolean {
+  // `nfs: {}` is a volume all the same.
+  if (isVolumeSource(path)) return false;
   return (
     /^spec\.(initC|c)ontainers\[\d+\]\.resources$/.test(path) ||
     (typeof value === 'object' && value !== null && Object.keys(value).length === 0)

@@ -1512,11 +1512,7 @@ export interface StatefulSetSpec {
   readonly serviceName?: string;
   readonly template: PodTemplateSpec;
   readonly updateStrategy?: StatefulSetUpdateStrategy;
-  readonly volumeClaimTemplates?: unknown;
-  readonly kind?: string;
-  readonly metadata?: ObjectMeta;
-  readonly spec?: PersistentVolumeClaimSpec;
-  readonly status?: PersistentVolumeClaimStatus;
+  readonly volumeClaimTemplates?: readonly PersistentVolumeClaim[];
 }
 
 export interface StatefulSetStatus {

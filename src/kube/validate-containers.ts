@@ -166,8 +166,11 @@ function validateEnvFrom(container: Container, path: string): readonly FieldErro
   return (container.envFrom ?? []).flatMap((source, i) => {
     const at = `${path}.envFrom[${i}]`;
     const count = Number(source.configMapRef !== undefined) + Number(source.secretRef !== undefined);
-    if (count === 0) return [invalid(at, '', 'must specify one of: `configMapRef` or `secretRef`')];
-    if (count > 1) return [invalid(at, '', 'may not have more than one field specified at a time')];
+    // The path of these two has no index: so it is in the API server.
+    if (count === 0)
+      return [invalid(`${path}.envFrom`, '', 'must specify one of: `configMapRef` or `secretRef`')];
+    if (count > 1)
+      return [invalid(`${path}.envFrom`, '', 'may not have more than one field specified at a time')];
     const [name, ref] =
       source.configMapRef === undefined
         ? ['secretRef', source.secretRef]

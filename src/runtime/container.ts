@@ -1,5 +1,7 @@
 import { closeSync, mkdirSync } from 'node:fs';
 import type { Container } from '../kube/types.generated.ts';
+import { ERRNO, IOCTL } from '../linux/constants.generated.ts';
+import { describeErrno } from '../linux/errno.ts';
 import { type Child, execute, executeInShim, ProgramError } from '../native/execute.ts';
 import { rawSyscall } from '../native/libc.ts';
 import type { OciProcess } from '../oci/config.ts';
@@ -56,7 +58,7 @@ export function startContainer(
     ...launch(
       stages.compiled,
       { runner: stages.plan.runner, stdin: input.stdin, process: stages.oci.process },
-      { cgroup, trace, container: container.name },
+      { cgroup, trace },
     ),
     stages,
   };
@@ -71,7 +73,6 @@ interface LaunchPlan {
 interface LaunchOptions {
   readonly cgroup: Cgroup | undefined;
   readonly trace: boolean;
-  readonly container: string;
   /** More parameters of the program. */
   readonly parameters?: Readonly<Record<string, number>>;
 }
@@ -102,9 +103,7 @@ export function launch(
     return { child, streams: ours };
   } catch (error) {
     for (const fd of Object.values(ours)) if (fd !== undefined) closeSync(fd);
-    throw error instanceof ProgramError
-      ? startError(error, options.container, plan.process.args[0] ?? '')
-      : error;
+    throw error instanceof ProgramError ? startError(error, plan.process.args[0] ?? '') : error;
   } finally {
     for (const fd of Object.values(theirs)) closeSync(fd);
     if (console !== undefined) closeSync(console);
@@ -129,44 +128,38 @@ function connect(
 }
 
 /** An error of execve is about the command; anything else is about the set-up, and names the instruction. */
-function startError(error: ProgramError, container: string, command: string): ContainerStartError {
+function startError(error: ProgramError, command: string): ContainerStartError {
   const { program, report } = error;
-  if (program.instructions[report.pc]?.name !== 'execve')
-    return new ContainerStartError('StartError', `container "${container}": ${error.message}`, error);
-  return new ContainerStartError(
-    'StartError',
-    `exec: ${JSON.stringify(command)}: ${execFailure(error, command)}`,
-    error,
-  );
+  const message =
+    program.instructions[report.pc]?.name === 'execve'
+      ? `exec: ${JSON.stringify(command)}: ${execFailure(error, command)}`
+      : error.message;
+  return new ContainerStartError('StartError', message, error);
 }
 
-/** As execvp(3) reports: a file that may not be executed anywhere in PATH counts more than one that is not there. */
-function execFailure({ program, report, errno }: ProgramError, command: string): string {
-  const tried = program.instructions.flatMap(({ name }, pc) =>
-    name === 'execve' ? [-report.result(pc)] : [],
-  );
-  const worst = tried.includes(13) ? 13 : errno;
-  if (worst === 13) return 'permission denied';
-  if (worst === 2)
-    return command.includes('/') ? 'no such file or directory' : 'executable file not found in $PATH';
-  if (worst === 8) return 'exec format error';
-  return ERRORS[worst] ?? `errno ${worst}`;
-}
-
-const ERRORS: Readonly<Record<number, string>> = {
-  20: 'not a directory',
-  40: 'too many levels of symbolic links',
-  7: 'argument list too long',
-  26: 'text file busy',
-  21: 'is a directory',
+/** What runc, and so kubectl, say of these. */
+const EXEC_FAILURES: Readonly<Partial<Record<number, string>>> = {
+  [ERRNO.EACCES]: 'permission denied',
+  [ERRNO.ENOENT]: 'no such file or directory',
+  [ERRNO.ENOEXEC]: 'exec format error',
 };
+
+/** As execvp(3) reports: a file that may not be executed, anywhere in PATH, counts more than one that is not there. */
+function execFailure({ program, report, errno }: ProgramError, command: string): string {
+  const denied = program.instructions.some(
+    ({ name }, pc) => name === 'execve' && -report.result(pc) === ERRNO.EACCES,
+  );
+  if (!denied && errno === ERRNO.ENOENT && !command.includes('/'))
+    return 'executable file not found in $PATH';
+  return EXEC_FAILURES[denied ? ERRNO.EACCES : errno] ?? describeErrno(errno);
+}
 
 /** Sets a terminal's size, in characters. */
 export function resizeTerminal(master: number, columns: number, rows: number): void {
   const size = Buffer.alloc(8);
   size.writeUInt16LE(rows, 0);
   size.writeUInt16LE(columns, 2);
-  rawSyscall('ioctl', master, 0x5414 /* TIOCSWINSZ */, size);
+  rawSyscall('ioctl', master, IOCTL.TIOCSWINSZ, size);
 }
 
 export function isSidecar(container: Container): boolean {

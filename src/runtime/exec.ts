@@ -48,7 +48,7 @@ export function startExec({ container, command, terminal, stdin }: ExecOptions):
     const cgroup =
       container.cgroup === undefined ? undefined : new Cgroup(container.cgroup, detectCgroups().isV2);
     const compiled = compileExec({ process, cgroupProcs: cgroup?.procsFiles ?? [] }, hostArch());
-    const options = { cgroup, trace: false, container: container.name, parameters: { pidfd } };
+    const options = { cgroup, trace: false, parameters: { pidfd } };
     const { child, streams } = launch(
       compiled,
       { runner: 'exec', stdin: stdin ? 'pipe' : 'null', process },

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import type { Image } from '../image/store.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
+import { ProgramError } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
 import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
@@ -90,6 +91,9 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     return await lifecycle.run();
   } catch (error) {
     if (error instanceof VolumeError) return failed(pod, 'FailedMount', error.message);
+    // Containers' programs fail in their own result: this one was the sandbox's.
+    if (error instanceof ProgramError)
+      return failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${error.message}`);
     throw error;
   } finally {
     await cleanup.run();

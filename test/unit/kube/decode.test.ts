@@ -26,7 +26,7 @@ t.test('suggestions: a misspelt name, a name of another level', t => {
   t.end();
 });
 
-t.test('suggestions: a name that is several levels down', { todo: 'kube fixes pending' }, t => {
+t.test('suggestions: a name that is several levels down', t => {
   const hint = mistakesOf(`${HEAD}  capabilities: {}\n`)[0]?.hint;
   t.equal(hint, 'did you mean "spec.containers[0].securityContext.capabilities"?');
   t.end();
@@ -79,7 +79,7 @@ t.test('values of each type', t => {
   t.end();
 });
 
-t.test('a Secret must be padded base64, as Go has it', { todo: 'kube fixes pending' }, t => {
+t.test('a Secret must be padded base64, as Go has it', t => {
   for (const data of ['YQ=', 'YQ', 'Y Q==', 'YQ===', '=', 'a-_b'])
     t.match(
       placesOf(`apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: "${data}"}\n`)[0],
@@ -108,7 +108,7 @@ t.test('what YAML 1.1 and Kubernetes read as numbers and text', t => {
   t.end();
 });
 
-t.test('octal numbers of YAML 1.2, which Go takes too', { todo: 'kube fixes pending' }, t => {
+t.test('octal numbers of YAML 1.2, which Go takes too', t => {
   const { pods } = load(`${HEAD}  volumes: [{name: v, configMap: {name: m, defaultMode: 0o644}}]\n`);
   t.equal(pods[0]?.pod.spec?.volumes?.[0]?.configMap?.defaultMode, 420);
   t.end();

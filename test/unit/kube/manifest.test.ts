@@ -59,7 +59,7 @@ t.test('lists are flattened, lists in lists too', t => {
   t.end();
 });
 
-t.test('items of a PodList need not say that they are Pods', { todo: 'kube fixes pending' }, t => {
+t.test('items of a PodList need not say that they are Pods', t => {
   const manifest = load('{apiVersion: v1, kind: PodList, items: [{metadata: {name: a}}]}');
   t.same(
     manifest.pods.map(({ pod }) => pod.metadata?.name),
@@ -112,7 +112,7 @@ t.test('two pods of one name are a mistake, in two namespaces they are not', t =
   t.end();
 });
 
-t.test('pods with generateName are never the same', { todo: 'kube fixes pending' }, t => {
+t.test('pods with generateName are never the same', t => {
   const text = HEAD.replace('name: p', 'generateName: p-');
   t.equal(load(`${text}---\n${text}`).pods.length, 2);
   t.end();
