@@ -45,8 +45,12 @@ if (process.geteuid() !== 0) console.log('not root: the live tests are skipped')
 const env = { ...process.env, NODE_OPTIONS: '', TAP: '0' };
 delete env.NODE_EXTRA_CA_CERTS;
 const compiled = files.map(file => join(OUT, file.replace(/^test\//, '').replace(/\.ts$/, '.mjs')));
-const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=1', ...compiled], {
-  stdio: 'inherit',
-  env,
-});
+const { status } = spawnSync(
+  process.execPath,
+  ['--enable-source-maps', '--test', '--test-concurrency=1', ...compiled],
+  {
+    stdio: 'inherit',
+    env,
+  },
+);
 process.exit(status ?? 1);

@@ -30,6 +30,7 @@ import {
   exportDirectories,
   exportNamespaces,
   joinProcess,
+  keepStandardStreams,
   mountSandbox,
   mountSharedProc,
   setHostname,
@@ -195,6 +196,7 @@ export function compileShimStart(
 ): Compiled {
   const b = new ProgramBuilder(arch);
   closeOnExec(b);
+  keepStandardStreams(b);
   executeShim(b, ['podspace-shim', String(programFd), String(reportFd)], ['program', 'report', ...inherited]);
   return { program: verify(b.build()), cloneFlags: [] };
 }

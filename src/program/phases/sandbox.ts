@@ -65,6 +65,11 @@ export function mountSharedProc(b: ProgramBuilder, path: string): void {
   ]);
 }
 
+/** Node's own are close-on-exec; what the shim opens must not get their numbers, which its program fills later. */
+export function keepStandardStreams(b: ProgramBuilder): void {
+  for (const fd of [0, 1, 2]) b.call('fcntl', [num(fd), flags(F, 'F_SETFD'), num(0)]);
+}
+
 /** The rest of the program runs in podspace-shim: let these fds live through its execve. */
 export function executeShim(b: ProgramBuilder, argv: readonly string[], inherited: readonly string[]): void {
   b.phase('shim');
