@@ -58,6 +58,7 @@ export interface ContainerInput {
   readonly cgroupsPath: string;
   readonly cgroupProcs: readonly string[];
   readonly terminal: boolean;
+  readonly consoleSize?: OciConfig['process']['consoleSize'];
   readonly stdin: 'null' | 'pipe';
   readonly arch: Arch;
 }

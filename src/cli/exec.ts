@@ -30,6 +30,7 @@ export async function run(args: Args, io: Io): Promise<number> {
       container,
       command: args.rest,
       terminal: flag(args, 'tty'),
+      consoleSize: stdin.consoleSize,
       stdin: flag(args, 'stdin'),
     });
   } catch (error) {

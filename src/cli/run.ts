@@ -41,7 +41,12 @@ export async function run(args: Args, io: Io): Promise<number> {
       pods.map(pod => {
         const attached =
           pod === target?.pod && stdin !== undefined
-            ? { name: target.container.name, terminal: flag(args, 'tty'), connect: stdin.connect }
+            ? {
+                name: target.container.name,
+                terminal: flag(args, 'tty'),
+                consoleSize: stdin.consoleSize,
+                connect: stdin.connect,
+              }
             : undefined;
         const options: RunPodOptions = {
           pod:

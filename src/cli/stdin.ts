@@ -15,6 +15,12 @@ export class StdinConnection {
     this.#isTerminal = isTerminal;
   }
 
+  /** Of our own terminal. */
+  get consoleSize(): { readonly height: number; readonly width: number } | undefined {
+    const { columns, rows } = process.stdout;
+    return this.#isTerminal && columns > 0 && rows > 0 ? { height: rows, width: columns } : undefined;
+  }
+
   readonly connect = (streams: {
     readonly stdin: number | undefined;
     readonly terminal: number | undefined;

@@ -27,6 +27,8 @@ export interface OciMount {
 
 export interface OciProcess {
   readonly terminal: boolean;
+  /** Of the terminal, in characters. */
+  readonly consoleSize?: { readonly height: number; readonly width: number };
   readonly user: OciUser;
   readonly args: readonly string[];
   readonly env: readonly string[];

@@ -15,6 +15,7 @@ export interface ProcessInput {
   /** The container's own variables, resolved. */
   readonly env: readonly (readonly [name: string, value: string])[];
   readonly terminal: boolean;
+  readonly consoleSize?: OciProcess['consoleSize'];
 }
 
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -27,6 +28,7 @@ export function generateProcess(input: ProcessInput): OciProcess {
   const { identity, capabilities } = context;
   return {
     terminal: input.terminal,
+    ...(input.consoleSize === undefined ? {} : { consoleSize: input.consoleSize }),
     user: { uid: identity.uid, gid: identity.gid, umask: 0o022, additionalGids: identity.additionalGids },
     args: commandLine(container, image, new Map(input.env)),
     env: environment(input),

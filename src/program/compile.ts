@@ -143,7 +143,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   maskPaths(b, paths, plan);
   makePathsReadonly(b, paths, config);
   paths.directory(process.cwd);
-  const terminal = process.terminal ? openTerminal(b, paths) : undefined;
+  const terminal = process.terminal ? openTerminal(b, paths, process) : undefined;
   const stdin = !process.terminal && plan.stdin === 'null' ? openNull(b, paths.directory('/dev')) : undefined;
   makeRootReadonly(b, root, config);
   pivot(b, root, linux.rootfsPropagation);
@@ -164,7 +164,7 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   joinCgroups(b, plan.cgroupProcs);
   setOomScore(b, process);
   joinProcess(b, ['mount', 'uts', 'ipc', 'network', 'pid', 'cgroup']);
-  if (process.terminal) connectTerminal(b, openTerminalInContainer(b));
+  if (process.terminal) connectTerminal(b, openTerminalInContainer(b, process));
   else connectPipes(b, undefined);
   ownStreams(b, process.user.uid, true);
   closeHostFds(b);

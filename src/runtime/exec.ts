@@ -3,6 +3,7 @@ import { UserError } from '../base/errors.ts';
 import { signalPidfd } from '../native/execute.ts';
 import { syscall } from '../native/libc.ts';
 import { hostArch } from '../native/library.ts';
+import type { OciProcess } from '../oci/config.ts';
 import { compileExec } from '../program/compile.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
@@ -13,6 +14,7 @@ export interface ExecOptions {
   readonly container: ContainerRecord;
   readonly command: readonly string[];
   readonly terminal: boolean;
+  readonly consoleSize?: OciProcess['consoleSize'];
   readonly stdin: boolean;
 }
 
@@ -38,13 +40,19 @@ export function chooseContainer(pod: PodRecord, name: string | undefined): Conta
  * Starts a command in a running container, as the container's own process is: user, groups, capabilities, environment,
  * working directory, no_new_privs. It goes through the shim, since untrusted processes live where it is going.
  */
-export function startExec({ container, command, terminal, stdin }: ExecOptions): RunningExec {
+export function startExec({ container, command, terminal, consoleSize, stdin }: ExecOptions): RunningExec {
   const pidfd = openProcess(container);
   try {
     const env = terminal
       ? [...container.process.env.filter(entry => !entry.startsWith('TERM=')), 'TERM=xterm']
       : container.process.env;
-    const process = { ...container.process, args: command, env, terminal };
+    const process = {
+      ...container.process,
+      args: command,
+      env,
+      terminal,
+      ...(consoleSize === undefined ? {} : { consoleSize }),
+    };
     const cgroup =
       container.cgroup === undefined ? undefined : new Cgroup(container.cgroup, detectCgroups().isV2);
     const compiled = compileExec({ process, cgroupProcs: cgroup?.procsFiles ?? [] }, hostArch());

@@ -64,6 +64,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       cgroupsPath: `/${CGROUP}/${uid}/${container.name}`,
       cgroupProcs: containerCgroup(cgroup, container)?.procsFiles ?? [],
       terminal: options.attached?.name === container.name && options.attached.terminal,
+      ...(options.attached?.consoleSize === undefined ? {} : { consoleSize: options.attached.consoleSize }),
       stdin:
         options.attached?.name === container.name && options.attached.connect !== undefined ? 'pipe' : 'null',
       arch: hostArch(),

@@ -1,6 +1,7 @@
 import type { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Pod } from '../kube/types.generated.ts';
+import type { OciProcess } from '../oci/config.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import type { ContainerStages } from '../pipeline.ts';
@@ -24,6 +25,7 @@ export interface PodObserver {
 export interface AttachedContainer {
   readonly name: string;
   readonly terminal: boolean;
+  readonly consoleSize?: OciProcess['consoleSize'];
   /** Called with the writer of its stdin, or the terminal's master, when it starts. */
   connect?(streams: { readonly stdin: number | undefined; readonly terminal: number | undefined }): void;
 }

@@ -1,4 +1,5 @@
 import { CLOSE_RANGE, IOCTL, MAGIC } from '../../linux/constants.generated.ts';
+import type { OciProcess } from '../../oci/config.ts';
 import { CWD, flags, named, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { cloneTreeAt, moveMount } from '../mount-calls.ts';
 import type { SlotOperand } from '../program.ts';
@@ -26,6 +27,7 @@ export function ownStreams(b: ProgramBuilder, uid: number, isStdinOurs: boolean)
 export function openTerminal(
   b: ProgramBuilder,
   paths: RootPaths,
+  process: OciProcess,
 ): { readonly master: SlotOperand; readonly peer: SlotOperand } {
   b.phase('terminal');
   const master = b.call('openat', [
@@ -34,7 +36,7 @@ export function openTerminal(
     b.open('O_RDWR', 'O_NOCTTY', 'O_CLOEXEC'),
     num(0),
   ]);
-  const peer = peerOf(b, master);
+  const peer = peerOf(b, master, process);
   const console = paths.file('/dev/console');
   moveMount(b, cloneTreeAt(b, peer, false), console);
   return { master, peer };
@@ -44,7 +46,10 @@ export function openTerminal(
  * A pts in a container that runs already: its /dev/pts may have been replaced, so what is opened must be a devpts
  * (CVE-2025-52565), reached through no link.
  */
-export function openTerminalInContainer(b: ProgramBuilder): {
+export function openTerminalInContainer(
+  b: ProgramBuilder,
+  process: OciProcess,
+): {
   readonly master: SlotOperand;
   readonly peer: SlotOperand;
 } {
@@ -54,11 +59,21 @@ export function openTerminalInContainer(b: ProgramBuilder): {
   const statfs = b.bytes(new Uint8Array(120), 'statfs');
   b.call('fstatfs', [master, statfs]);
   b.expect(statfs, 0, 4, flags(MAGIC, 'DEVPTS_SUPER_MAGIC'), named(1, 'EPERM'));
-  return { master, peer: peerOf(b, master) };
+  return { master, peer: peerOf(b, master, process) };
 }
 
 /** TIOCGPTPEER opens the other end without any path, ioctl_tty(2). */
-function peerOf(b: ProgramBuilder, master: SlotOperand): SlotOperand {
+function peerOf(b: ProgramBuilder, master: SlotOperand, { consoleSize }: OciProcess): SlotOperand {
+  if (consoleSize !== undefined) {
+    const size = new Uint8Array(8);
+    new DataView(size.buffer).setUint16(0, consoleSize.height, true);
+    new DataView(size.buffer).setUint16(2, consoleSize.width, true);
+    b.call('ioctl', [
+      master,
+      flags(IOCTL, 'TIOCSWINSZ'),
+      b.bytes(size, `{rows=${consoleSize.height}, columns=${consoleSize.width}}`),
+    ]);
+  }
   b.call('ioctl', [master, flags(IOCTL, 'TIOCSPTLCK'), b.bytes(new Uint8Array(4), '[0]')]);
   return b.call('ioctl', [master, flags(IOCTL, 'TIOCGPTPEER'), b.open('O_RDWR', 'O_NOCTTY', 'O_CLOEXEC')]);
 }
