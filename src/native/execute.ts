@@ -119,19 +119,28 @@ export function executeInShim(compiled: Compiled, options: ExecuteOptions = {}):
     const shim = execute({ ...start, cloneFlags: compiled.cloneFlags }, { ...options, parameters });
     reap(shim);
     const report = new Report(readAll(reportFd, reportSize(program)));
-    if (report.state === 'failed' || report.state === 'new') throw new ProgramError(program, report);
-    return { ...sibling(program, report), report };
+    const child = sibling(program, report);
+    if (report.state === 'failed' || report.state === 'new') {
+      if (child !== undefined) reap(child);
+      throw new ProgramError(program, report);
+    }
+    if (child === undefined) throw new Error('a program for the shim has a clone instruction');
+    return { ...child, report };
   } finally {
     closeSync(programFd);
     closeSync(reportFd);
   }
 }
 
-/** The process that went on after the program's *clone*: not yet reaped, so its pid cannot have been used again. */
-function sibling(program: VerifiedProgram, report: Report): { readonly pid: number; readonly pidfd: number } {
+/** The process that went on after the program's *clone*, if it got that far. Not yet reaped, so its pid is still its own. */
+function sibling(
+  program: VerifiedProgram,
+  report: Report,
+): { readonly pid: number; readonly pidfd: number } | undefined {
   const pc = program.instructions.findIndex(({ op }) => op === 'clone');
-  const pid = pc === -1 ? -1 : report.result(pc);
-  return { pid, pidfd: syscall('pidfd_open', [pid, 0]) };
+  if (pc === -1 || pc > report.pc) return undefined;
+  const pid = report.result(pc);
+  return pid > 0 ? { pid, pidfd: syscall('pidfd_open', [pid, 0]) } : undefined;
 }
 
 function memfd(name: string, bytes: Uint8Array): number {
