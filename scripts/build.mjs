@@ -1,4 +1,4 @@
-// Builds dist/: the command (one CJS file and a launcher), the library (ESM and CJS, with declarations), and the C parts.
+// Builds dist/: the command (one CJS file and a launcher), the library (CJS, whose names import() and import see too; with declarations), and the C parts.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,23 +55,27 @@ if (!isFresh()) {
     minifyWhitespace: true,
     charset: 'ascii',
   };
-  // CJS has no import.meta; yargs asks for its url.
-  const cjs = {
-    ...common,
-    format: 'cjs',
-    define: { 'import.meta.url': 'IMPORT_META_URL' },
-    banner: { js: "const IMPORT_META_URL = require('node:url').pathToFileURL(__filename).href;" },
-  };
+  // yargs-parser makes a require() of this, which nobody calls.
+  const cjs = { ...common, format: 'cjs', define: { 'import.meta.url': '"file:///"' } };
   await Promise.all([
     build({
       ...cjs,
       entryPoints: ['src/cli/entry.ts'],
       outfile: 'dist/podspace-main.cjs',
       plugins: [separate('./help.ts', './podspace-help.cjs')],
+      // The launcher compiles the file itself, and a copy of its text only to wrap it costs half a millisecond.
+      banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+      footer: { js: '})' },
     }),
-    build({ ...cjs, entryPoints: ['src/cli/help.ts'], outfile: 'dist/podspace-help.cjs' }),
+    build({
+      ...cjs,
+      entryPoints: ['src/cli/help.ts'],
+      outfile: 'dist/podspace-help.cjs',
+      // yargs asks for its url.
+      define: { 'import.meta.url': 'IMPORT_META_URL' },
+      banner: { js: "const IMPORT_META_URL = require('node:url').pathToFileURL(__filename).href;" },
+    }),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
-    build({ ...common, entryPoints: ['src/index.ts'], outfile: 'dist/index.mjs', format: 'esm' }),
   ]);
   copyFileSync('src/cli/launcher.cjs', 'dist/podspace.js');
   chmodSync('dist/podspace.js', 0o755);

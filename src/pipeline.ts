@@ -82,13 +82,12 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
     nodeName: host.hostname,
   });
   if ('error' in environment) return { reason: 'CreateContainerConfigError', error: environment.error };
-  const root = paths.layer(container.name, input.attempt, 'root');
   const oci = generate({
     ...input,
     context: security,
     image: image.defaults,
     env: environment.env,
-    rootPath: root,
+    rootPath: paths.root,
   });
   if (oci.process.args.length === 0) return { reason: 'CreateContainerError', error: 'no command specified' };
   const plan = planContainer(input, security, oci);
@@ -145,7 +144,7 @@ function realMounts(mount: OciMount, host: HostFacts): readonly OciMount[] {
 }
 
 function isFile({ paths, volumes, container }: ContainerInput, destination: string, source: string): boolean {
-  if (source.startsWith(`${paths.state}/etc/`)) return true;
+  if (source.startsWith(`${paths.state}/etc-`)) return true;
   const mount = container.volumeMounts?.find(
     ({ mountPath }) => mountPath.replace(/(.)\/$/, '$1') === destination,
   );

@@ -44,15 +44,12 @@ function writeCache(script, stamp) {
   }
 }
 
-// The bundle is ASCII: latin1 is the same text, and needs no decoding.
+// The bundle is ASCII, and latin1 needs no decoding; the build has wrapped it as Node wraps a CommonJS module.
 const source = fs.readFileSync(file, 'latin1');
 const stat = fs.statSync(file);
 const stamp = stat.mtimeMs + stat.size;
 const cachedData = readCache(stamp);
-const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
-  filename: file,
-  cachedData,
-});
+const script = new vm.Script(source, { filename: file, cachedData });
 const bundle = { exports: {} };
 script.runInThisContext()(bundle.exports, require, bundle, file, __dirname);
 bundle.exports.done.then(code => {

@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 type Koffi = typeof import('koffi');
 
-const require = createRequire(typeof __filename === 'string' ? __filename : import.meta.url);
+// In the bundle import.meta is empty; in an ES module there is no __dirname.
+export const here = typeof __dirname === 'string' ? __dirname : dirname(fileURLToPath(import.meta.url));
 
 /**
  * koffi, by the shortest way: the native module itself, out of koffi's package for this platform. koffi's own JavaScript
@@ -11,22 +14,21 @@ const require = createRequire(typeof __filename === 'string' ? __filename : impo
  * which is an answer too; and where a package manager hides that package, the long way is as good.
  */
 function loadKoffi(): Koffi {
-  const platform = `${process.platform}-${process.arch}`;
-  try {
-    const directory = dirname(require.resolve(`@koromix/koffi-${platform}`));
-    for (const libc of ['linux', 'musl']) {
-      const module = { exports: {} };
-      try {
-        process.dlopen(module, join(directory, `${libc}_${process.arch}`, 'koffi.node'));
-        return module.exports as Koffi;
-      } catch {
-        // the other libc
-      }
+  const name = `@koromix/koffi-${process.platform}-${process.arch}`;
+  // Where npm puts it: in our own node_modules, or beside us in somebody else's.
+  const directory = ['../node_modules', '../..']
+    .map(up => join(here, up, name))
+    .find(path => existsSync(path));
+  for (const libc of directory === undefined ? [] : ['linux', 'musl']) {
+    const module = { exports: {} };
+    try {
+      process.dlopen(module, `${directory}/${libc}_${process.arch}/koffi.node`);
+      return module.exports as Koffi;
+    } catch {
+      // the other libc
     }
-  } catch {
-    // not to be seen from here
   }
-  return require('koffi') as Koffi;
+  return createRequire(join(here, 'index.js'))('koffi') as Koffi;
 }
 
 export const koffi: Koffi = loadKoffi();

@@ -1,18 +1,14 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import type { Arch } from '../linux/arch.ts';
-import { koffi } from './koffi.ts';
+import { here, koffi } from './koffi.ts';
 
 /** The machine's architecture. Throws a UserError on one that has no native build. */
 export function hostArch(): Arch {
   if (process.arch === 'x64' || process.arch === 'arm64') return process.arch;
   throw new UserError(`podspace runs on x64 and arm64, not on "${process.arch}"`);
 }
-
-// In the CJS bundle import.meta is empty; in the ESM ones there is no __dirname.
-const here = typeof __dirname === 'string' ? __dirname : dirname(fileURLToPath(import.meta.url));
 
 /** The folder with the compiled C of this machine's architecture. Only places inside the package are trusted. */
 export function nativeDirectory(): string {

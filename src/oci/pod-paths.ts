@@ -46,11 +46,16 @@ export class PodPaths {
   }
 
   etcFile(name: 'hosts' | 'hostname' | 'resolv.conf'): string {
-    return `${this.state}/etc/${name}`;
+    return `${this.state}/etc-${name}`;
   }
 
-  /** A container's writable layer; `attempt` counts its restarts. */
-  layer(container: string, attempt: number, part: 'upper' | 'work' | 'root'): string {
-    return `${this.state}/containers/${container}/${attempt}/${part}`;
+  /** Where every container mounts its root, each in a mount namespace of its own. */
+  get root(): string {
+    return `${this.run}/root`;
+  }
+
+  /** A container's writable layer; `attempt` counts its restarts. A container's name has no dot. */
+  layer(container: string, attempt: number, part: 'upper' | 'work'): string {
+    return `${this.state}/${container}.${attempt}/${part}`;
   }
 }

@@ -12,31 +12,33 @@ import type {
   SlotOperand,
 } from './program.ts';
 
-export const NULL: ImmediateOperand = { kind: 'imm', value: 0n, text: 'NULL' };
-export const CWD: ImmediateOperand = { kind: 'imm', value: BigInt(AT.AT_FDCWD), text: 'AT_FDCWD' };
+const UTF8 = new TextEncoder();
+
+export const NULL: ImmediateOperand = { kind: 'imm', value: 0, text: 'NULL' };
+export const CWD: ImmediateOperand = { kind: 'imm', value: AT.AT_FDCWD, text: 'AT_FDCWD' };
 
 /** A plain number. */
-export function num(value: number | bigint): ImmediateOperand {
-  return { kind: 'imm', value: BigInt(value), text: String(value) };
+export function num(value: number): ImmediateOperand {
+  return { kind: 'imm', value, text: String(value) };
 }
 
 /** A file mode, printed in octal. */
 export function octal(value: number, type = ''): ImmediateOperand {
   const text = `0${value.toString(8)}`;
-  return { kind: 'imm', value: BigInt(value), text: type === '' ? text : `${type}|${text}` };
+  return { kind: 'imm', value, text: type === '' ? text : `${type}|${text}` };
 }
 
 /** A number that is better shown by name. */
-export function named(value: number | bigint, text: string): ImmediateOperand {
-  return { kind: 'imm', value: BigInt(value), text };
+export function named(value: number, text: string): ImmediateOperand {
+  return { kind: 'imm', value, text };
 }
 
-/** Constants of one table or'ed together: `flags(MS, 'MS_REC', 'MS_PRIVATE')`. */
+/** Constants of one table, of 32 bits each, or'ed together: `flags(MS, 'MS_REC', 'MS_PRIVATE')`. */
 export function flags<T extends Readonly<Record<string, number>>>(
   table: T,
   ...names: readonly (keyof T & string)[]
 ): ImmediateOperand {
-  const value = names.reduce((bits, name) => bits | BigInt(table[name] ?? 0), 0n);
+  const value = names.reduce((bits, name) => bits | (table[name] ?? 0), 0) >>> 0;
   return { kind: 'imm', value, text: names.length === 0 ? '0' : names.join('|') };
 }
 
@@ -56,6 +58,7 @@ export class ProgramBuilder {
   readonly #instructions: Instruction[] = [];
   readonly #data: DataItem[] = [];
   readonly #texts = new Map<string, number>();
+  readonly #constants = new Map<string, number>();
   #phase = '';
 
   constructor(arch: Arch) {
@@ -99,7 +102,7 @@ export class ProgramBuilder {
   text(value: string): DataOperand {
     let item = this.#texts.get(value);
     if (item === undefined) {
-      item = this.#item({ bytes: new TextEncoder().encode(`${value}\0`), pointers: [] });
+      item = this.#item({ bytes: UTF8.encode(`${value}\0`), pointers: [] });
       this.#texts.set(value, item);
     }
     return { kind: 'data', item, offset: 0, text: JSON.stringify(value) };
@@ -108,6 +111,16 @@ export class ProgramBuilder {
   /** A struct's bytes, shown as `text`. */
   bytes(bytes: Uint8Array, text: string, pointers: DataItem['pointers'] = []): DataOperand {
     return { kind: 'data', item: this.#item({ bytes, pointers }), offset: 0, text };
+  }
+
+  /** A struct that the kernel only reads: equal texts share their bytes. */
+  constant(text: string, bytes: () => Uint8Array): DataOperand {
+    let item = this.#constants.get(text);
+    if (item === undefined) {
+      item = this.#item({ bytes: bytes(), pointers: [] });
+      this.#constants.set(text, item);
+    }
+    return { kind: 'data', item, offset: 0, text };
   }
 
   /** A NULL-terminated array of texts: argv and envp. */

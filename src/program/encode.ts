@@ -18,6 +18,13 @@ const OPS: Readonly<Record<Instruction['op'], number>> = {
   clone: LAYOUT.PS_OP_CLONE,
 };
 
+const KINDS: Readonly<Record<Operand['kind'], number>> = {
+  imm: LAYOUT.PS_KIND_IMM,
+  data: LAYOUT.PS_KIND_DATA,
+  slot: LAYOUT.PS_KIND_SLOT,
+  parameter: LAYOUT.PS_KIND_IMM,
+};
+
 export interface EncodeOptions {
   readonly arch: Arch;
   /** The number behind each parameter of the program. */
@@ -43,9 +50,10 @@ export function encode(program: VerifiedProgram, options: EncodeOptions): Uint8A
   const relocationOffset = instructionOffset + program.instructions.length * PS_INSTRUCTION.SIZE;
   const dataOffset = relocationOffset + relocations.length * PS_RELOCATION.SIZE;
   const block = new Uint8Array(dataOffset + dataSize);
-  const view = new DataView(block.buffer);
+  // Both architectures are little-endian, and so is the format; all parts but the data are words.
+  const words = new Uint32Array(block.buffer, 0, dataOffset / 4);
 
-  const header = {
+  const header: Readonly<Record<Exclude<keyof typeof PS_PROGRAM, 'SIZE'>, number>> = {
     magic: LAYOUT.PS_MAGIC,
     version: LAYOUT.PS_VERSION,
     size: block.length,
@@ -56,16 +64,18 @@ export function encode(program: VerifiedProgram, options: EncodeOptions): Uint8A
     relocation_offset: relocationOffset,
     data_size: dataSize,
     data_offset: dataOffset,
-  } as const;
+  };
   for (const [field, value] of Object.entries(header))
-    view.setUint32(PS_PROGRAM[field as keyof typeof header], value, true);
+    words[PS_PROGRAM[field as keyof typeof header] / 4] = value;
 
   program.instructions.forEach((instruction, pc) => {
-    encodeInstruction(view, instructionOffset + pc * PS_INSTRUCTION.SIZE, instruction, offsets, options);
+    const base = instructionOffset + pc * PS_INSTRUCTION.SIZE;
+    encodeInstruction(block, words, base, instruction, offsets, options);
   });
-  relocations.forEach((relocation, i) => {
-    view.setUint32(relocationOffset + i * PS_RELOCATION.SIZE + PS_RELOCATION.at, relocation.at, true);
-    view.setUint32(relocationOffset + i * PS_RELOCATION.SIZE + PS_RELOCATION.target, relocation.target, true);
+  relocations.forEach(({ at, target }, i) => {
+    const base = relocationOffset + i * PS_RELOCATION.SIZE;
+    words[(base + PS_RELOCATION.at) / 4] = at;
+    words[(base + PS_RELOCATION.target) / 4] = target;
   });
   program.data.forEach((item, i) => {
     block.set(item.bytes, dataOffset + at(offsets, i));
@@ -79,54 +89,50 @@ export function reportSize(program: VerifiedProgram): number {
 }
 
 function encodeInstruction(
-  view: DataView,
+  block: Uint8Array,
+  words: Uint32Array,
   base: number,
-  instruction: Instruction,
+  { name, op, operands, ignore, guard }: Instruction,
   offsets: readonly number[],
   options: EncodeOptions,
 ): void {
-  const nr = instruction.name === undefined ? 0 : syscallNumber(options.arch, instruction.name);
-  view.setUint32(base + PS_INSTRUCTION.nr, nr, true);
-  view.setUint8(base + PS_INSTRUCTION.op, OPS[instruction.op]);
-  instruction.ignore.forEach((errno, i) => {
-    view.setUint16(base + PS_INSTRUCTION.ignore + i * 2, ERRNO[errno], true);
+  if (name !== undefined) words[(base + PS_INSTRUCTION.nr) / 4] = syscallNumber(options.arch, name);
+  block[base + PS_INSTRUCTION.op] = OPS[op];
+  ignore.forEach((errno, i) => {
+    const at = base + PS_INSTRUCTION.ignore + i * 2;
+    block[at] = ERRNO[errno];
+    block[at + 1] = ERRNO[errno] >> 8;
   });
-  allOperands(instruction).forEach((operand, i) => {
-    const [kind, value] = encodeOperand(operand, offsets, options);
-    view.setUint8(base + PS_INSTRUCTION.kind + i, kind);
-    view.setBigUint64(base + PS_INSTRUCTION.operand + i * 8, BigInt.asUintN(64, value), true);
-  });
+  const put = (operand: Operand, i: number): void => {
+    const value = operandValue(operand, offsets, options);
+    block[base + PS_INSTRUCTION.kind + i] = KINDS[operand.kind];
+    const at = (base + PS_INSTRUCTION.operand) / 4 + i * 2;
+    words[at] = value;
+    words[at + 1] = Math.floor(value / 2 ** 32);
+  };
+  operands.forEach(put);
+  // A guard travels as an operand that the kernel does not look at: the last one.
+  if (guard !== undefined) put(guard, operands.length);
 }
 
-/** A guard travels as an operand that the kernel does not look at: the last one. */
-function allOperands({ operands, guard }: Instruction): readonly Operand[] {
-  if (guard === undefined) return operands;
-  invariant(operands.length < LAYOUT.PS_OPERANDS, 'a guarded call with six operands');
-  return [...operands, guard];
-}
-
-function encodeOperand(
-  operand: Operand,
-  offsets: readonly number[],
-  options: EncodeOptions,
-): readonly [number, bigint] {
+function operandValue(operand: Operand, offsets: readonly number[], options: EncodeOptions): number {
   switch (operand.kind) {
     case 'imm':
-      return [LAYOUT.PS_KIND_IMM, operand.value];
+      return operand.value;
     case 'data':
-      return [LAYOUT.PS_KIND_DATA, BigInt(at(offsets, operand.item) + operand.offset)];
+      return at(offsets, operand.item) + operand.offset;
     case 'slot':
-      return [LAYOUT.PS_KIND_SLOT, BigInt(operand.pc)];
+      return operand.pc;
     case 'parameter': {
       const value = options.parameters?.[operand.name];
       invariant(value !== undefined, `parameter "${operand.name}" is not bound`);
-      return [LAYOUT.PS_KIND_IMM, BigInt(value)];
+      return value;
     }
   }
 }
 
 function at(offsets: readonly number[], index: number): number {
   const offset = offsets[index];
-  invariant(offset !== undefined, `data ${index} does not exist`);
+  if (offset === undefined) throw new Error(`bug in podspace: data ${index} does not exist`);
   return offset;
 }

@@ -15,7 +15,7 @@ import type { ImmediateOperand, Operand, SlotOperand } from './program.ts';
 import { OPEN_HOW_SIZE, openHow } from './root-paths.ts';
 
 /** linux/mount.h defines it as O_CLOEXEC, which is the same number on both architectures. */
-const OPEN_TREE_CLOEXEC = BigInt(OPEN_FLAGS.O_CLOEXEC[0]);
+const OPEN_TREE_CLOEXEC = OPEN_FLAGS.O_CLOEXEC[0];
 
 type Attribute = keyof typeof MOUNT_ATTR;
 
@@ -73,7 +73,7 @@ function treeFlags(isRecursive: boolean, isFd: boolean): ImmediateOperand {
     ...(isRecursive ? (['AT_RECURSIVE'] as const) : []),
     ...(isFd ? (['AT_EMPTY_PATH'] as const) : []),
   );
-  const texts = [tree.text, 'OPEN_TREE_CLOEXEC', ...(at.value === 0n ? [] : [at.text])];
+  const texts = [tree.text, 'OPEN_TREE_CLOEXEC', ...(at.value === 0 ? [] : [at.text])];
   return named(tree.value | at.value | OPEN_TREE_CLOEXEC, texts.join('|'));
 }
 
@@ -111,26 +111,30 @@ export function setAttributes(
 ): void {
   const set = attributes(change.set ?? []);
   const clear = attributes(change.clear ?? []);
-  if (set.value === 0n && clear.value === 0n && change.propagation === undefined) return;
-  const bytes = new Uint8Array(32);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, set.value, true);
-  view.setBigUint64(8, clear.value, true);
-  view.setBigUint64(16, change.propagation === undefined ? 0n : BigInt(MS[change.propagation]), true);
+  if (set.value === 0 && clear.value === 0 && change.propagation === undefined) return;
   const fields = [
-    set.value === 0n ? [] : [`attr_set=${set.text}`],
-    clear.value === 0n ? [] : [`attr_clr=${clear.text}`],
+    set.value === 0 ? [] : [`attr_set=${set.text}`],
+    clear.value === 0 ? [] : [`attr_clr=${clear.text}`],
     change.propagation === undefined ? [] : [`propagation=${change.propagation}`],
   ].flat();
   const at =
     change.recursive === true ? flags(AT, 'AT_EMPTY_PATH', 'AT_RECURSIVE') : flags(AT, 'AT_EMPTY_PATH');
-  b.call('mount_setattr', [mount, b.text(''), at, b.bytes(bytes, `{${fields.join(', ')}}`), num(32)]);
+  const attr = b.constant(`{${fields.join(', ')}}`, () => {
+    const bytes = new Uint8Array(32);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, set.value, true);
+    view.setUint32(8, clear.value, true);
+    view.setUint32(16, change.propagation === undefined ? 0 : MS[change.propagation], true);
+    return bytes;
+  });
+  b.call('mount_setattr', [mount, b.text(''), at, attr, num(32)]);
 }
+
+const FD_TO_FD = flags(MOVE_MOUNT, 'MOVE_MOUNT_F_EMPTY_PATH', 'MOVE_MOUNT_T_EMPTY_PATH');
 
 /** Puts a detached mount onto what an O_PATH fd refers to. */
 export function moveMount(b: ProgramBuilder, mount: SlotOperand, target: SlotOperand): void {
-  const how = flags(MOVE_MOUNT, 'MOVE_MOUNT_F_EMPTY_PATH', 'MOVE_MOUNT_T_EMPTY_PATH');
-  b.call('move_mount', [mount, b.text(''), target, b.text(''), how]);
+  b.call('move_mount', [mount, b.text(''), target, b.text(''), FD_TO_FD]);
 }
 
 /** Puts a detached mount onto a path of podspace's own state. */

@@ -33,7 +33,8 @@ export type Operand = ImmediateOperand | DataOperand | SlotOperand | ParameterOp
 
 export interface ImmediateOperand {
   readonly kind: 'imm';
-  readonly value: bigint;
+  /** A safe integer; negative ones are passed as the kernel's -1, AT_FDCWD… */
+  readonly value: number;
   readonly text: string;
 }
 

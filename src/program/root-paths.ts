@@ -11,13 +11,18 @@ export function openHow(
   openFlags: readonly OpenFlag[],
   resolve: readonly Resolve[],
 ): DataOperand {
-  const flags = b.open(...openFlags);
-  const bits = resolve.reduce((all, name) => all | RESOLVE[name], 0);
-  const bytes = new Uint8Array(24);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, flags.value, true);
-  view.setBigUint64(16, BigInt(bits), true);
-  return b.bytes(bytes, `{flags=${flags.text}, resolve=${resolve.join('|')}}`);
+  const text = `{flags=${openFlags.join('|')}, resolve=${resolve.join('|')}}`;
+  return b.constant(text, () => {
+    const bytes = new Uint8Array(24);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, b.open(...openFlags).value, true);
+    view.setUint32(
+      16,
+      resolve.reduce((bits, name) => bits | RESOLVE[name], 0),
+      true,
+    );
+    return bytes;
+  });
 }
 
 export const OPEN_HOW_SIZE = num(24);

@@ -14,8 +14,8 @@ export function verify(program: Program): VerifiedProgram {
   });
   program.data.forEach((item, i) => {
     for (const { at, item: target } of item.pointers) {
-      invariant(at % 8 === 0 && at + 8 <= item.bytes.length, `data ${i}: pointer at ${at} outside of it`);
-      invariant(program.data[target] !== undefined, `data ${i}: pointer to data ${target}`);
+      const isInside = at % 8 === 0 && at + 8 <= item.bytes.length && program.data[target] !== undefined;
+      invariant(isInside, `data ${i}: pointer at ${at} to data ${target}`);
     }
   });
   verifyExec(instructions);
@@ -23,26 +23,31 @@ export function verify(program: Program): VerifiedProgram {
 }
 
 function verifyInstruction(program: Program, instruction: Instruction, pc: number): void {
-  const where = `instruction ${pc}`;
-  invariant(instruction.operands.length <= LAYOUT.PS_OPERANDS, `${where}: too many operands`);
-  invariant(instruction.ignore.length <= LAYOUT.PS_IGNORES, `${where}: too many ignored errnos`);
-  invariant(
-    (instruction.name !== undefined) === (instruction.op === 'syscall'),
-    `${where}: name and op disagree`,
-  );
-  for (const operand of instruction.operands) verifyOperand(program, operand, pc, where);
+  const fault = faultOf(program, instruction, pc);
+  invariant(fault === undefined, `instruction ${pc}: ${fault}`);
 }
 
-function verifyOperand(program: Program, operand: Operand, pc: number, where: string): void {
-  if (operand.kind === 'slot') {
-    invariant(operand.pc < pc, `${where}: slot of a later instruction`);
-  } else if (operand.kind === 'data') {
-    const item = program.data[operand.item];
-    invariant(
-      item !== undefined && operand.offset < item.bytes.length,
-      `${where}: outside of data ${operand.item}`,
-    );
+function faultOf(program: Program, instruction: Instruction, pc: number): string | undefined {
+  const { operands, ignore, guard, name, op } = instruction;
+  if (operands.length + (guard === undefined ? 0 : 1) > LAYOUT.PS_OPERANDS) return 'too many operands';
+  if (ignore.length > LAYOUT.PS_IGNORES) return 'too many ignored errnos';
+  if ((name !== undefined) !== (op === 'syscall')) return 'name and op disagree';
+  if (guard !== undefined && guard.pc >= pc) return 'guarded by a later instruction';
+  for (const operand of operands) {
+    const fault = operandFault(program, operand, pc);
+    if (fault !== undefined) return fault;
   }
+  return undefined;
+}
+
+function operandFault(program: Program, operand: Operand, pc: number): string | undefined {
+  if (operand.kind === 'imm') return Number.isSafeInteger(operand.value) ? undefined : 'not an integer';
+  if (operand.kind === 'slot') return operand.pc < pc ? undefined : 'slot of a later instruction';
+  if (operand.kind === 'parameter') return undefined;
+  const item = program.data[operand.item];
+  return item !== undefined && operand.offset < item.bytes.length
+    ? undefined
+    : `outside of data ${operand.item}`;
 }
 
 const EXEC = new Set(['execve', 'execveat']);

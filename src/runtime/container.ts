@@ -1,4 +1,5 @@
 import { closeSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Container } from '../kube/types.generated.ts';
 import { ERRNO, IOCTL } from '../linux/constants.generated.ts';
 import { describeErrno } from '../linux/errno.ts';
@@ -48,11 +49,9 @@ export function startContainer(
   const stages = compileStages(input);
   if ('error' in stages) throw new ContainerStartError(stages.reason, stages.error);
   const { paths, container, attempt } = input;
-  for (const part of ['upper', 'work', 'root'] as const)
-    mkdirSync(paths.layer(container.name, attempt, part), {
-      recursive: true,
-      mode: part === 'upper' ? 0o755 : 0o700,
-    });
+  mkdirSync(dirname(paths.layer(container.name, attempt, 'upper')), { mode: 0o700 });
+  mkdirSync(paths.layer(container.name, attempt, 'upper'), { mode: 0o755 });
+  mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
   cgroup?.create();
   return {
     ...launch(

@@ -104,6 +104,7 @@ export class PodDirectory {
     const lock = lockFile(join(temporary, 'lock'));
     if (lock === undefined) throw new Error(`bug in podspace: ${temporary} is locked`);
     mkdirSync(join(temporary, 'ns'), { mode: 0o700 });
+    mkdirSync(join(temporary, 'root'), { mode: 0o700 });
     renameSync(temporary, paths.run);
     makeDirectory(paths.state);
     return new PodDirectory(paths, nameFile, nameLock, lock);

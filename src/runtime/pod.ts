@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import type { Image } from '../image/store.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
@@ -37,11 +37,9 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const { paths } = directory;
     const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
     const prepared = prepareVolumes(pod, paths);
-    writeEtcFiles(paths.etcFile('hosts').replace(/\/hosts$/, ''), {
-      hosts: etcHosts(pod, names, podIP, host),
-      hostname: `${names.hostname}\n`,
-      'resolv.conf': resolvConf(pod, host),
-    });
+    writeFileSync(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), { mode: 0o644 });
+    writeFileSync(paths.etcFile('hostname'), `${names.hostname}\n`, { mode: 0o644 });
+    writeFileSync(paths.etcFile('resolv.conf'), resolvConf(pod, host), { mode: 0o644 });
     const sandbox = createSandbox(
       pod,
       paths,
@@ -143,10 +141,4 @@ function imageInput(
     },
     layers: [images.rootfs(image)],
   };
-}
-
-function writeEtcFiles(directory: string, files: Readonly<Record<string, string>>): void {
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
-  for (const [name, text] of Object.entries(files))
-    writeFileSync(`${directory}/${name}`, text, { mode: 0o644 });
 }

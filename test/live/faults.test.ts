@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { ImageStore } from '../../src/image/store.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
@@ -26,9 +26,9 @@ function withFault(program: VerifiedProgram, pc: number): VerifiedProgram {
     ignore: [],
     operands: [
       { kind: 'data', item: program.data.length, offset: 0, text: 'fault' },
-      { kind: 'imm', value: 1n, text: '1' },
-      { kind: 'imm', value: 1n, text: '1' },
-      { kind: 'imm', value: BigInt(ERRNO.EIO), text: 'EIO' },
+      { kind: 'imm', value: 1, text: '1' },
+      { kind: 'imm', value: 1, text: '1' },
+      { kind: 'imm', value: ERRNO.EIO, text: 'EIO' },
     ],
   };
   const instructions = program.instructions.map((instruction, i) => (i === pc ? fault : instruction));
@@ -61,10 +61,7 @@ async function withStages(
     const names = podNames(pod, host);
     if ('error' in names) throw new Error(names.error);
     const prepared = prepareVolumes(pod, paths);
-    mkdirSync(`${paths.state}/etc`);
-    for (const file of ['hosts', 'hostname', 'resolv.conf']) mkdirSync(`${paths.state}/etc/${file}.d`);
-    for (const file of ['hosts', 'hostname', 'resolv.conf'])
-      spawnSync('touch', [`${paths.state}/etc/${file}`]);
+    for (const file of ['hosts', 'hostname', 'resolv.conf'] as const) writeFileSync(paths.etcFile(file), '');
     const sandbox = createSandbox(pod, paths, names.nodename, undefined, cleanup);
     const [first] = pod.spec?.containers ?? [];
     const image = new ImageStore(DEFAULT_ROOTS.state).get('localhost/probe');
@@ -91,7 +88,7 @@ async function withStages(
       arch: process.arch as 'x64' | 'arm64',
     });
     if ('error' in stages) throw new Error(stages.error);
-    for (const part of ['upper', 'work', 'root'] as const)
+    for (const part of ['upper', 'work'] as const)
       mkdirSync(paths.layer('probe', 0, part), { recursive: true });
     await body(stages);
     if (sandbox.pause !== undefined) process.kill(sandbox.pause.pid, 'SIGKILL');

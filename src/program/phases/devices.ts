@@ -48,7 +48,7 @@ function makeDevice(b: ProgramBuilder, paths: RootPaths, device: OciDevice): voi
 
 /** makedev(3), new 32-bit encoding of the kernel. */
 function deviceNumber({ major, minor }: OciDevice): ReturnType<typeof named> {
-  const value = (BigInt(minor) & 0xffn) | (BigInt(major) << 8n) | ((BigInt(minor) & ~0xffn) << 12n);
+  const value = ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
   return named(value, `makedev(${major}, ${minor})`);
 }
 

@@ -6,7 +6,7 @@ import type { SlotOperand } from '../program.ts';
 import { openHost } from '../root-paths.ts';
 
 /** The highest fd number there is: close_range(2)'s "all from here". */
-export const ALL_FDS = named(0xffffffffn, '~0U');
+export const ALL_FDS = named(0xffffffff, '~0U');
 
 /** From the first instruction on nothing of Node's can survive an execve (runtime-hardening: CVE-2024-21626). */
 export function closeOnExec(b: ProgramBuilder): void {
