@@ -106,7 +106,8 @@ EXPORT long ps_spawn(void *block, size_t size, struct ps_report *report, size_t 
 		     int *ret_pidfd)
 {
 	uint64_t all = ~0ull, old = 0;
-	int pidfd = -1, was_dumpable;
+	static int was_dumpable = -1;
+	int pidfd = -1;
 	struct start start = { block, report };
 	struct clone_args args = {
 		.flags = flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
@@ -133,7 +134,9 @@ EXPORT long ps_spawn(void *block, size_t size, struct ps_report *report, size_t 
 		args.cgroup = (unsigned int)cgroup;
 	}
 
-	was_dumpable = dumpable();
+	/* Asked once: another thread's child may have cleared it at this moment. */
+	if (was_dumpable < 0)
+		was_dumpable = dumpable();
 	ps_sys4(__NR_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &old, 8);
 	ret = clone_child(&args, (void (*)(struct start *))child, &start);
 	ps_sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &old, 0, 8);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything a fresh Debian machine needs, only what is missing; a second run does nothing. Sourced by test.sh and demo.sh.
-#   setup.sh [test]   with "test": also the peers and tools that the tests compare with
+#   setup.sh [test|bench]   also the peers and tools that the tests or the benchmarks compare with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,6 +24,12 @@ if [ "${1:-}" = test ]; then
   need strace strace
   need util-linux unshare
   need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
+fi
+if [ "${1:-}" = bench ]; then
+  need crun crun
+  need runc runc
+  need bubblewrap bwrap
+  need hyperfine hyperfine
 fi
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || { echo "install these first: ${missing[*]}" >&2; exit 1; }

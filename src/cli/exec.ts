@@ -26,7 +26,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   const stdin = new StdinConnection(flag(args, 'stdin'), flag(args, 'tty'));
   let running: RunningExec;
   try {
-    running = startExec({
+    running = await startExec({
       container,
       command: args.rest,
       terminal: flag(args, 'tty'),

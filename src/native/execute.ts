@@ -6,7 +6,7 @@ import { Report } from '../program/decode.ts';
 import { formatInstruction } from '../program/disassemble.ts';
 import { encode, reportSize } from '../program/encode.ts';
 import type { VerifiedProgram } from '../program/program.ts';
-import { rawSyscall, SyscallError, syscall } from './libc.ts';
+import { rawSyscall, SyscallError, syscall, syscallInThread } from './libc.ts';
 import { hostArch, nativeLibrary } from './library.ts';
 import { shimFd } from './shim.ts';
 
@@ -44,47 +44,42 @@ export class ProgramError extends Error {
   }
 }
 
-type Spawn = (
+type SpawnArguments = [
   block: Uint8Array,
   size: number,
   report: Uint8Array,
-  reportBytes: number,
+  reportSize: number,
   flags: number,
   cgroup: number,
   pidfd: Int32Array,
-) => number;
+];
+interface Spawn {
+  (...spawn: SpawnArguments): number;
+  async(...spawn: [...SpawnArguments, (error: Error | null, pid: number) => void]): void;
+}
 let spawn: Spawn | undefined;
 
 function spawnFunction(): Spawn {
-  spawn ??= nativeLibrary().func('ps_spawn', 'int64_t', [
-    'void *',
-    'size_t',
-    'void *',
-    'size_t',
-    'uint64_t',
-    'int',
-    'void *',
-  ]) as Spawn;
+  const types = ['void *', 'size_t', 'void *', 'size_t', 'uint64_t', 'int', 'void *'];
+  spawn ??= nativeLibrary().func('ps_spawn', 'int64_t', types) as unknown as Spawn;
   return spawn;
 }
 
-/**
- * Runs a program in a child that shares this process' memory until it has exec'd or ended (CLONE_VM|CLONE_VFORK).
- * Returns when it has. Throws a {@link ProgramError} if the program failed; the child is reaped then.
- */
-export function execute({ program, cloneFlags }: Compiled, options: ExecuteOptions = {}): Child {
+function spawnArguments({ program, cloneFlags }: Compiled, options: ExecuteOptions): SpawnArguments {
   const block = encode(program, {
     arch: hostArch(),
     parameters: options.parameters,
     timestamps: options.timestamps,
   });
-  const bytes = new Uint8Array(reportSize(program));
+  const report = new Uint8Array(reportSize(program));
   const flags = cloneFlags.reduce((all, name) => all | CLONE[name], 0) >>> 0;
-  const pidfd = new Int32Array([-1]);
-  const pid = Number(
-    spawnFunction()(block, block.length, bytes, bytes.length, flags, options.cgroup ?? -1, pidfd),
-  );
+  return [block, block.length, report, report.length, flags, options.cgroup ?? -1, new Int32Array([-1])];
+}
+
+function childOf({ program, cloneFlags }: Compiled, spawned: SpawnArguments, result: number): Child {
+  const pid = Number(result);
   if (pid < 0) throw new SyscallError('clone3', -pid, cloneFlags.join('|'));
+  const [, , bytes, , , , pidfd] = spawned;
   const report = new Report(bytes);
   const child = { pid, pidfd: pidfd[0] ?? -1, report };
   if (report.state === 'failed') {
@@ -92,6 +87,35 @@ export function execute({ program, cloneFlags }: Compiled, options: ExecuteOptio
     throw new ProgramError(program, report);
   }
   return child;
+}
+
+/**
+ * Runs a program in a child that shares this process' memory until it has exec'd or ended (CLONE_VM|CLONE_VFORK), and
+ * waits until then. Throws a {@link ProgramError} if the program failed; the child is reaped then.
+ */
+export function executeSync(compiled: Compiled, options: ExecuteOptions = {}): Child {
+  const spawned = spawnArguments(compiled, options);
+  return childOf(compiled, spawned, spawnFunction()(...spawned));
+}
+
+/** The memory of programs that run: nothing else of JavaScript's may refer to it then. */
+const inFlight = new Set<SpawnArguments>();
+
+/** The same in a thread of Node's pool, so that the event loop goes on and several programs can run at a time. */
+export function execute(compiled: Compiled, options: ExecuteOptions = {}): Promise<Child> {
+  const spawned = spawnArguments(compiled, options);
+  inFlight.add(spawned);
+  return new Promise((resolve, reject) => {
+    spawnFunction().async(...spawned, (error, pid) => {
+      inFlight.delete(spawned);
+      try {
+        if (error !== null) throw error;
+        resolve(childOf(compiled, spawned, pid));
+      } catch (failure) {
+        reject(failure);
+      }
+    });
+  });
 }
 
 /** Waits for a child that has ended or is about to, and closes its pidfd. */
@@ -104,7 +128,7 @@ export function reap(child: { readonly pid: number; readonly pidfd: number }): v
  * Runs a program in podspace-shim: a process with memory of its own, which may enter namespaces where untrusted processes
  * live. The shim's process ends at the program's *clone*; the sibling that went on is this process' child.
  */
-export function executeInShim(compiled: Compiled, options: ExecuteOptions = {}): Child {
+export async function executeInShim(compiled: Compiled, options: ExecuteOptions = {}): Promise<Child> {
   const { program } = compiled;
   const block = encode(program, {
     arch: hostArch(),
@@ -116,8 +140,9 @@ export function executeInShim(compiled: Compiled, options: ExecuteOptions = {}):
   try {
     const parameters = { ...options.parameters, program: programFd, report: reportFd, shim: shimFd() };
     const start = compileShimStart(programFd, reportFd, Object.keys(options.parameters ?? {}), hostArch());
-    const shim = execute({ ...start, cloneFlags: compiled.cloneFlags }, { ...options, parameters });
-    reap(shim);
+    const shim = await execute({ ...start, cloneFlags: compiled.cloneFlags }, { ...options, parameters });
+    await syscallInThread('wait4', [shim.pid, null, 0, null]);
+    closeSync(shim.pidfd);
     const report = new Report(readAll(reportFd, reportSize(program)));
     const child = sibling(program, report);
     if (report.state === 'failed' || report.state === 'new') {

@@ -26,7 +26,10 @@ export class SyscallError extends Error {
 /** One operand: a number, text (NUL-terminated for the call), bytes that the kernel reads or fills, or null. */
 export type SyscallOperand = number | bigint | string | Uint8Array | null;
 
-type RawSyscall = (...operands: readonly unknown[]) => number;
+interface RawSyscall {
+  (...operands: readonly unknown[]): number;
+  async(...operands: readonly unknown[]): void;
+}
 const prototypes = new Map<string, RawSyscall>();
 
 /** koffi converts by declared type; a prototype for each combination of numbers, texts and pointers that is used. */
@@ -35,7 +38,7 @@ function prototype(operands: readonly SyscallOperand[]): RawSyscall {
   let found = prototypes.get(key);
   if (found === undefined) {
     const padded = [...operands.map(operandType), ...Array<string>(6 - operands.length).fill('int64_t')];
-    found = nativeLibrary().func('ps_syscall', 'int64_t', ['int64_t', ...padded]) as RawSyscall;
+    found = nativeLibrary().func('ps_syscall', 'int64_t', ['int64_t', ...padded]) as unknown as RawSyscall;
     prototypes.set(key, found);
   }
   return found;
@@ -59,6 +62,22 @@ export function syscall(name: SyscallName, operands: readonly SyscallOperand[], 
   const result = rawSyscall(name, ...operands);
   if (result < 0) throw new SyscallError(name, -result, detail);
   return result;
+}
+
+/** A system call that waits, in a thread of Node's pool. Its operands must not be memory. */
+export function syscallInThread(
+  name: SyscallName,
+  operands: readonly (number | bigint | null)[],
+): Promise<number> {
+  const nr = syscallNumber(hostArch(), name);
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, result: number): void => {
+      if (error !== null) reject(error);
+      else if (result < 0) reject(new SyscallError(name, -result));
+      else resolve(Number(result));
+    };
+    prototype(operands).async(nr, ...operands, ...ZEROS.slice(operands.length), done);
+  });
 }
 
 /** The value of open(2) flags on this machine. */

@@ -1,6 +1,6 @@
 /**
  * The OCI runtime-spec's `config.json`, field for field, as far as podspace generates or runs it.
- * https://github.com/opencontainers/runtime-spec (config.md, config-linux.md), version 1.2.
+ * https://github.com/opencontainers/runtime-spec (config.md, config-linux.md), version 1.1, which the runtimes of Debian 12 know.
  */
 export interface OciConfig {
   readonly ociVersion: string;

@@ -30,7 +30,7 @@ export function generate(input: GenerateInput): OciConfig {
   const { context, container, paths, pod, host } = input;
   const { name = '', namespace = '', uid = '' } = pod.metadata ?? {};
   return {
-    ociVersion: '1.2.0',
+    ociVersion: '1.1.0',
     root: { path: input.rootPath, readonly: context.readOnlyRootFilesystem },
     mounts: [
       ...systemMounts(context, paths),

@@ -167,10 +167,13 @@ function isGone(error: unknown): boolean {
 }
 
 /** Runs something with an fd of the cgroup, and closes it. */
-export function withCgroup<T>(cgroup: Cgroup | undefined, body: (fd: number | undefined) => T): T {
+export async function withCgroup<T>(
+  cgroup: Cgroup | undefined,
+  body: (fd: number | undefined) => Promise<T>,
+): Promise<T> {
   const fd = cgroup?.open();
   try {
-    return body(fd);
+    return await body(fd);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

@@ -12,7 +12,9 @@ export class Cleanup {
 
   async run(): Promise<void> {
     const errors: Error[] = [];
-    for (const { what, undo } of this.#undos.splice(0).reverse()) {
+    // An undo may wait for a deed that is still being done, and that registers its own.
+    for (let next = this.#undos.pop(); next !== undefined; next = this.#undos.pop()) {
+      const { what, undo } = next;
       try {
         await undo();
       } catch (cause) {

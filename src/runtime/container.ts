@@ -40,12 +40,13 @@ export class ContainerStartError extends Error {
   }
 }
 
-/** Compiles and starts one container. On an error nothing is left open. */
-export function startContainer(
+/** Compiles one container, and starts it when the sandbox is there. On an error nothing is left open. */
+export async function startContainer(
   input: ContainerInput,
   cgroup: Cgroup | undefined,
   trace: boolean,
-): StartedContainer {
+  sandbox: Promise<unknown>,
+): Promise<StartedContainer> {
   const stages = compileStages(input);
   if ('error' in stages) throw new ContainerStartError(stages.reason, stages.error);
   const { paths, container, attempt } = input;
@@ -53,12 +54,13 @@ export function startContainer(
   mkdirSync(paths.layer(container.name, attempt, 'upper'), { mode: 0o755 });
   mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
   cgroup?.create();
+  await sandbox;
   return {
-    ...launch(
+    ...(await launch(
       stages.compiled,
       { runner: stages.plan.runner, stdin: input.stdin, process: stages.oci.process },
       { cgroup, trace },
-    ),
+    )),
     stages,
   };
 }
@@ -77,11 +79,11 @@ interface LaunchOptions {
 }
 
 /** Runs a program with fresh standard streams; also for exec. */
-export function launch(
+export async function launch(
   compiled: ContainerStages['compiled'],
   plan: LaunchPlan,
   options: LaunchOptions,
-): { readonly child: Child; readonly streams: ContainerStreams } {
+): Promise<{ readonly child: Child; readonly streams: ContainerStreams }> {
   const theirs: Record<string, number> = {};
   const ours: { -readonly [K in keyof ContainerStreams]: number | undefined } = {
     stdin: undefined,
@@ -95,7 +97,7 @@ export function launch(
     if (plan.process.terminal) [console, theirs.console] = makeSocketPair();
     else connect(theirs, ours, plan);
     const parameters = { ...theirs, ...options.parameters };
-    const child = withCgroup(options.cgroup, cgroup =>
+    const child = await withCgroup(options.cgroup, cgroup =>
       run(compiled, { parameters, cgroup, timestamps: options.trace }),
     );
     if (console !== undefined) ours.terminal = receiveFd(console);

@@ -40,7 +40,13 @@ export function chooseContainer(pod: PodRecord, name: string | undefined): Conta
  * Starts a command in a running container, as the container's own process is: user, groups, capabilities, environment,
  * working directory, no_new_privs. It goes through the shim, since untrusted processes live where it is going.
  */
-export function startExec({ container, command, terminal, consoleSize, stdin }: ExecOptions): RunningExec {
+export async function startExec({
+  container,
+  command,
+  terminal,
+  consoleSize,
+  stdin,
+}: ExecOptions): Promise<RunningExec> {
   const pidfd = openProcess(container);
   try {
     const env = terminal
@@ -57,7 +63,7 @@ export function startExec({ container, command, terminal, consoleSize, stdin }: 
       container.cgroup === undefined ? undefined : new Cgroup(container.cgroup, detectCgroups().isV2);
     const compiled = compileExec({ process, cgroupProcs: cgroup?.procsFiles ?? [] }, hostArch());
     const options = { cgroup, trace: false, parameters: { pidfd } };
-    const { child, streams } = launch(
+    const { child, streams } = await launch(
       compiled,
       { runner: 'exec', stdin: stdin ? 'pipe' : 'null', process },
       options,

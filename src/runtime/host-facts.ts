@@ -15,6 +15,7 @@ export function gatherHostFacts(): HostFacts {
   );
   const files = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
   let devices: readonly OciDevice[] | undefined;
+  let address: string | undefined;
   return {
     capabilities: CAPABILITIES.filter(name => (bounding >> BigInt(CAP[name])) & 1n),
     thermalThrottleCpus: existsSync(thermalThrottlePath(0))
@@ -23,9 +24,12 @@ export function gatherHostFacts(): HostFacts {
     maxOpenFiles: Number(files ?? 1024),
     hostname: hostname(),
     get hostIP() {
-      return hostAddress();
+      address ??= hostAddress();
+      return address;
     },
-    etcHosts: readText('/etc/hosts'),
+    get etcHosts() {
+      return readText('/etc/hosts');
+    },
     resolvConf: readText('/etc/resolv.conf'),
     get devices() {
       devices ??= hostDevices('/dev');

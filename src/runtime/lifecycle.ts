@@ -1,24 +1,28 @@
 import type { Image } from '../image/store.ts';
 import type { Container } from '../kube/types.generated.ts';
 import { SIG } from '../linux/constants.generated.ts';
-import { signalPidfd } from '../native/execute.ts';
+import { type Child, signalPidfd } from '../native/execute.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import type { Cgroup } from './cgroups.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
 import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
 import { MemoryPeak } from './memory-peak.ts';
+import { onAbort } from './on-abort.ts';
 import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import { backOff, shouldRestart } from './restart.ts';
 import { ResultBuilder } from './result-builder.ts';
 import type { OutputStream, RunPodOptions } from './run-options.ts';
+import type { Sandbox } from './sandbox.ts';
 import { readAll, readAllInThread, readTerminal } from './streams.ts';
 
 export interface LifecycleHooks {
   readonly images: ReadonlyMap<string, Image>;
   cgroupOf(container: Container): Cgroup | undefined;
+  /** Its namespaces are there, and the pod's volumes are filled. */
+  readonly sandbox: Promise<Sandbox>;
   /** Writes down what runs, for other commands. */
-  record(containers: readonly ContainerRecord[]): void;
+  record(containers: readonly ContainerRecord[], pause: Child | undefined): void;
 }
 
 interface Running {
@@ -46,6 +50,8 @@ export class PodLifecycle {
   readonly #results = new Map<string, ResultBuilder>();
   readonly #stopping = new AbortController();
   #termination: Promise<void> | undefined;
+  /** When a pod that is ending kills what still runs, milliseconds since the epoch. */
+  #deadline = 0;
   #recording: NodeJS.Timeout | undefined;
   #reason: { readonly reason: string; readonly message: string } | undefined;
 
@@ -62,15 +68,16 @@ export class PodLifecycle {
   async run(): Promise<PodResult> {
     const { pod, signal } = this.#options;
     const spec = pod.spec ?? { containers: [] };
-    const stop = (): void => void this.#terminate();
-    signal?.addEventListener('abort', stop, { once: true });
-    if (signal?.aborted === true) stop();
+    const ignoreAbort = onAbort(signal, () => void this.#terminate());
     const deadline = this.#startDeadline(spec.activeDeadlineSeconds);
     const background: Promise<void>[] = [];
     try {
       let isInitialised = true;
       for (const container of spec.initContainers ?? []) {
-        if (isSidecar(container)) background.push(this.#keepRunning(container));
+        if (isSidecar(container))
+          isInitialised = await new Promise(started => {
+            background.push(this.#keepRunning(container, started));
+          });
         else isInitialised = await this.#runToEnd(container, true);
         if (!isInitialised || this.#isStopping) break;
       }
@@ -79,7 +86,7 @@ export class PodLifecycle {
     } finally {
       clearTimeout(deadline);
       clearTimeout(this.#recording);
-      signal?.removeEventListener('abort', stop);
+      ignoreAbort();
       await this.#terminate();
       await Promise.all(background);
     }
@@ -114,10 +121,11 @@ export class PodLifecycle {
   }
 
   /** A sidecar: restarted for ever, and its exit codes never count. */
-  async #keepRunning(container: Container): Promise<void> {
+  async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
     const result = this.#resultOf(container, true);
     for (let attempt = 0; !this.#isStopping; attempt++) {
-      const exit = await this.#attempt(container, attempt, result);
+      const exit = await this.#attempt(container, attempt, result, onStarted);
+      onStarted(false);
       if (exit === undefined || this.#isStopping) return;
       if (!(await this.#waitBeforeRestart(container, attempt))) return;
     }
@@ -138,13 +146,19 @@ export class PodLifecycle {
   }
 
   /** One start of a container to its exit; undefined if it did not start. */
-  async #attempt(container: Container, attempt: number, result: ResultBuilder): Promise<Exit | undefined> {
+  async #attempt(
+    container: Container,
+    attempt: number,
+    result: ResultBuilder,
+    onStarted?: (isRunning: boolean) => void,
+  ): Promise<Exit | undefined> {
     const { observer } = this.#options;
     const cgroup = this.#hooks.cgroupOf(container);
     const startedAt = Date.now();
     let started: StartedContainer;
     try {
-      started = startContainer(this.#input(container, attempt), cgroup, this.#options.trace === true);
+      const input = this.#input(container, attempt);
+      started = await startContainer(input, cgroup, this.#options.trace === true, this.#hooks.sandbox);
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error;
       if (error.programError !== undefined)
@@ -162,8 +176,12 @@ export class PodLifecycle {
     const streams = this.#readStreams(container, started, result);
     const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
     const ended = waitForExit(started.child.pidfd);
-    this.#running.set(container.name, { container, started, cgroup, ended });
+    const running = { container, started, cgroup, ended };
+    this.#running.set(container.name, running);
     this.#record();
+    onStarted?.(true);
+    // The pod's end began while this one was being started.
+    if (this.#isStopping) void this.#end(running, this.#deadline);
     const exit = await ended;
     const finishedAt = Date.now();
     this.#running.delete(container.name);
@@ -207,9 +225,13 @@ export class PodLifecycle {
 
   /** Written a moment later: many containers start in one moment, and some are gone before anybody could ask. */
   #record(): void {
-    this.#recording ??= setTimeout(() => {
+    this.#recording ??= setTimeout(async () => {
       this.#recording = undefined;
-      this.#hooks.record([...this.#running.values()].map(running => this.#recordOf(running)));
+      const { pause } = await this.#hooks.sandbox;
+      this.#hooks.record(
+        [...this.#running.values()].map(running => this.#recordOf(running)),
+        pause,
+      );
     }, RECORD_DELAY);
   }
 
@@ -227,32 +249,28 @@ export class PodLifecycle {
 
   async #endAll(): Promise<void> {
     const grace = Math.max(this.#options.pod.spec?.terminationGracePeriodSeconds ?? 30, MIN_GRACE_SECONDS);
-    const deadline = Date.now() + grace * 1000;
+    this.#deadline = Date.now() + grace * 1000;
     const all = [...this.#running.values()];
     const sidecars = all.filter(({ container }) => isSidecar(container)).reverse();
     await Promise.all(
-      all.filter(({ container }) => !isSidecar(container)).map(running => this.#end(running, deadline)),
+      all.filter(({ container }) => !isSidecar(container)).map(running => this.#end(running, this.#deadline)),
     );
     for (const sidecar of sidecars)
-      await this.#end(sidecar, Math.max(deadline, Date.now() + MIN_GRACE_SECONDS * 1000));
+      await this.#end(sidecar, Math.max(this.#deadline, Date.now() + MIN_GRACE_SECONDS * 1000));
   }
 
   async #end({ container, started, ended }: Running, deadline: number): Promise<void> {
     const { pidfd } = started.child;
     this.#options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${container.name}`);
     signalPidfd(pidfd, stopSignal(this.#hooks.images.get(container.name)));
-    const kill = setTimeout(
-      () => {
-        if (this.#running.has(container.name)) signalPidfd(pidfd, SIG.SIGKILL);
-      },
-      Math.max(0, deadline - Date.now()),
-    );
-    const hurry = (): void => void (this.#running.has(container.name) && signalPidfd(pidfd, SIG.SIGKILL));
-    this.#options.killSignal?.addEventListener('abort', hurry, { once: true });
-    if (this.#options.killSignal?.aborted === true) hurry();
+    const kill = (): void => {
+      if (this.#running.has(container.name)) signalPidfd(pidfd, SIG.SIGKILL);
+    };
+    const timer = setTimeout(kill, Math.max(0, deadline - Date.now()));
+    const ignoreAbort = onAbort(this.#options.killSignal, kill);
     await ended;
-    this.#options.killSignal?.removeEventListener('abort', hurry);
-    clearTimeout(kill);
+    ignoreAbort();
+    clearTimeout(timer);
   }
 
   #resultOf(container: Container, isInit: boolean): ResultBuilder {
@@ -298,15 +316,14 @@ function stopSignal(image: Image | undefined): number {
   return Object.hasOwn(SIG, name) ? SIG[name] : SIG.SIGTERM;
 }
 
-function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done);
+async function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
+  let wake = (): void => {};
+  const woken = new Promise<void>(resolve => {
+    wake = resolve;
   });
+  const timer = setTimeout(wake, milliseconds);
+  const ignoreAbort = onAbort(signal, wake);
+  await woken;
+  clearTimeout(timer);
+  ignoreAbort();
 }

@@ -5,7 +5,6 @@ import type { Container, Pod } from '../kube/types.generated.ts';
 import { ProgramError } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
 import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
-import type { PreparedVolume } from '../oci/mounts.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import { Cgroup } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
@@ -36,18 +35,22 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const cgroup = createPodCgroup(uid, cleanup);
     const { paths } = directory;
     const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
-    const prepared = prepareVolumes(pod, paths);
+    const volumes = prepareVolumes(pod, options.objects, paths);
     writeFileSync(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), { mode: 0o644 });
     writeFileSync(paths.etcFile('hostname'), `${names.hostname}\n`, { mode: 0o644 });
     writeFileSync(paths.etcFile('resolv.conf'), resolvConf(pod, host), { mode: 0o644 });
-    const sandbox = createSandbox(
-      pod,
-      paths,
-      names.nodename,
-      cgroup === undefined ? undefined : new Cgroup(`${cgroup.path}/pause`, cgroup.isV2),
-      cleanup,
+    const pauseCgroup = cgroup === undefined ? undefined : new Cgroup(`${cgroup.path}/pause`, cgroup.isV2);
+    const sandbox = createSandbox(pod, paths, names.nodename, pauseCgroup, cleanup).then(made => {
+      fillVolumes(pod, volumes, made.directory);
+      return made;
+    });
+    // Containers are compiled meanwhile, and wait for it then.
+    cleanup.add('the sandbox', () =>
+      sandbox.then(
+        () => {},
+        () => {},
+      ),
     );
-    const volumes = fillVolumes(pod, options.objects, prepared, sandbox.directory);
     const input = (container: Container, attempt: number): ContainerInput => ({
       pod,
       container,
@@ -56,7 +59,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       objects: options.objects,
       host,
       paths,
-      volumes: volumes as ReadonlyMap<string, PreparedVolume>,
+      volumes,
       hostname: names.hostname,
       podIP,
       cgroupsPath: `/${CGROUP}/${uid}/${container.name}`,
@@ -69,8 +72,9 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     });
     const lifecycle = new PodLifecycle(options, input, {
       images,
+      sandbox,
       cgroupOf: container => containerCgroup(cgroup, container),
-      record: containers =>
+      record: (containers, pause) =>
         directory.write({
           uid,
           name,
@@ -78,9 +82,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
           createdAt,
           owner: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
           pause:
-            sandbox.pause === undefined
-              ? undefined
-              : { pid: sandbox.pause.pid, startTime: startTimeOf(sandbox.pause.pid) ?? '' },
+            pause === undefined ? undefined : { pid: pause.pid, startTime: startTimeOf(pause.pid) ?? '' },
           cgroup: cgroup?.path,
           images: [...images.values()].map(({ id }) => id),
           containers,

@@ -40,17 +40,17 @@ export function planSandbox(pod: Pod, paths: PodPaths, nodename: string | undefi
   };
 }
 
-export function createSandbox(
+export async function createSandbox(
   pod: Pod,
   paths: PodPaths,
   nodename: string | undefined,
   cgroup: Cgroup | undefined,
   cleanup: Cleanup,
-): Sandbox {
+): Promise<Sandbox> {
   const plan = planSandbox(pod, paths, nodename);
   for (const { path } of plan.tmpfs) mkdirSync(path, { recursive: true, mode: 0o700 });
   const compiled = compileSandbox(plan, hostArch());
-  const fds = openSandbox(compiled);
+  const fds = await openSandbox(compiled);
   cleanup.add('namespaces of the sandbox', () => {
     for (const fd of [...fds.namespaces.values(), ...fds.directories.values()]) closeSync(fd);
   });
@@ -58,7 +58,7 @@ export function createSandbox(
     symlinkSync(`/proc/${process.pid}/fd/${fd}`, paths.namespace(type));
   const pause =
     pod.spec?.shareProcessNamespace === true && pod.spec.hostPID !== true
-      ? startPause(pod, paths, plan, cgroup)
+      ? await startPause(pod, paths, plan, cgroup)
       : undefined;
   if (pause !== undefined) {
     symlinkSync(`/proc/${pause.pid}/ns/pid`, paths.namespace('pid'));
@@ -77,10 +77,10 @@ interface SandboxFds {
 }
 
 /** The child shares our fd table: what it opened stays open here, also when it failed half-way. */
-function openSandbox(compiled: CompiledSandbox): SandboxFds {
+async function openSandbox(compiled: CompiledSandbox): Promise<SandboxFds> {
   const { exports, program } = compiled;
   try {
-    const child = execute(compiled);
+    const child = await execute(compiled);
     reap(child);
     const take = (slots: ReadonlyMap<string, number>): ReadonlyMap<string, number> =>
       new Map([...slots].map(([name, pc]) => [name, child.report.result(pc)] as const));
@@ -108,7 +108,12 @@ function closeOpened(program: CompiledSandbox['program'], error: ProgramError): 
 /** The user of the pause image, registry.k8s.io/pause. */
 const PAUSE_USER = 65535;
 
-function startPause(pod: Pod, paths: PodPaths, plan: SandboxPlan, cgroup: Cgroup | undefined): Child {
+function startPause(
+  pod: Pod,
+  paths: PodPaths,
+  plan: SandboxPlan,
+  cgroup: Cgroup | undefined,
+): Promise<Child> {
   const context = pod.spec?.securityContext ?? {};
   const root = `${paths.run}/pause`;
   for (const directory of [root, paths.proc]) mkdirSync(directory, { mode: 0o700 });

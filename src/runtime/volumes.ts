@@ -17,7 +17,7 @@ import { UserError } from '../base/errors.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import { parseQuantity } from '../kube/quantity.ts';
 import type { Pod, Volume } from '../kube/types.generated.ts';
-import { volumeFiles } from '../kube/volume-files.ts';
+import { type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 
@@ -41,22 +41,33 @@ export function tmpfsOptions(volume: Volume): string {
   return size === undefined ? 'mode=1777' : `mode=1777,size=${size}`;
 }
 
+/** A volume that has its place, and what is still to be written there. */
+export interface PodVolume extends PreparedVolume {
+  readonly content?: VolumeFiles['files'];
+}
+
 /** Makes what can be made before the sandbox: directories on disk, mount points, and the checks of hostPath types. */
-export function prepareVolumes(pod: Pod, paths: PodPaths): ReadonlyMap<string, PreparedVolume> {
+export function prepareVolumes(
+  pod: Pod,
+  objects: PodObjects,
+  paths: PodPaths,
+): ReadonlyMap<string, PodVolume> {
   return new Map(
-    (pod.spec?.volumes ?? []).map(volume => [volume.name, prepareVolume(volume, paths)] as const),
+    (pod.spec?.volumes ?? []).map(volume => [volume.name, prepareVolume(pod, volume, objects, paths)]),
   );
 }
 
-function prepareVolume(volume: Volume, paths: PodPaths): PreparedVolume {
+function prepareVolume(pod: Pod, volume: Volume, objects: PodObjects, paths: PodPaths): PodVolume {
   if (volume.hostPath !== undefined)
     return prepareHostPath(volume, volume.hostPath.path, volume.hostPath.type ?? '');
   const source = paths.volume(volume.name, isMemory(volume));
   mkdirSync(source, { recursive: true, mode: 0o700 });
   // The kubelet's emptyDir is world-writable, whatever the umask.
-  if (volume.emptyDir !== undefined) chmodSync(source, 0o777);
-  else chmodSync(source, 0o755);
-  return { source, readOnly: volume.configMap !== undefined || volume.secret !== undefined };
+  chmodSync(source, volume.emptyDir === undefined ? 0o755 : 0o777);
+  if (volume.emptyDir !== undefined) return { source, readOnly: false };
+  const content = volumeFiles(pod, volume, objects);
+  if ('error' in content) throw new VolumeError(volume, content.error);
+  return { source, readOnly: true, content: content.files, files: content.files.map(({ path }) => path) };
 }
 
 type Check = {
@@ -93,31 +104,25 @@ function prepareHostPath(volume: Volume, path: string, type: string): PreparedVo
  */
 export function fillVolumes(
   pod: Pod,
-  objects: PodObjects,
-  prepared: ReadonlyMap<string, PreparedVolume>,
+  volumes: ReadonlyMap<string, PodVolume>,
   directory: (path: string) => string,
-): ReadonlyMap<string, PreparedVolume> {
+): void {
   const fsGroup = pod.spec?.securityContext?.fsGroup;
-  const volumes = new Map(prepared);
   for (const volume of pod.spec?.volumes ?? []) {
-    const made = prepared.get(volume.name);
+    const made = volumes.get(volume.name);
     if (made === undefined || volume.hostPath !== undefined) continue;
     const target = directory(made.source);
-    if (volume.emptyDir === undefined)
-      volumes.set(volume.name, { ...made, files: writeFiles(pod, volume, objects, target) });
+    if (made.content !== undefined) writeFiles(target, made.content);
     // fsGroup never reaches a hostPath.
     if (fsGroup !== undefined) ownByGroup(target, fsGroup, made.readOnly);
   }
-  return volumes;
 }
 
 /** The kubelet's atomic writer: files in a dated directory, `..data` linking to it, and links to `..data` for each. */
-function writeFiles(pod: Pod, volume: Volume, objects: PodObjects, target: string): readonly string[] {
-  const content = volumeFiles(pod, volume, objects);
-  if ('error' in content) throw new VolumeError(volume, content.error);
+function writeFiles(target: string, files: VolumeFiles['files']): void {
   const dated = `..${new Date().toISOString().replace(/[-:]/g, '_').replace('T', '_').replace(/Z$/, '')}`;
   mkdirSync(join(target, dated), { mode: 0o755 });
-  for (const { path, mode, data } of content.files) {
+  for (const { path, mode, data } of files) {
     const file = join(target, dated, path);
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
     writeFileSync(file, data);
@@ -125,9 +130,8 @@ function writeFiles(pod: Pod, volume: Volume, objects: PodObjects, target: strin
   }
   symlinkSync(dated, join(target, '..data_tmp'));
   renameSync(join(target, '..data_tmp'), join(target, '..data'));
-  for (const name of new Set(content.files.map(({ path }) => path.split('/')[0] ?? '')))
+  for (const name of new Set(files.map(({ path }) => path.split('/')[0] ?? '')))
     symlinkSync(`..data/${name}`, join(target, name));
-  return content.files.map(({ path }) => path);
 }
 
 /** SetVolumeOwnership: the group owns everything, may write unless the volume is read-only, and new files inherit it. */

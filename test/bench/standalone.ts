@@ -66,7 +66,9 @@ export class Standalone {
       cgroupProcs: [],
     };
     mkdirSync(join(this.directory, 'bundle'));
-    writeFileSync(join(this.directory, 'bundle/config.json'), JSON.stringify(this.config));
+    // runc denies every device unless the config says otherwise.
+    const linux = { ...this.config.linux, resources: { devices: [{ allow: true, access: 'rwm' }] } };
+    writeFileSync(join(this.directory, 'bundle/config.json'), JSON.stringify({ ...this.config, linux }));
   }
 
   get rootfs(): string {

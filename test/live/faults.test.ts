@@ -4,7 +4,7 @@ import t from 'tap';
 import { ImageStore } from '../../src/image/store.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
 import { ERRNO } from '../../src/linux/constants.generated.ts';
-import { type Child, execute, executeInShim, ProgramError, reap } from '../../src/native/execute.ts';
+import { execute, executeInShim, ProgramError, reap } from '../../src/native/execute.ts';
 import { podNames } from '../../src/oci/etc-files.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
 import { acceptPod, type ContainerStages, compileStages } from '../../src/pipeline.ts';
@@ -15,7 +15,7 @@ import { PodDirectory } from '../../src/runtime/pod-directory.ts';
 import { createSandbox } from '../../src/runtime/sandbox.ts';
 import { makePipe } from '../../src/runtime/streams.ts';
 import { newUid } from '../../src/runtime/uid.ts';
-import { fillVolumes, prepareVolumes } from '../../src/runtime/volumes.ts';
+import { prepareVolumes } from '../../src/runtime/volumes.ts';
 import { leftovers, needsRoot, PODSPACE, podspace, probePod } from './harness.ts';
 
 /** The program with one instruction replaced by one that fails with EIO. */
@@ -60,9 +60,9 @@ async function withStages(
     const { paths } = directory;
     const names = podNames(pod, host);
     if ('error' in names) throw new Error(names.error);
-    const prepared = prepareVolumes(pod, paths);
+    const volumes = prepareVolumes(pod, { configMaps: [], secrets: [] }, paths);
     for (const file of ['hosts', 'hostname', 'resolv.conf'] as const) writeFileSync(paths.etcFile(file), '');
-    const sandbox = createSandbox(pod, paths, names.nodename, undefined, cleanup);
+    const sandbox = await createSandbox(pod, paths, names.nodename, undefined, cleanup);
     const [first] = pod.spec?.containers ?? [];
     const image = new ImageStore(DEFAULT_ROOTS.state).get('localhost/probe');
     if (first === undefined || image === undefined) throw new Error('no container');
@@ -77,7 +77,7 @@ async function withStages(
       objects: { configMaps: [], secrets: [] },
       host,
       paths,
-      volumes: fillVolumes(pod, { configMaps: [], secrets: [] }, prepared, sandbox.directory),
+      volumes,
       hostname: name,
       podIP: '127.0.0.1',
       attempt: 0,
@@ -116,16 +116,16 @@ for (const [title, spec, container, run] of [
   ['a container that joins a shared PID namespace', { shareProcessNamespace: true }, {}, executeInShim],
 ] as const) {
   t.test(`EIO from every instruction of ${title}`, { skip: needsRoot }, async t => {
-    await withStages(spec, container, ({ compiled }) => {
+    await withStages(spec, container, async ({ compiled }) => {
       const output = makePipe();
       const parameters = { stdout: output.write, stderr: output.write };
-      const good: Child = run(compiled, { parameters });
+      const good = await run(compiled, { parameters });
       reap(good);
       const before = { mounts: mounts(), fds: openFds(), children: children() };
       const bad: unknown[] = [];
-      compiled.program.instructions.forEach((_, pc) => {
+      for (const pc of compiled.program.instructions.keys()) {
         try {
-          run({ ...compiled, program: withFault(compiled.program, pc) }, { parameters });
+          await run({ ...compiled, program: withFault(compiled.program, pc) }, { parameters });
           bad.push([pc, 'did not fail']);
         } catch (error) {
           const isNamed =
@@ -134,7 +134,7 @@ for (const [title, spec, container, run] of [
             error.message.startsWith(`instruction ${pc}: `);
           if (!isNamed) bad.push([pc, String(error)]);
         }
-      });
+      }
       t.ok(compiled.program.instructions.length > 200);
       t.same(bad, []);
       t.same(
