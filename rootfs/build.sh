@@ -19,6 +19,7 @@ is_fresh() { # DIRECTORY SOURCE…
 etc() { # ROOT
   mkdir -p "$1/etc"
   printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/:/bin/false' 'guest:x:405:100:guest:/home/guest:/bin/sh' >"$1/etc/passwd"
+  : >"$1/etc/hosts" >"$1/etc/hostname" >"$1/etc/resolv.conf" # mount points, so that no container copies /etc up for them
   printf '%s\n' 'root:x:0:' 'tty:x:5:' 'users:x:100:games' 'games:x:20:guest' 'nobody:x:65534:' >"$1/etc/group"
 }
 
