@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts';
+import type { Compiled } from '../program/compile.ts';
 import { disassemble } from '../program/disassemble.ts';
-import { NO_UID, type StagedContainer, stageAll } from '../runtime/stages.ts';
+import { NO_UID, type StagedContainer, stageAll, stageSandbox, thisMachine } from '../runtime/stages.ts';
 import { printWarnings, readInput } from './input.ts';
 import { type Args, type Io, text } from './io.ts';
 
@@ -14,26 +15,37 @@ export async function run(args: Args, io: Io): Promise<number> {
     return 0;
   }
   const wanted = text(args, 'container');
-  const all = stageAll(input.pods, input.manifest, io.roots);
+  const machine = thisMachine(io.roots);
+  const all = stageAll(input.pods, input.manifest, io.roots, machine);
   const staged = all.filter(({ container }) => wanted === undefined || container.name === wanted);
   if (staged.length === 0)
     throw new UserError(`container "${wanted}" is not in the manifest`, {
       hint: `there are: ${all.map(({ container }) => container.name).join(', ')}`,
     });
+  if (emit === 'program' && wanted === undefined) {
+    for (const pod of input.pods)
+      for (const [name, compiled] of stageSandbox(pod, io.roots, machine))
+        io.out(`${heading(`${pod.metadata?.name} (${name})`, compiled)}${disassemble(compiled.program)}`);
+  }
   let exitCode = 0;
   for (const one of staged) {
     if (one.imageWarning !== undefined) printWarnings(io, [one.imageWarning]);
     if ('error' in one.stages) {
       io.err(`error: container "${one.container.name}": ${one.stages.reason}: ${one.stages.error}\n`);
       exitCode = 1;
-    } else io.out(print(one, emit ?? 'program', staged.length > 1));
+    } else io.out(print(one, emit ?? 'program', wanted === undefined));
   }
   return exitCode;
 }
 
-function print({ pod, container, stages }: StagedContainer, emit: string, isOneOfMany: boolean): string {
+/** What the program is for, and how the process that runs it is made. */
+function heading(name: string, { cloneFlags }: Compiled): string {
+  return `## ${name}: clone3({flags=${['CLONE_VM', 'CLONE_VFORK', 'CLONE_PIDFD', ...cloneFlags].join('|')}})\n`;
+}
+
+function print({ pod, container, stages }: StagedContainer, emit: string, hasHeading: boolean): string {
   if ('error' in stages) return '';
   if (emit === 'program')
-    return `${isOneOfMany ? `## ${pod.metadata?.name}/${container.name}\n` : ''}${disassemble(stages.compiled.program)}`;
+    return `${hasHeading ? heading(`${pod.metadata?.name}/${container.name}`, stages.compiled) : ''}${disassemble(stages.compiled.program)}`;
   return `${JSON.stringify(emit === 'security' ? stages.security : stages.oci, null, 2)}\n`;
 }

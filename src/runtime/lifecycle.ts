@@ -1,18 +1,18 @@
 import type { Image } from '../image/store.ts';
 import type { Container } from '../kube/types.generated.ts';
-import { SIG } from '../linux/constants.generated.ts';
-import { type Child, signalPidfd } from '../native/execute.ts';
+import type { Child } from '../native/execute.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import type { Cgroup } from './cgroups.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
 import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
 import { MemoryPeak } from './memory-peak.ts';
 import { onAbort } from './on-abort.ts';
-import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
+import type { ContainerRecord } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import { backOff, shouldRestart } from './restart.ts';
 import { ResultBuilder } from './result-builder.ts';
 import type { OutputStream, RunPodOptions } from './run-options.ts';
+import { RunningContainers } from './running-containers.ts';
 import type { Sandbox } from './sandbox.ts';
 import { readAll, readAllInThread, readTerminal } from './streams.ts';
 
@@ -25,18 +25,8 @@ export interface LifecycleHooks {
   record(containers: readonly ContainerRecord[], pause: Child | undefined): void;
 }
 
-interface Running {
-  readonly container: Container;
-  readonly started: StartedContainer;
-  readonly cgroup: Cgroup | undefined;
-  readonly ended: Promise<Exit>;
-}
-
 /** Milliseconds until what runs is written down for other commands. */
 const RECORD_DELAY = 4;
-
-/** A kubelet waits at least this long before it kills. */
-const MIN_GRACE_SECONDS = 2;
 
 /**
  * The life of one attached pod: init containers in order, sidecars, app containers side by side, restarts with back-off,
@@ -46,12 +36,8 @@ export class PodLifecycle {
   readonly #options: RunPodOptions;
   readonly #input: (container: Container, attempt: number) => ContainerInput;
   readonly #hooks: LifecycleHooks;
-  readonly #running = new Map<string, Running>();
+  readonly #running: RunningContainers;
   readonly #results = new Map<string, ResultBuilder>();
-  readonly #stopping = new AbortController();
-  #termination: Promise<void> | undefined;
-  /** When a pod that is ending kills what still runs, milliseconds since the epoch. */
-  #deadline = 0;
   #recording: NodeJS.Timeout | undefined;
   #reason: { readonly reason: string; readonly message: string } | undefined;
 
@@ -63,12 +49,16 @@ export class PodLifecycle {
     this.#options = options;
     this.#input = input;
     this.#hooks = hooks;
+    const grace = options.pod.spec?.terminationGracePeriodSeconds ?? 30;
+    this.#running = new RunningContainers(grace, options.killSignal, container =>
+      options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${container.name}`),
+    );
   }
 
   async run(): Promise<PodResult> {
     const { pod, signal } = this.#options;
     const spec = pod.spec ?? { containers: [] };
-    const ignoreAbort = onAbort(signal, () => void this.#terminate());
+    const ignoreAbort = onAbort(signal, () => void this.#running.end());
     const deadline = this.#startDeadline(spec.activeDeadlineSeconds);
     const background: Promise<void>[] = [];
     try {
@@ -81,20 +71,19 @@ export class PodLifecycle {
         else isInitialised = await this.#runToEnd(container, true);
         if (!isInitialised || this.#isStopping) break;
       }
-      if (isInitialised && !this.#isStopping)
-        await Promise.all(spec.containers.map(container => this.#runToEnd(container, false)));
+      if (isInitialised && !this.#isStopping) await this.#runAll(spec.containers);
     } finally {
       clearTimeout(deadline);
       clearTimeout(this.#recording);
       ignoreAbort();
-      await this.#terminate();
+      await this.#running.end();
       await Promise.all(background);
     }
     return this.#result();
   }
 
   get #isStopping(): boolean {
-    return this.#stopping.signal.aborted;
+    return this.#running.ending.aborted;
   }
 
   #startDeadline(seconds: number | undefined): NodeJS.Timeout | undefined {
@@ -104,8 +93,23 @@ export class PodLifecycle {
         reason: 'DeadlineExceeded',
         message: 'Pod was active on the node longer than the specified deadline',
       };
-      void this.#terminate();
+      void this.#running.end();
     }, seconds * 1000);
+  }
+
+  /** Runs the app containers side by side. What is no container's own failure ends them all, and is thrown then. */
+  async #runAll(containers: readonly Container[]): Promise<void> {
+    const all = await Promise.allSettled(
+      containers.map(async container => {
+        try {
+          await this.#runToEnd(container, false);
+        } catch (error) {
+          void this.#running.end();
+          throw error;
+        }
+      }),
+    );
+    for (const one of all) if (one.status === 'rejected') throw one.reason;
   }
 
   /** Runs a container, again and again as its policy says; true if it ended well. */
@@ -141,7 +145,7 @@ export class PodLifecycle {
         'BackOff',
         `Back-off restarting failed container ${container.name} in pod ${name}_${namespace}(${uid})`,
       );
-    await delay(seconds * 1000, this.#stopping.signal);
+    await delay(seconds * 1000, this.#running.ending);
     return !this.#isStopping;
   }
 
@@ -176,15 +180,12 @@ export class PodLifecycle {
     const streams = this.#readStreams(container, started, result);
     const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
     const ended = waitForExit(started.child.pidfd);
-    const running = { container, started, cgroup, ended };
-    this.#running.set(container.name, running);
+    this.#running.add({ container, image: this.#hooks.images.get(container.name), started, cgroup, ended });
     this.#record();
     onStarted?.(true);
-    // The pod's end began while this one was being started.
-    if (this.#isStopping) void this.#end(running, this.#deadline);
     const exit = await ended;
     const finishedAt = Date.now();
-    this.#running.delete(container.name);
+    this.#running.remove(container);
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
     if (started.stages.security.namespaces.pid !== 'container') cgroup?.kill();
     await streams;
@@ -210,67 +211,18 @@ export class PodLifecycle {
     ]);
   }
 
-  #recordOf({ container, started: { child, stages }, cgroup }: Running): ContainerRecord {
-    const image = this.#hooks.images.get(container.name);
-    return {
-      name: container.name,
-      image: image?.reference ?? '',
-      imageId: image?.id ?? '',
-      pid: child.pid,
-      startTime: startTimeOf(child.pid) ?? '',
-      process: stages.oci.process,
-      cgroup: cgroup?.path,
-    };
-  }
-
   /** Written a moment later: many containers start in one moment, and some are gone before anybody could ask. */
   #record(): void {
     this.#recording ??= setTimeout(async () => {
       this.#recording = undefined;
       const { pause } = await this.#hooks.sandbox;
-      this.#hooks.record(
-        [...this.#running.values()].map(running => this.#recordOf(running)),
-        pause,
-      );
+      this.#hooks.record(this.#running.records(), pause);
     }, RECORD_DELAY);
   }
 
   /** Sends a signal to the main process of every running container. */
   signal(signal: number): void {
-    for (const { started } of this.#running.values()) signalPidfd(started.child.pidfd, signal);
-  }
-
-  /** Ends everything that runs: app containers first, sidecars after them in reverse order; TERM, grace period, KILL. */
-  #terminate(): Promise<void> {
-    this.#stopping.abort();
-    this.#termination ??= this.#endAll();
-    return this.#termination;
-  }
-
-  async #endAll(): Promise<void> {
-    const grace = Math.max(this.#options.pod.spec?.terminationGracePeriodSeconds ?? 30, MIN_GRACE_SECONDS);
-    this.#deadline = Date.now() + grace * 1000;
-    const all = [...this.#running.values()];
-    const sidecars = all.filter(({ container }) => isSidecar(container)).reverse();
-    await Promise.all(
-      all.filter(({ container }) => !isSidecar(container)).map(running => this.#end(running, this.#deadline)),
-    );
-    for (const sidecar of sidecars)
-      await this.#end(sidecar, Math.max(this.#deadline, Date.now() + MIN_GRACE_SECONDS * 1000));
-  }
-
-  async #end({ container, started, ended }: Running, deadline: number): Promise<void> {
-    const { pidfd } = started.child;
-    this.#options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${container.name}`);
-    signalPidfd(pidfd, stopSignal(this.#hooks.images.get(container.name)));
-    const kill = (): void => {
-      if (this.#running.has(container.name)) signalPidfd(pidfd, SIG.SIGKILL);
-    };
-    const timer = setTimeout(kill, Math.max(0, deadline - Date.now()));
-    const ignoreAbort = onAbort(this.#options.killSignal, kill);
-    await ended;
-    ignoreAbort();
-    clearTimeout(timer);
+    this.#running.signal(signal);
   }
 
   #resultOf(container: Container, isInit: boolean): ResultBuilder {
@@ -307,13 +259,6 @@ export class PodLifecycle {
     const complete = spec.containers.every(({ name }) => this.#results.has(name));
     return complete && counted.every(({ exitCode }) => exitCode === 0) ? 'Succeeded' : 'Failed';
   }
-}
-
-function stopSignal(image: Image | undefined): number {
-  const word = image?.config.StopSignal ?? '';
-  const name = (word.startsWith('SIG') ? word : `SIG${word}`) as keyof typeof SIG;
-  if (/^\d+$/.test(word)) return Number(word);
-  return Object.hasOwn(SIG, name) ? SIG[name] : SIG.SIGTERM;
 }
 
 async function delay(milliseconds: number, signal: AbortSignal): Promise<void> {

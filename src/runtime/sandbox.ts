@@ -6,7 +6,7 @@ import { shimFd } from '../native/shim.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import { type CompiledSandbox, compilePause, compileSandbox } from '../program/compile.ts';
-import type { SandboxPlan } from '../program/plan.ts';
+import type { PausePlan, SandboxPlan } from '../program/plan.ts';
 import { type Cgroup, withCgroup } from './cgroups.ts';
 import { waitForExit } from './child-exits.ts';
 import type { Cleanup } from './cleanup.ts';
@@ -56,10 +56,8 @@ export async function createSandbox(
   });
   for (const [type, fd] of fds.namespaces)
     symlinkSync(`/proc/${process.pid}/fd/${fd}`, paths.namespace(type));
-  const pause =
-    pod.spec?.shareProcessNamespace === true && pod.spec.hostPID !== true
-      ? await startPause(pod, paths, plan, cgroup)
-      : undefined;
+  const pausePlan = planPause(pod, paths, plan, cgroup?.procsFiles ?? []);
+  const pause = pausePlan === undefined ? undefined : await startPause(pausePlan, cgroup);
   if (pause !== undefined) {
     symlinkSync(`/proc/${pause.pid}/ns/pid`, paths.namespace('pid'));
     void waitForExit(pause.pidfd);
@@ -108,15 +106,15 @@ function closeOpened(program: CompiledSandbox['program'], error: ProgramError): 
 /** The user of the pause image, registry.k8s.io/pause. */
 const PAUSE_USER = 65535;
 
-function startPause(
+/** The process that holds a shared PID namespace; undefined for a pod that shares none. */
+export function planPause(
   pod: Pod,
   paths: PodPaths,
-  plan: SandboxPlan,
-  cgroup: Cgroup | undefined,
-): Promise<Child> {
-  const context = pod.spec?.securityContext ?? {};
-  const root = `${paths.run}/pause`;
-  for (const directory of [root, paths.proc]) mkdirSync(directory, { mode: 0o700 });
+  sandbox: SandboxPlan,
+  cgroupProcs: readonly string[],
+): PausePlan | undefined {
+  if (pod.spec?.shareProcessNamespace !== true || pod.spec.hostPID === true) return undefined;
+  const context = pod.spec.securityContext ?? {};
   const process: OciProcess = {
     terminal: false,
     user: {
@@ -132,11 +130,13 @@ function startPause(
     rlimits: [],
     noNewPrivileges: true,
   };
-  const namespaces = plan.namespaces.map(type => ({ type, path: paths.namespace(type) }));
-  const compiled = compilePause(
-    { namespaces, proc: paths.proc, root, process, cgroupProcs: cgroup?.procsFiles ?? [] },
-    hostArch(),
-  );
+  const namespaces = sandbox.namespaces.map(type => ({ type, path: paths.namespace(type) }));
+  return { namespaces, proc: paths.proc, root: `${paths.run}/pause`, process, cgroupProcs };
+}
+
+function startPause(plan: PausePlan, cgroup: Cgroup | undefined): Promise<Child> {
+  for (const directory of [plan.root, plan.proc]) mkdirSync(directory, { mode: 0o700 });
+  const compiled = compilePause(plan, hostArch());
   cgroup?.create();
   return withCgroup(cgroup, fd => execute(compiled, { parameters: { shim: shimFd() }, cgroup: fd }));
 }

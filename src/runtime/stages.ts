@@ -2,14 +2,17 @@ import { EMPTY_CONFIG } from '../image/config.ts';
 import { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
+import type { Arch } from '../linux/arch.ts';
 import { hostArch } from '../native/library.ts';
 import { podNames } from '../oci/etc-files.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { type ContainerStages, compileStages } from '../pipeline.ts';
+import { type Compiled, compilePause, compileSandbox } from '../program/compile.ts';
 import type { IdentityError } from '../security/identity.ts';
 import { gatherHostFacts } from './host-facts.ts';
+import { planPause, planSandbox } from './sandbox.ts';
 import { isMemory } from './volumes.ts';
 
 /** The uid of a pod that is only looked at, so that what is printed is the same each time. */
@@ -24,14 +27,35 @@ export interface StagedContainer {
   readonly imageWarning: string | undefined;
 }
 
+/** What the stages must know beside the manifest. */
+export interface Machine {
+  readonly host: HostFacts;
+  readonly images: Pick<ImageStore, 'get' | 'rootfs'>;
+  readonly arch: Arch;
+}
+
+export function thisMachine(roots: Roots): Machine {
+  return { host: gatherHostFacts(), images: new ImageStore(roots.state), arch: hostArch() };
+}
+
+/** The programs that make a pod's shared namespaces, by what they are for. */
+export function stageSandbox(pod: Pod, roots: Roots, { host, arch }: Machine): ReadonlyMap<string, Compiled> {
+  const paths = new PodPaths(roots, pod.metadata?.uid ?? NO_UID);
+  const names = podNames(pod, host);
+  const plan = planSandbox(pod, paths, 'error' in names ? undefined : names.nodename);
+  const programs = new Map<string, Compiled>([['sandbox', compileSandbox(plan, arch)]]);
+  const pause = planPause(pod, paths, plan, []);
+  if (pause !== undefined) programs.set('pause', compilePause(pause, arch));
+  return programs;
+}
+
 /** Every container of every pod through all stages, without touching anything. */
 export function stageAll(
   pods: readonly Pod[],
   objects: PodObjects,
   roots: Roots,
+  { host, images, arch }: Machine = thisMachine(roots),
 ): readonly StagedContainer[] {
-  const host = gatherHostFacts();
-  const images = new ImageStore(roots.state);
   return pods.flatMap(pod => {
     const names = podNames(pod, host);
     const hostname = 'error' in names ? '' : names.hostname;
@@ -71,7 +95,7 @@ export function stageAll(
         cgroupProcs: [],
         terminal: false,
         stdin: 'null',
-        arch: hostArch(),
+        arch,
       });
       const imageWarning =
         image === undefined

@@ -1,0 +1,112 @@
+import type { Image } from '../image/store.ts';
+import type { Container } from '../kube/types.generated.ts';
+import { SIG } from '../linux/constants.generated.ts';
+import { signalPidfd } from '../native/execute.ts';
+import type { Cgroup } from './cgroups.ts';
+import type { Exit } from './child-exits.ts';
+import { isSidecar, type StartedContainer } from './container.ts';
+import { onAbort } from './on-abort.ts';
+import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
+
+export interface Running {
+  readonly container: Container;
+  readonly image: Image | undefined;
+  readonly started: StartedContainer;
+  readonly cgroup: Cgroup | undefined;
+  readonly ended: Promise<Exit>;
+}
+
+/** A kubelet waits at least this long before it kills. */
+const MIN_GRACE_SECONDS = 2;
+
+/** The containers of a pod that run at this moment, and how they are ended. */
+export class RunningContainers {
+  readonly #running = new Map<string, Running>();
+  readonly #graceSeconds: number;
+  readonly #killSignal: AbortSignal | undefined;
+  readonly #onKilling: (container: Container) => void;
+  readonly #ending = new AbortController();
+  #deadline = 0;
+  #end: Promise<void> | undefined;
+
+  /** `killSignal` ends the grace period early. */
+  constructor(
+    graceSeconds: number,
+    killSignal: AbortSignal | undefined,
+    onKilling: (container: Container) => void,
+  ) {
+    this.#graceSeconds = Math.max(graceSeconds, MIN_GRACE_SECONDS);
+    this.#killSignal = killSignal;
+    this.#onKilling = onKilling;
+  }
+
+  /** Aborted when the pod's end has begun. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** A container that was still being started when the pod's end began is ended with the others. */
+  add(running: Running): void {
+    this.#running.set(running.container.name, running);
+    if (this.ending.aborted) void this.#endOne(running, this.#deadline);
+  }
+
+  remove(container: Container): void {
+    this.#running.delete(container.name);
+  }
+
+  records(): readonly ContainerRecord[] {
+    return [...this.#running.values()].map(({ container, image, started: { child, stages }, cgroup }) => ({
+      name: container.name,
+      image: image?.reference ?? '',
+      imageId: image?.id ?? '',
+      pid: child.pid,
+      startTime: startTimeOf(child.pid) ?? '',
+      process: stages.oci.process,
+      cgroup: cgroup?.path,
+    }));
+  }
+
+  /** Sends a signal to the main process of every running container. */
+  signal(signal: number): void {
+    for (const { started } of this.#running.values()) signalPidfd(started.child.pidfd, signal);
+  }
+
+  /** Ends everything that runs: app containers first, sidecars after them in reverse order; TERM, grace period, KILL. */
+  end(): Promise<void> {
+    this.#ending.abort();
+    this.#end ??= this.#endAll();
+    return this.#end;
+  }
+
+  async #endAll(): Promise<void> {
+    this.#deadline = Date.now() + this.#graceSeconds * 1000;
+    const all = [...this.#running.values()];
+    const apps = all.filter(({ container }) => !isSidecar(container));
+    await Promise.all(apps.map(running => this.#endOne(running, this.#deadline)));
+    for (const sidecar of all.filter(({ container }) => isSidecar(container)).reverse())
+      await this.#endOne(sidecar, Math.max(this.#deadline, Date.now() + MIN_GRACE_SECONDS * 1000));
+  }
+
+  async #endOne({ container, image, started, ended }: Running, deadline: number): Promise<void> {
+    const { pidfd } = started.child;
+    this.#onKilling(container);
+    signalPidfd(pidfd, stopSignal(image));
+    const kill = (): void => {
+      if (this.#running.has(container.name)) signalPidfd(pidfd, SIG.SIGKILL);
+    };
+    const timer = setTimeout(kill, Math.max(0, deadline - Date.now()));
+    const ignoreAbort = onAbort(this.#killSignal, kill);
+    await ended;
+    ignoreAbort();
+    clearTimeout(timer);
+  }
+}
+
+/** The image's StopSignal, by name or number; SIGTERM without one. */
+function stopSignal(image: Image | undefined): number {
+  const word = image?.config.StopSignal ?? '';
+  const name = (word.startsWith('SIG') ? word : `SIG${word}`) as keyof typeof SIG;
+  if (/^\d+$/.test(word)) return Number(word);
+  return Object.hasOwn(SIG, name) ? SIG[name] : SIG.SIGTERM;
+}
