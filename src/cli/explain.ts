@@ -10,43 +10,36 @@ export async function run(args: Args, io: Io): Promise<number> {
   printWarnings(io, input.warnings);
   let exitCode = 0;
   for (const staged of stageAll(input.pods, input.manifest, io.roots)) {
-    if (!print(io, staged)) exitCode = 1;
+    if (staged.imageWarning !== undefined) printWarnings(io, [staged.imageWarning]);
+    io.out(`${explain(staged, io.color.out)}\n`);
+    if ('error' in staged.stages) exitCode = 1;
   }
   return exitCode;
 }
 
-/** False for a container that would not be created. */
-function print(io: Io, { pod, container, isInit, stages, imageWarning }: StagedContainer): boolean {
-  const bold = (text: string): string => (io.color.out ? `\u001b[1m${text}\u001b[22m` : text);
-  io.out(
-    `${bold(`pod "${pod.metadata?.name}", ${isInit ? 'init container' : 'container'} "${container.name}"`)} (${container.image})\n`,
-  );
-  if (imageWarning !== undefined) printWarnings(io, [imageWarning]);
-  if ('error' in stages) {
-    io.out(`  would not be created: ${stages.reason}: ${stages.error}\n\n`);
-    return false;
-  }
+/** One container's page. */
+export function explain({ pod, container, isInit, stages }: StagedContainer, hasColor: boolean): string {
+  const bold = (text: string): string => (hasColor ? `\u001b[1m${text}\u001b[22m` : text);
+  const kind = isInit ? 'init container' : 'container';
+  const title = `${bold(`pod "${pod.metadata?.name}", ${kind} "${container.name}"`)} (${container.image})\n`;
+  if ('error' in stages) return `${title}  would not be created: ${stages.reason}: ${stages.error}\n`;
   const { args, cwd } = stages.oci.process;
   const rows = explainContainer(pod, container, stages.security).map(({ topic, text, origin }) => [
     `  ${topic}`,
     origin,
     text,
   ]);
-  io.out(
-    formatTable([
-      ['  SETTING', 'FROM', 'EFFECT'],
-      [
-        '  command',
-        container.command === undefined ? 'image' : 'container',
-        `${args.map(quote).join(' ')} in ${cwd}`,
-      ],
-      ...rows,
-    ]),
-  );
-  for (const warning of stages.warnings)
-    io.out(`  ${io.color.out ? '\u001b[33m!\u001b[39m' : '!'} ${warning}\n`);
-  io.out('\n');
-  return true;
+  const table = formatTable([
+    ['  SETTING', 'FROM', 'EFFECT'],
+    [
+      '  command',
+      container.command === undefined ? 'image' : 'container',
+      `${args.map(quote).join(' ')} in ${cwd}`,
+    ],
+    ...rows,
+  ]);
+  const mark = hasColor ? '\u001b[33m!\u001b[39m' : '!';
+  return `${title}${table}${stages.warnings.map(warning => `  ${mark} ${warning}\n`).join('')}`;
 }
 
 function quote(word: string): string {

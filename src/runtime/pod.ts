@@ -40,7 +40,14 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     writeFileSync(paths.etcFile('hostname'), `${names.hostname}\n`, { mode: 0o644 });
     writeFileSync(paths.etcFile('resolv.conf'), resolvConf(pod, host), { mode: 0o644 });
     const pauseCgroup = cgroup === undefined ? undefined : new Cgroup(`${cgroup.path}/pause`, cgroup.isV2);
-    const sandbox = createSandbox(pod, paths, names.nodename, pauseCgroup, cleanup).then(made => {
+    const sandbox = createSandbox(
+      pod,
+      paths,
+      names.nodename,
+      pauseCgroup,
+      cleanup,
+      options.trace === true ? options.observer.onTrace : undefined,
+    ).then(made => {
       fillVolumes(pod, volumes, made.directory);
       return made;
     });

@@ -10,6 +10,7 @@ import type { PausePlan, SandboxPlan } from '../program/plan.ts';
 import { type Cgroup, withCgroup } from './cgroups.ts';
 import { waitForExit } from './child-exits.ts';
 import type { Cleanup } from './cleanup.ts';
+import type { PodObserver } from './run-options.ts';
 import { isMemory, tmpfsOptions } from './volumes.ts';
 
 /** The namespaces that a pod's containers share, held open by fds of this process. */
@@ -46,11 +47,12 @@ export async function createSandbox(
   nodename: string | undefined,
   cgroup: Cgroup | undefined,
   cleanup: Cleanup,
+  onTrace?: PodObserver['onTrace'],
 ): Promise<Sandbox> {
   const plan = planSandbox(pod, paths, nodename);
   for (const { path } of plan.tmpfs) mkdirSync(path, { recursive: true, mode: 0o700 });
   const compiled = compileSandbox(plan, hostArch());
-  const fds = await openSandbox(compiled);
+  const fds = await openSandbox(compiled, onTrace);
   cleanup.add('namespaces of the sandbox', () => {
     for (const fd of [...fds.namespaces.values(), ...fds.directories.values()]) closeSync(fd);
   });
@@ -75,16 +77,20 @@ interface SandboxFds {
 }
 
 /** The child shares our fd table: what it opened stays open here, also when it failed half-way. */
-async function openSandbox(compiled: CompiledSandbox): Promise<SandboxFds> {
+async function openSandbox(compiled: CompiledSandbox, onTrace: PodObserver['onTrace']): Promise<SandboxFds> {
   const { exports, program } = compiled;
   try {
-    const child = await execute(compiled);
+    const child = await execute(compiled, { timestamps: onTrace !== undefined });
     reap(child);
+    onTrace?.('(sandbox)', program, child.report);
     const take = (slots: ReadonlyMap<string, number>): ReadonlyMap<string, number> =>
       new Map([...slots].map(([name, pc]) => [name, child.report.result(pc)] as const));
     return { namespaces: take(exports.namespaces), directories: take(exports.directories) };
   } catch (error) {
-    if (error instanceof ProgramError) closeOpened(program, error);
+    if (error instanceof ProgramError) {
+      onTrace?.('(sandbox)', program, error.report);
+      closeOpened(program, error);
+    }
     throw error;
   }
 }

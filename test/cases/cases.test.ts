@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import t from 'tap';
+import { SYSCALL_NUMBERS } from '../../src/linux/constants.generated.ts';
+import { stagesOf } from './stages.ts';
+
+/** One folder a case: pod.yaml, and what each stage makes of it. UPDATE_GOLDEN=1 writes the others anew. */
+const DIRECTORY = 'test/cases';
+const cases = readdirSync(DIRECTORY, { withFileTypes: true }).filter(entry => entry.isDirectory());
+const isUpdate = process.env.UPDATE_GOLDEN === '1';
+const called = new Set<string | undefined>();
+
+for (const { name } of cases) {
+  const directory = `${DIRECTORY}/${name}`;
+  t.test(name, t => {
+    const { files, programs } = stagesOf(directory, 'x64');
+    for (const { instructions } of programs) for (const { name } of instructions) called.add(name);
+    const there = readdirSync(directory).filter(file => file !== 'pod.yaml');
+    if (isUpdate) {
+      for (const file of there) rmSync(`${directory}/${file}`);
+      for (const [file, text] of files) writeFileSync(`${directory}/${file}`, text);
+    }
+    t.strictSame(
+      readdirSync(directory).sort(),
+      ['pod.yaml', ...files.keys()].sort(),
+      'no file is missing or left over',
+    );
+    for (const [file, text] of files) {
+      if (there.includes(file) || isUpdate) t.equal(text, readFileSync(`${directory}/${file}`, 'utf8'), file);
+    }
+    t.end();
+  });
+
+  t.test(`${name} prints the same on arm64`, t => {
+    const [x64, arm64] = [stagesOf(directory, 'x64').files, stagesOf(directory, 'arm64').files];
+    for (const [file, text] of x64) t.equal(arm64.get(file), text, file);
+    t.end();
+  });
+}
+
+/** Called by the runtime itself, not by programs. */
+const OF_THE_RUNTIME = new Set(
+  readdirSync('src/native')
+    .concat(readdirSync('src/runtime').map(file => `../runtime/${file}`))
+    .concat(readdirSync('src/image').map(file => `../image/${file}`))
+    .flatMap(file => [
+      ...readFileSync(`src/native/${file}`, 'utf8').matchAll(/(?:[sS]yscall|syscallInThread)\(\s*'(\w+)'/g),
+    ])
+    .map(match => match[1]),
+);
+
+t.test('every system call of the table is in a golden, or is the runtime’s own', t => {
+  for (const name of Object.keys(SYSCALL_NUMBERS)) t.ok(called.has(name) || OF_THE_RUNTIME.has(name), name);
+  t.end();
+});
