@@ -3,6 +3,7 @@ import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'n
 import t from 'tap';
 import { CLOSE_RANGE, ERRNO } from '../../src/linux/constants.generated.ts';
 import { execute, executeSync, ProgramError, reap } from '../../src/native/execute.ts';
+import { rawSyscall } from '../../src/native/libc.ts';
 import { hostArch, nativeDirectory, nativeLibrary } from '../../src/native/library.ts';
 import { CWD, flags, num, ProgramBuilder } from '../../src/program/builder.ts';
 import type { Compiled } from '../../src/program/compile.ts';
