@@ -48,8 +48,18 @@ function hostAddress(): string {
   return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 }
 
-/** Directories and files of /dev that hold no device for a container (containerd's list). */
-const NOT_DEVICES = new Set(['pts', 'shm', 'fd', 'mqueue', '.lxc', '.lxd-mounts', '.udev', 'console']);
+/** What of /dev is no device for a container: containerd's list, and ptmx, which is a link to the container's own. */
+const NOT_DEVICES = new Set([
+  'ptmx',
+  'pts',
+  'shm',
+  'fd',
+  'mqueue',
+  '.lxc',
+  '.lxd-mounts',
+  '.udev',
+  'console',
+]);
 
 /** Every device node of the host, for privileged containers. */
 function hostDevices(directory: string): readonly OciDevice[] {

@@ -77,6 +77,7 @@ export interface Report {
   readonly pid: number;
   readonly ppid: number;
   readonly sid: number;
+  readonly pgid: number;
   readonly uid: readonly number[];
   readonly gid: readonly number[];
   readonly groups: readonly number[];
