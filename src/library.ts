@@ -68,8 +68,10 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
     capture: options.capture !== false,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     observer: {
-      onOutput: (container, stream, chunk) =>
-        (stream === 'stdout' ? options.onStdout : options.onStderr)?.(chunk, container),
+      onOutput: (container, stream, chunk) => {
+        (stream === 'stdout' ? options.onStdout : options.onStderr)?.(chunk, container);
+        return true;
+      },
       onWarning: message => options.onWarning?.(message),
     },
   });

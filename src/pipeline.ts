@@ -90,6 +90,11 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
     rootPath: paths.root,
   });
   if (oci.process.args.length === 0) return { reason: 'CreateContainerError', error: 'no command specified' };
+  if (!oci.process.cwd.startsWith('/'))
+    return {
+      reason: 'CreateContainerError',
+      error: `working directory ${JSON.stringify(oci.process.cwd)} is not an absolute path`,
+    };
   const plan = planContainer(input, security, oci);
   return {
     security,

@@ -3,8 +3,9 @@ import { SIG } from '../linux/constants.generated.ts';
 import { ContainerStartError } from '../runtime/container.ts';
 import { chooseContainer, type RunningExec, startExec } from '../runtime/exec.ts';
 import { findRunningPod } from '../runtime/pod-directory.ts';
-import { readAll, readTerminal, writeFully } from '../runtime/streams.ts';
+import { readAll, readTerminal } from '../runtime/streams.ts';
 import { type Args, flag, type Io, text } from './io.ts';
+import { BROKEN_PIPE, Output } from './output.ts';
 import { requireRoot } from './root.ts';
 import { StdinConnection } from './stdin.ts';
 
@@ -39,6 +40,7 @@ export async function run(args: Args, io: Io): Promise<number> {
       throw new UserError(`failed to exec in container: ${error.message}`, { cause: error });
     throw error;
   }
+  const output = new Output(() => running.signal(SIG.SIGPIPE));
   const listeners = FORWARDED.map(name => [name, () => running.signal(SIG[name])] as const);
   for (const [name, listener] of listeners) process.on(name, listener);
   try {
@@ -46,15 +48,15 @@ export async function run(args: Args, io: Io): Promise<number> {
     const reading =
       streams.terminal === undefined
         ? [
-            readAll(streams.stdout ?? -1, chunk => writeFully(1, chunk)),
-            readAll(streams.stderr ?? -1, chunk => writeFully(2, chunk)),
+            readAll(streams.stdout ?? -1, chunk => output.write('stdout', chunk)),
+            readAll(streams.stderr ?? -1, chunk => output.write('stderr', chunk)),
           ]
-        : [readTerminal(streams.terminal, chunk => writeFully(1, chunk))];
+        : [readTerminal(streams.terminal, chunk => output.write('stdout', chunk))];
     stdin.connect(streams);
     const exit = await running.exit;
     // A child that it left in the background may hold the pipes for ever; its output after the end is not ours.
     await Promise.race([Promise.all(reading), new Promise(resolve => setTimeout(resolve, 100))]);
-    return exit.exitCode;
+    return output.isBroken ? BROKEN_PIPE : exit.exitCode;
   } finally {
     stdin.close();
     for (const [name, listener] of listeners) process.off(name, listener);

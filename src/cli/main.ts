@@ -74,8 +74,16 @@ function version(): string {
   return `podspace ${file.version}`;
 }
 
+/** sysexits.h: an error of the program itself. */
+const EX_SOFTWARE = 70;
+
 /** Runs one command line and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  // Node would print the line of source, which in a bundle is all of it.
+  process.once('uncaughtException', error => {
+    write(2, `${describe(error, argv)}hint: podspace gc removes what this may have left\n`);
+    process.exit(EX_SOFTWARE);
+  });
   try {
     const parsed = parseArguments(argv);
     return await dispatch(parsed, makeIo(parsed), argv);

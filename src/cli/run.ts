@@ -5,10 +5,10 @@ import { gatherHostFacts } from '../runtime/host-facts.ts';
 import { runPod } from '../runtime/pod.ts';
 import { exitCodeOf, type PodResult } from '../runtime/pod-result.ts';
 import type { PodObserver, RunPodOptions } from '../runtime/run-options.ts';
-import { writeFully } from '../runtime/streams.ts';
 import { parseDuration } from './duration.ts';
 import { printWarnings, readInput } from './input.ts';
 import { type Args, flag, type Io, text } from './io.ts';
+import { BROKEN_PIPE, Output } from './output.ts';
 import { PrefixedOutput } from './prefix.ts';
 import { requireRoot } from './root.ts';
 import type { StdinConnection } from './stdin.ts';
@@ -18,21 +18,24 @@ import { formatTrace } from './trace.ts';
 /** coreutils' timeout(1). */
 const TIMED_OUT = 124;
 
-export async function run(args: Args, io: Io): Promise<number> {
+export async function run(args: Args, parent: Io): Promise<number> {
   requireRoot();
   const { pods, manifest, warnings } = readInput(args);
   const timeout = text(args, 'timeout');
   const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
   const target = choosePod(args, pods);
   const isJson = text(args, 'output') === 'json';
-  printWarnings(io, warnings);
+  printWarnings(parent, warnings);
 
-  const stops = new StopSignals(io);
+  const stops = new StopSignals(parent);
+  const streams = new Output(() => stops.stop.abort());
+  const io: Io = {
+    ...parent,
+    out: text => void streams.write('stdout', Buffer.from(text)),
+    err: text => void streams.write('stderr', Buffer.from(text)),
+  };
   const stdin = flag(args, 'stdin') || flag(args, 'tty') ? await connectStdin(args) : undefined;
-  const output = new PrefixedOutput(
-    (stream, chunk) => writeFully(stream === 'stdout' ? 1 : 2, chunk),
-    io.color.out,
-  );
+  const output = new PrefixedOutput((stream, chunk) => streams.write(stream, chunk), io.color.out);
   const timer = milliseconds === undefined ? undefined : setTimeout(() => stops.timeOut(), milliseconds);
   const images = new ImageStore(io.roots.state);
   const host = gatherHostFacts();
@@ -57,7 +60,7 @@ export async function run(args: Args, io: Io): Promise<number> {
           images,
           host,
           roots: io.roots,
-          observer: observe(args, io, pod, pods.length, output, attached?.terminal === true),
+          observer: observe(args, io, pod, pods.length, streams, output, attached?.terminal === true),
           trace: flag(args, 'trace'),
           capture: isJson,
           signal: stops.stop.signal,
@@ -74,7 +77,7 @@ export async function run(args: Args, io: Io): Promise<number> {
       }),
     );
     output.end();
-    return finish(args, io, results, stops.timedOut);
+    return streams.isBroken ? BROKEN_PIPE : finish(args, io, results, stops.timedOut);
   } finally {
     clearTimeout(timer);
     stdin?.close();
@@ -131,6 +134,7 @@ function observe(
   io: Io,
   pod: Pod,
   podCount: number,
+  streams: Output,
   output: PrefixedOutput,
   hasTerminal: boolean,
 ): PodObserver {
@@ -141,9 +145,10 @@ function observe(
   const isJson = text(args, 'output') === 'json';
   return {
     onOutput: (container, stream, chunk) => {
-      if (isJson && !hasTerminal) return;
-      if (isPrefixed && !hasTerminal) output.push(label(container), stream, chunk);
-      else writeFully(stream === 'stdout' ? 1 : 2, chunk);
+      if (isJson && !hasTerminal) return true;
+      if (!isPrefixed || hasTerminal) return streams.write(stream, chunk);
+      output.push(label(container), stream, chunk);
+      return !streams.isBroken;
     },
     onWarning: message => printWarnings(io, [message]),
     onTrace: (container, program, report) => {

@@ -199,9 +199,9 @@ export class PodLifecycle {
       attached.connect?.({ stdin: streams.stdin, terminal: streams.terminal });
     const take =
       (stream: OutputStream) =>
-      (chunk: Buffer): void => {
+      (chunk: Buffer): boolean | undefined => {
         result.output(stream, chunk);
-        observer.onOutput?.(container.name, stream, chunk);
+        return observer.onOutput?.(container.name, stream, chunk);
       };
     if (streams.terminal !== undefined) return readTerminal(streams.terminal, take('stdout'));
     const read = this.#options.hasOwnThreads === true ? readAllInThread : readAll;

@@ -12,7 +12,8 @@ export type OutputStream = 'stdout' | 'stderr';
 
 /** What a caller can watch while a pod runs. None of them may throw. */
 export interface PodObserver {
-  onOutput?(container: string, stream: OutputStream, chunk: Buffer): void;
+  /** False when no more output of that stream is wanted. */
+  onOutput?(container: string, stream: OutputStream, chunk: Buffer): boolean | undefined;
   /** In the words of a node's events: type, reason, message. */
   onEvent?(type: 'Normal' | 'Warning', reason: string, message: string): void;
   onWarning?(message: string): void;

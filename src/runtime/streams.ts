@@ -44,7 +44,8 @@ export function receiveFd(socket: number): number {
   return fd;
 }
 
-type OnData = (chunk: Buffer) => void;
+/** Takes a chunk; false when no more is wanted: the pipe is closed then, and who writes to it sees that. */
+type OnData = (chunk: Buffer) => boolean | undefined;
 
 /** Reads a pipe until its end, and closes it. node:net takes 4 ms to load, so it is not loaded before it is needed. */
 export async function readAll(fd: number, onData: OnData): Promise<void> {
@@ -61,10 +62,9 @@ export function readAllInThread(fd: number, onData: OnData): Promise<void> {
   return new Promise(resolve => {
     const next = (): void =>
       read(fd, buffer, 0, buffer.length, null, (error, size) => {
-        if (error === null && size > 0) {
-          onData(Buffer.from(buffer.subarray(0, size)));
-          next();
-        } else close(fd, () => resolve());
+        const isMore = error === null && size > 0 && onData(Buffer.from(buffer.subarray(0, size))) !== false;
+        if (isMore) next();
+        else close(fd, () => resolve());
       });
     next();
   });
@@ -78,7 +78,9 @@ export async function readTerminal(fd: number, onData: OnData): Promise<void> {
 
 function drain(stream: Socket, onData: OnData): Promise<void> {
   return new Promise(resolve => {
-    stream.on('data', onData);
+    stream.on('data', chunk => {
+      if (onData(chunk) === false) stream.destroy();
+    });
     stream.on('error', () => stream.destroy());
     stream.on('close', () => resolve());
   });

@@ -61,6 +61,12 @@ export function determineIdentity(
       reason: 'CreateContainerError',
       error: `unable to find user ${imageUser}: no matching entries in passwd file`,
     };
+  // The kernel would cut a larger number to 32 bits, and 4294967296 is then root.
+  if (uid > MAX_ID && runAsUser === undefined)
+    return {
+      reason: 'CreateContainerError',
+      error: `unable to find user ${imageUser}: uids and gids must be in range 0-${MAX_ID}`,
+    };
   const entry = image.passwd.find(user => user.uid === uid);
   const runAsGroup = context.runAsGroup ?? podContext.runAsGroup;
   const gid = runAsGroup ?? entry?.gid ?? 0;

@@ -10,6 +10,7 @@ import { buildDriver, needsArm64, runDriver } from './drivers.ts';
 const parameters = Object.fromEntries(
   ['stdin', 'stdout', 'stderr', 'console', 'shim', 'pidfd'].map((name, i) => [name, i + 10]),
 );
+t.setTimeout(900_000);
 const ROUNDS = process.env.FUZZ_ROUNDS ?? '60000';
 
 /** A small program with a bit of everything: what each rule is broken in. */
