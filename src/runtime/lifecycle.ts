@@ -49,8 +49,8 @@ export class PodLifecycle {
     this.#options = options;
     this.#input = input;
     this.#hooks = hooks;
-    const grace = options.pod.spec?.terminationGracePeriodSeconds ?? 30;
-    this.#running = new RunningContainers(grace, options.killSignal, container =>
+    const spec = options.pod.spec ?? { containers: [] };
+    this.#running = new RunningContainers(spec, options.killSignal, container =>
       options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${container.name}`),
     );
   }

@@ -1,5 +1,5 @@
 import type { Image } from '../image/store.ts';
-import type { Container } from '../kube/types.generated.ts';
+import type { Container, PodSpec } from '../kube/types.generated.ts';
 import { SIG } from '../linux/constants.generated.ts';
 import { signalPidfd } from '../native/execute.ts';
 import type { Cgroup } from './cgroups.ts';
@@ -22,6 +22,7 @@ const MIN_GRACE_SECONDS = 2;
 /** The containers of a pod that run at this moment, and how they are ended. */
 export class RunningContainers {
   readonly #running = new Map<string, Running>();
+  readonly #order: readonly string[];
   readonly #graceSeconds: number;
   readonly #killSignal: AbortSignal | undefined;
   readonly #onKilling: (container: Container) => void;
@@ -30,12 +31,9 @@ export class RunningContainers {
   #end: Promise<void> | undefined;
 
   /** `killSignal` ends the grace period early. */
-  constructor(
-    graceSeconds: number,
-    killSignal: AbortSignal | undefined,
-    onKilling: (container: Container) => void,
-  ) {
-    this.#graceSeconds = Math.max(graceSeconds, MIN_GRACE_SECONDS);
+  constructor(spec: PodSpec, killSignal: AbortSignal | undefined, onKilling: (container: Container) => void) {
+    this.#order = [...spec.containers, ...(spec.initContainers ?? [])].map(({ name }) => name);
+    this.#graceSeconds = Math.max(spec.terminationGracePeriodSeconds ?? 30, MIN_GRACE_SECONDS);
     this.#killSignal = killSignal;
     this.#onKilling = onKilling;
   }
@@ -55,8 +53,10 @@ export class RunningContainers {
     this.#running.delete(container.name);
   }
 
+  /** In the manifest's order, app containers first: the first one is what exec is for. */
   records(): readonly ContainerRecord[] {
-    return [...this.#running.values()].map(({ container, image, started: { child, stages }, cgroup }) => ({
+    const running = this.#order.flatMap(name => this.#running.get(name) ?? []);
+    return running.map(({ container, image, started: { child, stages }, cgroup }) => ({
       name: container.name,
       image: image?.reference ?? '',
       imageId: image?.id ?? '',
