@@ -47,7 +47,7 @@ delete env.NODE_EXTRA_CA_CERTS;
 const compiled = files.map(file => join(OUT, file.replace(/^test\//, '').replace(/\.ts$/, '.mjs')));
 const { status } = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-concurrency=1', ...compiled],
+  ['--enable-source-maps', '--test', '--test-reporter=tap', '--test-concurrency=1', ...compiled],
   {
     stdio: 'inherit',
     env,
