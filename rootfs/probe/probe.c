@@ -472,6 +472,41 @@ static int spawn(int count)
 	return 0;
 }
 
+/* Prints each executable that some process of this PID namespace is seen to have, once, and whether it can be written. */
+static _Noreturn void watch(void)
+{
+	static char seen[64][256];
+	int count = 0;
+
+	for (;;) {
+		DIR *proc = opendir("/proc");
+		struct dirent *entry;
+
+		while (proc && (entry = readdir(proc))) {
+			char path[300], name[256];
+			ssize_t length;
+			int i = 0;
+
+			if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+				continue;
+			snprintf(path, sizeof(path), "/proc/%s/exe", entry->d_name);
+			length = readlink(path, name, sizeof(name) - 1);
+			if (length <= 0)
+				continue;
+			name[length] = 0;
+			while (i < count && strcmp(seen[i], name))
+				i++;
+			if (i < count || count == 64)
+				continue;
+			strcpy(seen[count++], name);
+			printf("saw %s%s\n", name, open(path, O_WRONLY | O_CLOEXEC) < 0 ? "" : " and can write to it");
+			fflush(stdout);
+		}
+		if (proc)
+			closedir(proc);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
@@ -499,6 +534,8 @@ int main(int argc, char **argv)
 		return copy(0);
 	if (!strcmp(command, "spawn"))
 		return spawn(atoi(first));
+	if (!strcmp(command, "watch"))
+		watch();
 	if (!strcmp(command, "tty"))
 		return tty_report();
 	if (!strcmp(command, "read")) {
