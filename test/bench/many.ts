@@ -5,7 +5,13 @@ import { median } from './report.ts';
 import { IMAGE, truePod } from './standalone.ts';
 
 const milliseconds = (from: bigint): number => Number(process.hrtime.bigint() - from) / 1e6;
-const memory = (): number => {
+/** Bytes that are really in use, after a collection. */
+const live = (): number => {
+  global.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+};
+const resident = (): number => {
   global.gc?.();
   return process.memoryUsage().rss;
 };
@@ -20,10 +26,10 @@ export async function oneAfterTheOther(count = 500): Promise<string> {
     const start = process.hrtime.bigint();
     await runPod(truePod('bench'), { capture: false });
     times.push(milliseconds(start));
-    if (i === count / 2) early = memory();
+    if (i === count / 2) early = live();
   }
   const part = (from: number, to: number): string => median(times.slice(from, to)).toFixed(2);
-  const grown = (memory() - early) / 1024;
+  const grown = (live() - early) / 1024;
   return [
     `### (d) ${count} pods, one after the other`,
     '',
@@ -34,7 +40,7 @@ export async function oneAfterTheOther(count = 500): Promise<string> {
         `| ${(i * count) / 5 + 1}–${((i + 1) * count) / 5} | ${part((i * count) / 5, ((i + 1) * count) / 5)} |`,
     ),
     '',
-    `Resident memory after half of them and after the last: ${(grown / (count / 2)).toFixed(2)} KiB more for each pod; open files: ${openFiles() - files} more.`,
+    `Live memory after half of them and after the last: ${(grown / (count / 2)).toFixed(2)} KiB more for each pod; open files: ${openFiles() - files} more.`,
     '',
   ].join('\n');
 }
@@ -43,7 +49,7 @@ export async function oneAfterTheOther(count = 500): Promise<string> {
 async function atOnce(
   count: number,
 ): Promise<{ readonly start: number; readonly end: number; readonly rss: number }> {
-  const before = memory();
+  const before = resident();
   const stop = new AbortController();
   const start = process.hrtime.bigint();
   let running = 0;
@@ -77,7 +83,7 @@ async function atOnce(
   );
   await all;
   const started = milliseconds(start);
-  const rss = (memory() - before) / count / 1024;
+  const rss = (resident() - before) / count / 1024;
   const stopping = process.hrtime.bigint();
   stop.abort();
   await Promise.all(results);
