@@ -154,8 +154,8 @@ function observe(
     onTrace: (container, program, report) => {
       if (flag(args, 'trace')) io.err(formatTrace(label(container), program, report));
     },
-    onEvent: (type, reason, message) => {
-      if (io.verbose) io.err(`${type}\t${reason}\t${message}\n`);
+    onEvent: (type, reason, message, container) => {
+      if (io.verbose) io.err(`${type}\t${reason}\tpod/${pod.metadata?.name}{${container}}\t${message}\n`);
     },
   };
 }

@@ -79,7 +79,9 @@ function importRoot(
   const reference = formatReference(parseReference(name));
   const id = randomBytes(6).toString('hex');
   const directory = join(store.roots, id);
-  for (const each of [directory, store.names]) mkdirSync(each, { recursive: true, mode: 0o700 });
+  // Anybody may read what an image is called and how it is configured (compile and explain need no root), not its files.
+  for (const each of [store.names, store.roots]) mkdirSync(each, { recursive: true, mode: 0o755 });
+  mkdirSync(directory, { mode: 0o700 });
   const lock = openSync(directory, 'r');
   try {
     flock(lock, LOCK.LOCK_EX);
@@ -131,7 +133,7 @@ export function sweepImages(store: ImageStore, inUse: (id: string) => boolean): 
 
 function writeAtomically(file: string, text: string): void {
   const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, text, { mode: 0o600, flush: true } as Parameters<typeof writeFileSync>[2]);
+  writeFileSync(temporary, text, { mode: 0o644, flush: true } as Parameters<typeof writeFileSync>[2]);
   renameSync(temporary, file);
 }
 

@@ -76,6 +76,8 @@ export class ImageStore {
       return JSON.parse(readFileSync(file, 'utf8')) as Image;
     } catch (error) {
       if (errnoCode(error) === 'ENOENT') return undefined;
+      if (errnoCode(error) === 'EACCES')
+        throw new UserError(`cannot read the image store: permission denied`, { hint: `ls -l ${file}` });
       if (error instanceof SyntaxError)
         throw new UserError(`${file} is damaged: ${error.message}`, { hint: 'import the image again' });
       throw error;

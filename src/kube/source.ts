@@ -33,7 +33,8 @@ export class ManifestError extends UserError {
 export function formatSourceError(error: SourceError, text: string): string {
   const line = (text.replace(BOM, '').split(/\r\n|\n|\r/)[error.line - 1] ?? '').replace(/\t/g, ' ');
   const start = Math.max(0, error.column - 60);
-  const shown = line.slice(start, start + 120);
+  // What a terminal would obey is not printed: the file may be anything.
+  const shown = line.slice(start, start + 120).replace(/[\p{Cc}\p{Cf}]/gu, '\uFFFD');
   const caret = `${' '.repeat(Math.max(0, error.column - 1 - start))}^`;
   const hint = error.hint === undefined ? '' : `\n  hint: ${error.hint}`;
   return `${error.file}:${error.line}:${error.column}: ${error.message}\n  ${shown}\n  ${caret}${hint}`;

@@ -51,7 +51,7 @@ export class PodLifecycle {
     this.#hooks = hooks;
     const spec = options.pod.spec ?? { containers: [] };
     this.#running = new RunningContainers(spec, options.killSignal, container =>
-      options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${container.name}`),
+      options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${container.name}`, container.name),
     );
   }
 
@@ -144,6 +144,7 @@ export class PodLifecycle {
         'Warning',
         'BackOff',
         `Back-off restarting failed container ${container.name} in pod ${name}_${namespace}(${uid})`,
+        container.name,
       );
     await delay(seconds * 1000, this.#running.ending);
     return !this.#isStopping;
@@ -167,7 +168,7 @@ export class PodLifecycle {
       if (!(error instanceof ContainerStartError)) throw error;
       if (error.programError !== undefined)
         observer.onTrace?.(container.name, error.programError.program, error.programError.report);
-      observer.onEvent?.('Warning', 'Failed', `Error: ${error.message}`);
+      observer.onEvent?.('Warning', 'Failed', `Error: ${error.message}`, container.name);
       result.notStarted(error.reason, error.message);
       return undefined;
     }
@@ -176,7 +177,7 @@ export class PodLifecycle {
         observer.onWarning?.(`container "${container.name}": ${warning}`);
     observer.onTrace?.(container.name, started.stages.compiled.program, started.child.report);
     observer.onStarted?.(container.name, started.stages);
-    observer.onEvent?.('Normal', 'Started', 'Container started');
+    observer.onEvent?.('Normal', 'Started', 'Container started', container.name);
     const streams = this.#readStreams(container, started, result);
     const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
     const ended = waitForExit(started.child.pidfd);

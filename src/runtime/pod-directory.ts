@@ -63,10 +63,10 @@ function lockFile(path: string): number | undefined {
 }
 
 /** Creates what a path's parents lack; another command may be removing empty ones at this moment. */
-function makeDirectory(path: string): void {
+function makeDirectory(path: string, mode = 0o700): void {
   for (let attempt = 0; ; attempt++) {
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      mkdirSync(path, { recursive: true, mode });
       return;
     } catch (error) {
       if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
@@ -106,6 +106,7 @@ export class PodDirectory {
     mkdirSync(join(temporary, 'ns'), { mode: 0o700 });
     mkdirSync(join(temporary, 'root'), { mode: 0o700 });
     renameSync(temporary, paths.run);
+    makeDirectory(roots.state, 0o755);
     makeDirectory(paths.state);
     return new PodDirectory(paths, nameFile, nameLock, lock);
   }

@@ -15,7 +15,7 @@ export interface PodObserver {
   /** False when no more output of that stream is wanted. */
   onOutput?(container: string, stream: OutputStream, chunk: Buffer): boolean | undefined;
   /** In the words of a node's events: type, reason, message. */
-  onEvent?(type: 'Normal' | 'Warning', reason: string, message: string): void;
+  onEvent?(type: 'Normal' | 'Warning', reason: string, message: string, container: string): void;
   onWarning?(message: string): void;
   /** Each program that was executed, with its results. */
   onTrace?(container: string, program: VerifiedProgram, report: Report): void;
