@@ -5,10 +5,11 @@ import { importDirectory, importTar, sweepImages } from '../image/importer.ts';
 import { type Image, ImageStore } from '../image/store.ts';
 import { findPods } from '../runtime/pod-directory.ts';
 import { type Args, type Io, text } from './io.ts';
+import { withProgress } from './progress.ts';
 import { requireRoot } from './root.ts';
 import { formatTable } from './table.ts';
 
-type Action = (args: Args, io: Io, store: ImageStore) => number;
+type Action = (args: Args, io: Io, store: ImageStore) => number | Promise<number>;
 
 const ACTIONS: Readonly<Record<string, Action>> = { ls: list, import: importImage, rm: remove };
 
@@ -36,16 +37,20 @@ function list(args: Args, io: Io, store: ImageStore): number {
   return 0;
 }
 
-function importImage(args: Args, io: Io, store: ImageStore): number {
+async function importImage(args: Args, io: Io, store: ImageStore): Promise<number> {
   const [name, source] = [text(args, 'name'), text(args, 'source')];
   if (name === undefined || source === undefined)
     throw new UserError('podspace image import needs NAME and a directory or tar archive');
   const file = text(args, 'config');
-  const options = file === undefined ? {} : { config: parseImageConfig(readConfig(file), file) };
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  const config = file === undefined ? {} : { config: parseImageConfig(readConfig(file), file) };
+  const options = { ...config, signal: stop.signal };
   const isDirectory = source !== '-' && statSync(source, { throwIfNoEntry: false })?.isDirectory() === true;
-  const image = isDirectory
+  const work = isDirectory
     ? importDirectory(store, name, source, options)
     : importTar(store, name, source, options);
+  const image = await withProgress(io, `importing ${name}`, work);
   // What the name stood for before.
   const used = usedImages(io);
   sweepImages(store, id => used.has(id));

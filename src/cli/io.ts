@@ -6,6 +6,8 @@ export interface Io {
   /** Writes text as it is. */
   out(text: string): void;
   err(text: string): void;
+  /** stderr is a terminal. */
+  readonly isTerminal: boolean;
   /** stdout and stderr take colours. */
   readonly color: { readonly out: boolean; readonly err: boolean };
   readonly roots: Roots;

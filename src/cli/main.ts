@@ -29,6 +29,7 @@ function makeIo(parsed: Parsed): Io {
     stdin: 0,
     out: text => write(1, text),
     err: text => write(2, text),
+    isTerminal: isTerminal(2),
     color: { out: wants && isTerminal(1), err: wants && isTerminal(2) },
     roots: typeof root === 'string' ? rootsAt(absolute(root)) : DEFAULT_ROOTS,
     verbose: values.verbose === true,

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -24,20 +24,22 @@ import { type ImageUsers, MAX_USER_FILE, parseUsers } from './users.ts';
 
 export interface ImportOptions {
   readonly config?: ImageConfig;
+  /** Gives up, and leaves nothing. */
+  readonly signal?: AbortSignal;
 }
 
 /** Copies a directory into the store: owners, modes, hard links, extended attributes and devices included. */
-export function importDirectory(
+export async function importDirectory(
   store: ImageStore,
   name: string,
   directory: string,
   options: ImportOptions = {},
-): Image {
+): Promise<Image> {
   const source = resolve(directory);
   if (!statSync(source, { throwIfNoEntry: false })?.isDirectory())
     throw new UserError(`"${directory}" is not a directory`);
   return importRoot(store, name, options, target =>
-    run('cp', ['-a', '--reflink=auto', '--', `${source}/.`, target], directory),
+    run('cp', ['-a', '--reflink=auto', '--', `${source}/.`, target], directory, options.signal),
   );
 }
 
@@ -53,16 +55,16 @@ const TAR = [
 ];
 
 /** Unpacks a tar archive, compressed or not; `-` is standard input. */
-export function importTar(
+export async function importTar(
   store: ImageStore,
   name: string,
   archive: string,
   options: ImportOptions = {},
-): Image {
+): Promise<Image> {
   const source = archive === '-' ? '-' : resolve(archive);
   if (source !== '-' && !existsSync(source)) throw new UserError(`"${archive}" does not exist`);
   return importRoot(store, name, options, target =>
-    run('tar', [...TAR, '--file', source, '--directory', target], archive),
+    run('tar', [...TAR, '--file', source, '--directory', target], archive, options.signal),
   );
 }
 
@@ -70,12 +72,12 @@ export function importTar(
  * An import is built under a locked directory of its own and becomes visible by one rename: a crash leaves only what
  * {@link sweepImages} removes.
  */
-function importRoot(
+async function importRoot(
   store: ImageStore,
   name: string,
   options: ImportOptions,
-  fill: (target: string) => void,
-): Image {
+  fill: (target: string) => Promise<void>,
+): Promise<Image> {
   const reference = formatReference(parseReference(name));
   const id = randomBytes(6).toString('hex');
   const directory = join(store.roots, id);
@@ -87,7 +89,7 @@ function importRoot(
     flock(lock, LOCK.LOCK_EX);
     const rootfs = join(directory, 'rootfs');
     mkdirSync(rootfs, { mode: 0o755 });
-    fill(rootfs);
+    await fill(rootfs);
     const image = {
       reference,
       id,
@@ -137,15 +139,27 @@ function writeAtomically(file: string, text: string): void {
   renameSync(temporary, file);
 }
 
-function run(command: string, args: readonly string[], what: string): void {
-  const { status, stderr, error } = spawnSync(command, args, {
-    stdio: ['inherit', 'ignore', 'pipe'],
-    encoding: 'utf8',
-    maxBuffer: 1 << 20,
+async function run(
+  command: string,
+  args: readonly string[],
+  what: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const child = spawn(command, args, { stdio: ['inherit', 'ignore', 'pipe'], ...(signal && { signal }) });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    if (stderr.length < 1 << 16) stderr += text;
   });
-  if (error !== undefined) throw new UserError(`cannot run ${command}: ${error.message}`, { cause: error });
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', cause =>
+      reject(
+        new UserError(signal?.aborted ? 'interrupted' : `cannot run ${command}: ${cause.message}`, { cause }),
+      ),
+    );
+    child.on('close', resolve);
+  });
   if (status !== 0)
-    throw new UserError(`cannot import "${what}": ${stderr.trim().split('\n')[0] ?? `${command} failed`}`);
+    throw new UserError(`cannot import "${what}": ${stderr.trim().split('\n')[0] || `${command} failed`}`);
 }
 
 /** /etc/passwd and /etc/group as a container would see them: no link leads out of the root, and only a file is read. */
