@@ -7,7 +7,14 @@ bash scripts/setup.sh
 podspace="node dist/podspace.js"
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-show() { printf '\033[36m$ podspace %s\033[0m\n' "$*"; $podspace "$@"; }
+show() { # prints the command as one would type it, and runs it
+  local word line=podspace
+  for word in "$@"; do
+    case $word in *[!A-Za-z0-9_./=:-]*) line+=" '$word'" ;; *) line+=" $word" ;; esac
+  done
+  printf '\033[36m$ %s\033[0m\n' "$line"
+  $podspace "$@"
+}
 
 step '1. A default pod: its container sees only its own processes, and its command is PID 1.'
 show run examples/default.yaml
