@@ -36,7 +36,12 @@ export function acceptPod(
   const support = checkSupport(pod);
   if (support.errors.length > 0 && !isLenient) throw new InvalidPodError(pod, loaded.source, support.errors);
   const ignored = isLenient ? support.errors.map(({ path, detail }) => `${path} is ignored: ${detail}`) : [];
-  return { pod, warnings: [...support.warnings, ...ignored] };
+  // Only where it is said: it is also the default.
+  const always =
+    loaded.pod.spec?.restartPolicy === 'Always'
+      ? ['spec.restartPolicy Always has no effect: an attached run starts each container once']
+      : [];
+  return { pod, warnings: [...support.warnings, ...ignored, ...always] };
 }
 
 /** What the runtime knows about one container before it starts. */

@@ -1,5 +1,5 @@
 import { NO_UID, type StagedContainer, stageAll } from '../runtime/stages.ts';
-import { explainContainer } from '../security/explain.ts';
+import { explainContainer, explainSurprises } from '../security/explain.ts';
 import { printWarnings, readInput } from './input.ts';
 import type { Args, Io } from './io.ts';
 import { formatTable } from './table.ts';
@@ -39,7 +39,7 @@ export function explain({ pod, container, isInit, stages }: StagedContainer, has
     ...rows,
   ]);
   const mark = hasColor ? '\u001b[33m!\u001b[39m' : '!';
-  return `${title}${table}${stages.warnings.map(warning => `  ${mark} ${warning}\n`).join('')}`;
+  return `${title}${table}${[...stages.warnings, ...explainSurprises(pod, container)].map(warning => `  ${mark} ${warning}\n`).join('')}`;
 }
 
 function quote(word: string): string {

@@ -1,4 +1,4 @@
-import type { Container, Pod } from '../kube/types.generated.ts';
+import type { Container, Pod, Volume, VolumeMount } from '../kube/types.generated.ts';
 import { DEFAULT_CAPABILITIES } from '../linux/capabilities.ts';
 import type { EffectiveSecurityContext, NamespaceOwner } from './effective.ts';
 import type { Origin } from './identity.ts';
@@ -82,7 +82,7 @@ export function explainContainer(
     }),
     ...explainIdentity(pod, context),
     ...explainPrivileges(context),
-    ...explainFiles(container, context),
+    ...explainFiles(pod, container, context),
   ];
 }
 
@@ -164,12 +164,57 @@ function explainPrivileges(context: EffectiveSecurityContext): readonly Explanat
   ];
 }
 
-function explainFiles(container: Container, context: EffectiveSecurityContext): readonly Explanation[] {
-  const mounts = (container.volumeMounts ?? []).map(mount => ({
-    topic: `mount ${mount.mountPath}`,
-    text: `volume "${mount.name}"${mount.subPath ? `, its "${mount.subPath}"` : ''}, ${mount.readOnly === true ? 'read-only' : 'writable'}${mount.mountPropagation === undefined || mount.mountPropagation === 'None' ? '' : `, mount propagation ${mount.mountPropagation}`}`,
-    origin: 'container' as const,
-  }));
+/** What each kind of volume is, and whether Kubernetes lets a container write to it at all. */
+function describeVolume(volume: Volume | undefined): { readonly what: string; readonly isFixed: boolean } {
+  const { emptyDir, hostPath, configMap, secret } = volume ?? {};
+  if (hostPath !== undefined)
+    return { what: `${JSON.stringify(hostPath.path)} of the machine`, isFixed: false };
+  if (configMap !== undefined) return { what: `ConfigMap ${JSON.stringify(configMap.name)}`, isFixed: true };
+  if (secret !== undefined)
+    return { what: `Secret ${JSON.stringify(secret.secretName)}, in memory`, isFixed: true };
+  return { what: `emptyDir${emptyDir?.medium === 'Memory' ? ' in memory' : ''}`, isFixed: false };
+}
+
+function explainMount(pod: Pod, mount: VolumeMount): Explanation {
+  const { what, isFixed } = describeVolume(pod.spec?.volumes?.find(({ name }) => name === mount.name));
+  const { mountPropagation = 'None', subPath = '' } = mount;
+  const access = isFixed ? 'read-only, as always' : mount.readOnly === true ? 'read-only' : 'writable';
+  const parts = [
+    `volume "${mount.name}" (${what})`,
+    ...(subPath === '' ? [] : [`its "${subPath}"`]),
+    access,
+    ...(mountPropagation === 'None' ? [] : [`mount propagation ${mountPropagation}`]),
+  ];
+  return { topic: `mount ${mount.mountPath}`, text: parts.join(', '), origin: 'container' };
+}
+
+/** Settings of the pod that do more than people think. */
+export function explainSurprises(pod: Pod, container: Container): readonly string[] {
+  const spec = pod.spec ?? { containers: [] };
+  const hostPaths = (spec.volumes ?? []).filter(({ hostPath }) => hostPath !== undefined);
+  const mounted = (container.volumeMounts ?? []).filter(
+    ({ name, readOnly }) => readOnly !== true && hostPaths.some(volume => volume.name === name),
+  );
+  return [
+    ...(spec.hostNetwork === true
+      ? ['hostNetwork also gives the machine’s UTS namespace: its host name, in place of spec.hostname']
+      : []),
+    ...(container.securityContext?.readOnlyRootFilesystem === true && mounted.length > 0
+      ? [
+          `readOnlyRootFilesystem is about the root alone: ${mounted.map(({ mountPath }) => mountPath).join(', ')} can be written to`,
+        ]
+      : []),
+    ...(spec.securityContext?.fsGroup !== undefined && hostPaths.length > 0
+      ? ['fsGroup does not change the owner of hostPath volumes']
+      : []),
+  ];
+}
+
+function explainFiles(
+  pod: Pod,
+  container: Container,
+  context: EffectiveSecurityContext,
+): readonly Explanation[] {
   const masked = context.maskedPaths.length;
   return [
     {
@@ -187,6 +232,6 @@ function explainFiles(container: Container, context: EffectiveSecurityContext): 
           : `${masked} paths masked (${context.maskedPaths.slice(0, 3).join(', ')}, …), ${context.readonlyPaths.length} read-only (${context.readonlyPaths.join(', ')})`,
       origin: context.privileged ? context.origins.privileged : context.origins.procMount,
     },
-    ...mounts,
+    ...(container.volumeMounts ?? []).map(mount => explainMount(pod, mount)),
   ];
 }
