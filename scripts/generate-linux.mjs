@@ -10,12 +10,13 @@ const OUTPUT = 'src/linux/constants.generated.ts';
 const ARM64_HEADERS = '/usr/aarch64-linux-gnu/include';
 
 const SYSCALLS =
-  `capset chdir close close_range dup3 execve execveat fchdir fchmod fchmodat fchown fchownat fcntl
-   flock fsconfig fsmount fsopen fstatfs getcwd ioctl landlock_create_ruleset linkat lsetxattr
-   memfd_create mkdirat mknodat mount mount_setattr move_mount open_tree openat openat2 pidfd_open
-   pidfd_send_signal pipe2 pivot_root pread64 prctl prlimit64 renameat2 rt_sigprocmask sendmsg
-   sethostname setgroups setns setresgid setresuid setsid socket socketpair symlinkat umask umount2
-   unlinkat unshare utimensat wait4 waitid write`.split(/\s+/);
+  `capset chdir close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
+   fsconfig fsmount fsopen fstatfs getcwd ioctl landlock_create_ruleset memfd_create mkdirat mknodat
+   mount mount_setattr move_mount open_tree openat openat2 pidfd_open pidfd_send_signal pipe2
+   pivot_root pread64 prctl prlimit64 renameat2 rt_sigprocmask sendmsg sethostname setgroups setns
+   setresgid setresuid setsid socket socketpair symlinkat umask umount2 unshare wait4 waitid write`.split(
+    /\s+/,
+  );
 
 /** Each table: the pattern of its names, and the headers that have them. */
 const TABLES = {

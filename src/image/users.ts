@@ -1,17 +1,7 @@
+import type { ImageIdentity } from '../security/identity.ts';
+
 /** The users and groups that an image knows; the first entry of a name or id counts, as in getpwent(3). */
-export interface ImageUsers {
-  readonly passwd: readonly {
-    readonly name: string;
-    readonly uid: number;
-    readonly gid: number;
-    readonly home: string;
-  }[];
-  readonly group: readonly {
-    readonly name: string;
-    readonly gid: number;
-    readonly members: readonly string[];
-  }[];
-}
+export type ImageUsers = Pick<ImageIdentity, 'passwd' | 'group'>;
 
 /** A real passwd file is a few kilobytes; an image's may be made to exhaust memory. */
 export const MAX_USER_FILE = 1 << 20;

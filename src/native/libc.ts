@@ -4,7 +4,7 @@
  */
 
 import { type OpenFlag, openFlags, type SyscallName, syscallNumber } from '../linux/arch.ts';
-import { AT, RESOLVE } from '../linux/constants.generated.ts';
+import { RESOLVE } from '../linux/constants.generated.ts';
 import { describeErrno, errnoName } from '../linux/errno.ts';
 import { hostArch, nativeLibrary } from './library.ts';
 
@@ -112,47 +112,3 @@ export function flock(fd: number, operation: number): boolean {
   if (errnoName(-result) === 'EAGAIN') return false;
   throw new SyscallError('flock', -result);
 }
-
-export const mkdirat = (dirfd: number, path: string, mode: number): number =>
-  syscall('mkdirat', [dirfd, path, mode], JSON.stringify(path));
-export const mknodat = (dirfd: number, path: string, mode: number, device: number): number =>
-  syscall('mknodat', [dirfd, path, mode, device], JSON.stringify(path));
-export const symlinkat = (target: string, dirfd: number, path: string): number =>
-  syscall('symlinkat', [target, dirfd, path], JSON.stringify(path));
-export const linkat = (
-  oldDirfd: number,
-  oldPath: string,
-  newDirfd: number,
-  newPath: string,
-  flags: number,
-): number => syscall('linkat', [oldDirfd, oldPath, newDirfd, newPath, flags], JSON.stringify(newPath));
-export const unlinkat = (dirfd: number, path: string, flags: number): number =>
-  syscall('unlinkat', [dirfd, path, flags], JSON.stringify(path));
-export const renameat2 = (
-  oldDirfd: number,
-  oldPath: string,
-  newDirfd: number,
-  newPath: string,
-  flags: number,
-): number => syscall('renameat2', [oldDirfd, oldPath, newDirfd, newPath, flags], JSON.stringify(newPath));
-/** fchownat(2) without following links; an empty path means the fd itself. */
-export const fchownat = (dirfd: number, path: string, uid: number, gid: number): number =>
-  syscall(
-    'fchownat',
-    [dirfd, path, uid, gid, AT.AT_SYMLINK_NOFOLLOW | (path === '' ? AT.AT_EMPTY_PATH : 0)],
-    JSON.stringify(path),
-  );
-export const fchmodat = (dirfd: number, path: string, mode: number): number =>
-  syscall('fchmodat', [dirfd, path, mode], JSON.stringify(path));
-/** utimensat(2) without following links; times in seconds, fractions kept to the nanosecond. */
-export function utimensat(dirfd: number, path: string, atime: number, mtime: number): number {
-  const times = Buffer.alloc(32);
-  [atime, mtime].forEach((time, i) => {
-    times.writeBigInt64LE(BigInt(Math.floor(time)), i * 16);
-    times.writeBigInt64LE(BigInt(Math.round((time - Math.floor(time)) * 1e9)), i * 16 + 8);
-  });
-  return syscall('utimensat', [dirfd, path, times, AT.AT_SYMLINK_NOFOLLOW], JSON.stringify(path));
-}
-/** lsetxattr(2) on an absolute or /proc/self/fd path. */
-export const lsetxattr = (path: string, name: string, value: Uint8Array): number =>
-  syscall('lsetxattr', [path, name, value, value.length, 0], JSON.stringify(path));
