@@ -23,6 +23,8 @@ import type { ContainerPlan } from './program/plan.ts';
 import { determineEffectiveSecurityContext, type EffectiveSecurityContext } from './security/effective.ts';
 import type { IdentityError, ImageIdentity } from './security/identity.ts';
 
+const WITHOUT = '--validate=warn runs the pod without what is not supported yet';
+
 /** The API server's part: defaults, then validation; and what podspace itself cannot do yet. Throws InvalidPodError. */
 export function acceptPod(
   loaded: LoadedPod,
@@ -34,7 +36,8 @@ export function acceptPod(
   const errors = validatePod(pod);
   if (errors.length > 0) throw new InvalidPodError(pod, loaded.source, errors);
   const support = checkSupport(pod);
-  if (support.errors.length > 0 && !isLenient) throw new InvalidPodError(pod, loaded.source, support.errors);
+  if (support.errors.length > 0 && !isLenient)
+    throw new InvalidPodError(pod, loaded.source, support.errors, WITHOUT);
   const ignored = isLenient ? support.errors.map(({ path, detail }) => `${path} is ignored: ${detail}`) : [];
   // Only where it is said: it is also the default.
   const always =

@@ -7,12 +7,14 @@ import type { Pod } from './types.generated.ts';
 export class InvalidPodError extends UserError {
   readonly errors: readonly FieldError[];
 
-  constructor(pod: Pod, source: ObjectSource, errors: readonly FieldError[]) {
+  constructor(pod: Pod, source: ObjectSource, errors: readonly FieldError[], hint?: string) {
     const places = errors.map(error => {
       const { line, column } = source.locate(error.path);
       return `  ${source.file}:${line}:${column}: ${formatFieldError(error)}`;
     });
-    super(`${formatInvalid('Pod', pod.metadata?.name ?? '', errors)}\n${[...new Set(places)].join('\n')}`);
+    super(`${formatInvalid('Pod', pod.metadata?.name ?? '', errors)}\n${[...new Set(places)].join('\n')}`, {
+      hint,
+    });
     this.name = 'InvalidPodError';
     this.errors = errors;
   }
