@@ -20,6 +20,8 @@ export interface ContainerResult {
   readonly maxRss: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** The output was longer than what is kept of it, 64 MiB of each stream. */
+  readonly truncated: boolean;
 }
 
 export interface PodResult {

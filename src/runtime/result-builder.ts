@@ -6,11 +6,15 @@ import type { OutputStream } from './run-options.ts';
 /** containerd's exit code of a container that could not be started. */
 const START_ERROR = 128;
 
+/** How much of each stream is kept, in bytes; a pod that writes without end must not use up podspace's memory. */
+const MAX_CAPTURE = 64 << 20;
+
 /** Collects what is known of one container over its attempts. */
 export class ResultBuilder {
   readonly #kind: Pick<ContainerResult, 'name' | 'init' | 'sidecar'>;
   readonly #decoders: Readonly<Record<OutputStream, StringDecoder>> | undefined;
   readonly #text = { stdout: '', stderr: '' };
+  readonly #size = { stdout: 0, stderr: 0 };
   #state: Pick<
     ContainerResult,
     'reason' | 'message' | 'exitCode' | 'signal' | 'startedAt' | 'finishedAt' | 'restartCount'
@@ -34,7 +38,10 @@ export class ResultBuilder {
   }
 
   output(stream: OutputStream, chunk: Buffer): void {
-    if (this.#decoders !== undefined) this.#text[stream] += this.#decoders[stream].write(chunk);
+    if (this.#decoders === undefined) return;
+    const room = Math.max(0, MAX_CAPTURE - this.#size[stream]);
+    this.#size[stream] += chunk.length;
+    if (room > 0) this.#text[stream] += this.#decoders[stream].write(chunk.subarray(0, room));
   }
 
   notStarted(reason: string, message: string): void {
@@ -75,6 +82,7 @@ export class ResultBuilder {
       maxRss: this.#maxRss,
       stdout: rest('stdout'),
       stderr: rest('stderr'),
+      truncated: Math.max(this.#size.stdout, this.#size.stderr) > MAX_CAPTURE,
     };
   }
 }

@@ -91,6 +91,11 @@ t.test('a result adds up over restarts, and characters survive being cut', t => 
     stdout: '€\uFFFD',
     stderr: 'e',
   });
+  const long = new ResultBuilder({ name: 'c', init: false, sidecar: false }, true);
+  const megabyte = Buffer.alloc(1 << 20, 'a');
+  for (let i = 0; i < 65; i++) long.output('stdout', megabyte);
+  t.match([long.build().stdout.length, long.build().truncated], [64 << 20, true]);
+  t.equal(result.build().truncated, false);
   const never = new ResultBuilder({ name: 'c', init: false, sidecar: false }, false);
   never.output('stdout', euro);
   never.notStarted('StartError', 'exec: "x": permission denied');
