@@ -9,6 +9,7 @@ import { CWD, flags, num, ProgramBuilder } from '../../src/program/builder.ts';
 import type { Compiled } from '../../src/program/compile.ts';
 import { verify } from '../../src/program/verify.ts';
 import { isRoot, needsRoot } from '../live/harness.ts';
+import { needsArm64 } from './drivers.ts';
 
 const PR_GET_DUMPABLE = 3;
 
@@ -117,6 +118,16 @@ t.test('the shim refuses whatever is not a program', t => {
   t.strictSame(readFileSync(garbage), Buffer.alloc(4096, 0xa5), 'and writes nothing');
   closeSync(fd);
   t.end();
+});
+
+t.test('the shim that is built for arm64 runs under qemu', { skip: needsArm64 }, async t => {
+  const shim = 'dist/native/linux-arm64/podspace-shim';
+  t.equal(spawnSync('qemu-aarch64', [shim, '3', 'x']).status, 126);
+  const pause = spawn('qemu-aarch64', ['-0', '/pause', shim], { stdio: 'ignore' });
+  await new Promise(resolve => setTimeout(resolve, 300));
+  t.equal(pause.exitCode, null, 'it waits');
+  pause.kill('SIGTERM');
+  t.equal(await new Promise(resolve => pause.once('exit', resolve)), 0);
 });
 
 t.test('as /pause it reaps orphans, and ends on SIGTERM', { skip: needsRoot }, async t => {
