@@ -5,7 +5,6 @@ export interface Option {
   readonly alias?: string;
   readonly describe: string;
   readonly choices?: readonly string[];
-  readonly placeholder?: string;
   readonly default?: string;
 }
 
@@ -13,6 +12,7 @@ export interface Positional {
   readonly name: string;
   readonly describe: string;
   readonly required: boolean;
+  readonly choices?: readonly string[];
 }
 
 export interface CommandSpec {
@@ -20,7 +20,7 @@ export interface CommandSpec {
   readonly positionals: readonly Positional[];
   readonly options: Readonly<Record<string, Option>>;
   /** Takes a command line after `--`. */
-  readonly takesRest?: boolean;
+  readonly takesRest?: 'optional' | 'required';
   readonly examples: readonly (readonly [command: string, what: string])[];
   readonly load: () => Promise<Command>;
 }
@@ -39,14 +39,12 @@ const container: Option = {
   type: 'string',
   alias: 'c',
   describe: 'container of the pod; the first one by default',
-  placeholder: 'NAME',
 };
 const output: Option = { type: 'string', alias: 'o', describe: 'output format', choices: ['json'] };
 const filename: Option = {
   type: 'string',
   alias: 'f',
   describe: 'the manifest, as with kubectl',
-  placeholder: 'FILE',
 };
 const validate: Option = {
   type: 'string',
@@ -60,7 +58,6 @@ export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
   root: {
     type: 'string',
     describe: 'directory for all state, instead of /run/podspace and /var/lib/podspace',
-    placeholder: 'DIR',
   },
   color: { type: 'boolean', describe: 'colours on a terminal; --no-color turns them off' },
   verbose: { type: 'boolean', alias: 'v', describe: 'more about what happens' },
@@ -83,13 +80,12 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       },
       timeout: {
         type: 'string',
-        describe: 'end the pod after this time (exit code 124)',
-        placeholder: '30s',
+        describe: 'end the pod after this time, 30s or 1m30s for example (exit code 124)',
       },
       output: { ...output, describe: 'print one object at the end instead of the output' },
       validate,
     },
-    takesRest: true,
+    takesRest: 'optional',
     examples: [
       ['podspace run pod.yaml', 'run a pod, see its output, exit with its exit code'],
       ['podspace run -it pod.yaml -- sh', 'a shell in the first container'],
@@ -132,7 +128,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       stdin: { type: 'boolean', alias: 'i', describe: 'connect standard input' },
       tty: { type: 'boolean', alias: 't', describe: 'a terminal' },
     },
-    takesRest: true,
+    takesRest: 'required',
     examples: [['podspace exec web -it -- sh', 'a shell beside the container’s process']],
     load: () => import('./exec.ts'),
   },
@@ -151,9 +147,9 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: () => import('./inspect.ts'),
   },
   image: {
-    describe: 'list, import and remove local images: image ls | import NAME DIR|TAR | rm NAME',
+    describe: 'list, import and remove local images: ls | import NAME DIR|TAR | rm NAME',
     positionals: [
-      { name: 'action', describe: 'ls, import or rm', required: true },
+      { name: 'action', describe: 'what to do', required: true, choices: ['ls', 'import', 'rm'] },
       { name: 'name', describe: 'name of the image', required: false },
       {
         name: 'source',
@@ -162,7 +158,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       },
     ],
     options: {
-      config: { type: 'string', describe: 'OCI image config (JSON) for import', placeholder: 'FILE' },
+      config: { type: 'string', describe: 'OCI image config (JSON) for import' },
       output,
     },
     examples: [['podspace image import localhost/app ./rootfs', 'make an image from a directory']],

@@ -1,4 +1,4 @@
-import parser from 'yargs-parser';
+import { parseArgs } from 'node:util';
 import { UserError } from '../base/errors.ts';
 import { closest } from '../kube/suggest.ts';
 import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, type Option } from './commands.ts';
@@ -10,20 +10,42 @@ export type Parsed =
   | { readonly kind: 'completion' }
   | { readonly kind: 'command'; readonly name: string; readonly spec: CommandSpec; readonly args: Args };
 
-/** The hot path: a plain parse by the command table. Help and completion are yargs' business, which is loaded only then. */
+type Options = Readonly<Record<string, Option>>;
+type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
+type OptionToken = Extract<Token, { kind: 'option' }>;
+
+/**
+ * The hot path: a plain parse by the command table. Help and completion are yargs' business, which is loaded only then.
+ */
 export function parseArguments(argv: readonly string[]): Parsed {
   const end = argv.indexOf('--');
   const before = end === -1 ? argv : argv.slice(0, end);
   const rest = end === -1 ? [] : argv.slice(end + 1);
   const name = commandName(before);
-  if (before.includes('--version') && name === undefined) return { kind: 'version' };
-  if (name === 'completion' || before.includes('--get-yargs-completions')) return { kind: 'completion' };
-  if (name === undefined || name === 'help' || before.includes('--help') || before.includes('-h'))
-    return { kind: 'help', command: name === 'help' ? before[before.indexOf('help') + 1] : name };
+  if (before.includes('--get-yargs-completions')) return { kind: 'completion' };
+  if (before.includes('--version')) return { kind: 'version' };
+  const isHelp = before.includes('--help') || before.includes('-h');
+  if (name === 'help' || (name !== undefined && isHelp)) {
+    const command = name === 'help' ? commandName(before.slice(before.indexOf('help') + 1)) : name;
+    if (command !== undefined && command !== 'completion') specOf(command);
+    return { kind: 'help', command };
+  }
+  if (name === 'completion') return { kind: 'completion' };
+  if (name === undefined) {
+    if (!isHelp) parseCommand('', NO_COMMAND, ['', ...before], rest);
+    return { kind: 'help', command: undefined };
+  }
+  const spec = specOf(name);
+  return { kind: 'command', name, spec, args: parseCommand(name, spec, before, rest) };
+}
+
+const NO_COMMAND = { positionals: [], options: {} };
+
+function specOf(name: string): CommandSpec {
   const spec = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (spec === undefined)
-    throw unknown('command', name, Object.keys(COMMANDS), 'podspace --help lists the commands');
-  return { kind: 'command', name, spec, args: parseCommand(name, spec, before, rest) };
+    throw unknown(`command "${name}"`, name, Object.keys(COMMANDS), 'podspace --help lists the commands');
+  return spec;
 }
 
 /** The first word that is no option nor the value of a global one. */
@@ -33,51 +55,56 @@ function commandName(words: readonly string[]): string | undefined {
 
 function parseCommand(
   name: string,
-  spec: CommandSpec,
+  spec: Pick<CommandSpec, 'positionals' | 'options' | 'takesRest'>,
   words: readonly string[],
   rest: readonly string[],
 ): Args {
-  const options: Readonly<Record<string, Option>> = { ...GLOBAL_OPTIONS, ...spec.options };
-  const names = Object.keys(options);
-  const ofType = (type: Option['type']): string[] => names.filter(option => options[option]?.type === type);
-  const parsed = parser.detailed([...words], {
-    string: ofType('string'),
-    boolean: ofType('boolean'),
-    alias: Object.fromEntries(
-      names.flatMap(option =>
-        options[option]?.alias === undefined ? [] : [[option, [options[option].alias]]],
-      ),
+  const options: Options = { ...GLOBAL_OPTIONS, ...spec.options };
+  const hint = helpHint(name);
+  // Not strict: the checks are ours, so that each message names what was written and what to do.
+  const { tokens = [] } = parseArgs({
+    args: [...words],
+    options: Object.fromEntries(
+      Object.entries(options).map(([option, { type, alias }]) => [
+        option,
+        { type, ...(alias === undefined ? {} : { short: alias }) },
+      ]),
     ),
-    configuration: {
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'duplicate-arguments-array': false,
-      'strip-aliased': true,
-      'boolean-negation': true,
-      'greedy-arrays': false,
-    },
+    strict: false,
+    allowPositionals: true,
+    allowNegative: true,
+    tokens: true,
   });
-  if (parsed.error !== null) throw new UserError(parsed.error.message, { hint: `podspace ${name} --help` });
-  const { _: positionals, ...values } = parsed.argv as { _: (string | number)[] } & Record<
-    string,
-    string | boolean
-  >;
-  for (const [option, value] of Object.entries(values)) checkOption(name, option, value, options);
-  if (rest.length > 0 && spec.takesRest !== true)
-    throw new UserError(`podspace ${name} takes no command after "--"`, { hint: `podspace ${name} --help` });
-  return {
-    values: {
-      ...defaults(options),
-      ...values,
-      ...namePositionals(name, spec, positionals.slice(1).map(String)),
-    },
-    rest,
-  };
+  const values: Record<string, string | boolean> = defaults(options);
+  const given = new Set<string>();
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') {
+      // The first one is the command's name.
+      if (positionals.length > spec.positionals.length)
+        throw new UserError(`unexpected argument "${token.value}"`, {
+          hint:
+            spec.takesRest !== undefined
+              ? `a command goes after "--": podspace ${words.slice(0, token.index).join(' ')} -- ${words.slice(token.index).join(' ')}`
+              : hint,
+        });
+      positionals.push(token.value);
+    } else if (token.kind === 'option') {
+      const value = readOption(token, words, options, hint);
+      if (given.has(token.name) && typeof value === 'string')
+        throw new UserError(`option --${token.name} is given more than once`, { hint });
+      given.add(token.name);
+      values[token.name] = value;
+    }
+  }
+  if (rest.length > 0 && spec.takesRest === undefined)
+    throw new UserError(`${`podspace ${name}`.trim()} takes no command after "--"`, { hint });
+  return { values: { ...values, ...namePositionals(name, spec, positionals.slice(1)) }, rest };
 }
 
-function defaults(options: Readonly<Record<string, Option>>): Record<string, string> {
+const helpHint = (name: string): string => (name === '' ? 'podspace --help' : `podspace ${name} --help`);
+
+function defaults(options: Options): Record<string, string> {
   return Object.fromEntries(
     Object.entries(options).flatMap(([name, option]) =>
       option.default === undefined ? [] : [[name, option.default]],
@@ -85,56 +112,53 @@ function defaults(options: Readonly<Record<string, Option>>): Record<string, str
   );
 }
 
-function checkOption(
-  command: string,
-  name: string,
-  value: unknown,
-  options: Readonly<Record<string, Option>>,
-): void {
-  const option = options[name];
-  const hint = `podspace ${command} --help`;
-  if (option === undefined)
-    throw unknown(
-      'option',
-      name.length === 1 ? `-${name}` : `--${name}`,
-      Object.keys(options).map(known => `--${known}`),
-      hint,
-    );
-  if (option.type === 'string' && (value === '' || value === undefined))
-    throw new UserError(`option --${name} needs a value`, { hint });
-  if (Array.isArray(value)) throw new UserError(`option --${name} is given more than once`, { hint });
-  if (option.choices !== undefined && !option.choices.includes(String(value))) {
-    throw new UserError(
-      `option --${name}: "${String(value)}" is not one of ${option.choices.map(choice => `"${choice}"`).join(', ')}`,
-      { hint },
-    );
+/** The value of one option as it was written, checked. */
+function readOption(
+  { name, rawName, index, inlineValue, value: written }: OptionToken,
+  words: readonly string[],
+  options: Options,
+  hint: string,
+): string | boolean {
+  const option = Object.hasOwn(options, name) ? options[name] : undefined;
+  const isNegative = rawName.startsWith('--no-');
+  if (option === undefined || (isNegative && option.type !== 'boolean')) {
+    const word = words[index] ?? rawName;
+    const isInGroup = !rawName.startsWith('--') && word !== rawName;
+    const known = Object.keys(options).map(each => `--${each}`);
+    throw unknown(`option "${rawName}"${isInGroup ? ` in "${word}"` : ''}`, rawName, known, hint);
   }
+  if (option.type === 'boolean') {
+    if (written === undefined) return !isNegative;
+    if (!isNegative && (written === 'true' || written === 'false')) return written === 'true';
+    throw new UserError(`option ${rawName}: "${written}" is neither "true" nor "false"`, { hint });
+  }
+  // `-c=web` is `-c web`, as with kubectl.
+  const value = inlineValue === true && !rawName.startsWith('--') ? written?.replace(/^=/, '') : written;
+  if (value === undefined || value === '' || (inlineValue === false && /^-./.test(value)))
+    throw new UserError(`option --${name} needs a value`, { hint });
+  if (option.choices !== undefined && !option.choices.includes(value)) {
+    const choices = option.choices.map(choice => `"${choice}"`).join(', ');
+    throw new UserError(`option --${name}: "${value}" is not one of ${choices}`, { hint });
+  }
+  return value;
 }
 
 function namePositionals(
   command: string,
-  spec: CommandSpec,
+  spec: Pick<CommandSpec, 'positionals'>,
   words: readonly string[],
 ): Record<string, string> {
-  if (words.length > spec.positionals.length) {
-    const extra = words[spec.positionals.length] ?? '';
-    const hint =
-      spec.takesRest === true
-        ? `a command goes after "--": podspace ${command} … -- ${words.slice(spec.positionals.length).join(' ')}`
-        : `podspace ${command} --help`;
-    throw new UserError(`unexpected argument "${extra}"`, { hint });
-  }
   const missing = spec.positionals.find(({ required }, i) => required && words[i] === undefined);
   if (missing !== undefined)
     throw new UserError(`podspace ${command} needs ${missing.name.toUpperCase()}: ${missing.describe}`, {
-      hint: `podspace ${command} --help`,
+      hint: helpHint(command),
     });
   return Object.fromEntries(words.map((word, i) => [spec.positionals[i]?.name ?? '', word]));
 }
 
 function unknown(what: string, name: string, known: readonly string[], otherwise: string): UserError {
   const near = closest(name, known);
-  return new UserError(`unknown ${what} "${name}"`, {
+  return new UserError(`unknown ${what}`, {
     hint: near === undefined ? otherwise : `did you mean "${near.name}"?`,
   });
 }
