@@ -5,6 +5,7 @@ import { gatherHostFacts } from '../runtime/host-facts.ts';
 import { runPod } from '../runtime/pod.ts';
 import { exitCodeOf, type PodResult } from '../runtime/pod-result.ts';
 import type { PodObserver, RunPodOptions } from '../runtime/run-options.ts';
+import { startTimer } from '../runtime/timer.ts';
 import { parseDuration } from './duration.ts';
 import { printWarnings, readInput } from './input.ts';
 import { type Args, flag, type Io, text } from './io.ts';
@@ -36,7 +37,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
   };
   const stdin = flag(args, 'stdin') || flag(args, 'tty') ? await connectStdin(args) : undefined;
   const output = new PrefixedOutput((stream, chunk) => streams.write(stream, chunk), io.color.out);
-  const timer = milliseconds === undefined ? undefined : setTimeout(() => stops.timeOut(), milliseconds);
+  const stopTimer = milliseconds === undefined ? undefined : startTimer(milliseconds, () => stops.timeOut());
   const images = new ImageStore(io.roots.state);
   const host = gatherHostFacts();
   try {
@@ -79,7 +80,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
     output.end();
     return streams.isBroken ? BROKEN_PIPE : finish(args, io, results, stops.timedOut);
   } finally {
-    clearTimeout(timer);
+    stopTimer?.();
     stdin?.close();
     stops.close();
   }

@@ -15,6 +15,7 @@ import type { OutputStream, RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import type { Sandbox } from './sandbox.ts';
 import { readAll, readAllInThread, readTerminal } from './streams.ts';
+import { startTimer } from './timer.ts';
 
 export interface LifecycleHooks {
   readonly images: ReadonlyMap<string, Image>;
@@ -59,7 +60,7 @@ export class PodLifecycle {
     const { pod, signal } = this.#options;
     const spec = pod.spec ?? { containers: [] };
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
-    const deadline = this.#startDeadline(spec.activeDeadlineSeconds);
+    const stopDeadline = this.#startDeadline(spec.activeDeadlineSeconds);
     const background: Promise<void>[] = [];
     try {
       let isInitialised = true;
@@ -73,7 +74,7 @@ export class PodLifecycle {
       }
       if (isInitialised && !this.#isStopping) await this.#runAll(spec.containers);
     } finally {
-      clearTimeout(deadline);
+      stopDeadline?.();
       clearTimeout(this.#recording);
       ignoreAbort();
       await this.#running.end();
@@ -86,15 +87,15 @@ export class PodLifecycle {
     return this.#running.ending.aborted;
   }
 
-  #startDeadline(seconds: number | undefined): NodeJS.Timeout | undefined {
+  #startDeadline(seconds: number | undefined): (() => void) | undefined {
     if (seconds === undefined) return undefined;
-    return setTimeout(() => {
+    return startTimer(seconds * 1000, () => {
       this.#reason = {
         reason: 'DeadlineExceeded',
         message: 'Pod was active on the node longer than the specified deadline',
       };
       void this.#running.end();
-    }, seconds * 1000);
+    });
   }
 
   /** Runs the app containers side by side. What is no container's own failure ends them all, and is thrown then. */

@@ -7,6 +7,7 @@ import type { Exit } from './child-exits.ts';
 import { isSidecar, type StartedContainer } from './container.ts';
 import { onAbort } from './on-abort.ts';
 import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
+import { startTimer } from './timer.ts';
 
 export interface Running {
   readonly container: Container;
@@ -95,11 +96,11 @@ export class RunningContainers {
     const kill = (): void => {
       if (this.#running.has(container.name)) signalPidfd(pidfd, SIG.SIGKILL);
     };
-    const timer = setTimeout(kill, Math.max(0, deadline - Date.now()));
+    const stopTimer = startTimer(Math.max(0, deadline - Date.now()), kill);
     const ignoreAbort = onAbort(this.#killSignal, kill);
     await ended;
     ignoreAbort();
-    clearTimeout(timer);
+    stopTimer();
   }
 }
 
