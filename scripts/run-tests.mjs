@@ -26,8 +26,14 @@ if (files.length === 0) {
 }
 
 rmSync(OUT, { recursive: true, force: true });
+// All in one folder: the distance to dist/ is the same for each, also for one that is built alone.
+const outOf = file =>
+  file
+    .replace(/^test\//, '')
+    .replace(/\.ts$/, '')
+    .replaceAll('/', '.');
 await build({
-  entryPoints: files,
+  entryPoints: files.map(file => ({ in: file, out: outOf(file) })),
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -35,7 +41,6 @@ await build({
   target: 'node20',
   packages: 'external',
   outdir: OUT,
-  outbase: 'test',
   outExtension: { '.js': '.mjs' },
   logLevel: 'warning',
   sourcemap: 'inline',
@@ -44,7 +49,7 @@ await build({
 if (process.geteuid() !== 0) console.log('not root: the live tests are skipped');
 const env = { ...process.env, NODE_OPTIONS: '', TAP: '0' };
 delete env.NODE_EXTRA_CA_CERTS;
-const compiled = files.map(file => join(OUT, file.replace(/^test\//, '').replace(/\.ts$/, '.mjs')));
+const compiled = files.map(file => join(OUT, `${outOf(file)}.mjs`));
 const { status } = spawnSync(
   process.execPath,
   ['--enable-source-maps', '--test', '--test-reporter=tap', '--test-concurrency=1', ...compiled],

@@ -53,6 +53,8 @@ export class StdinConnection {
     // The end of our input is the end of the container's; a terminal has the key for that itself.
     const onEnd = (): void => void (isTerminal ? sink.write('\u0004') : sink.end());
     process.stdin.on('data', onData).on('end', onEnd);
+    // A container that is started again finds nothing left: its input ends at once.
+    if (process.stdin.readableEnded) onEnd();
     process.stdin.resume();
     this.#undo.push(() => {
       process.stdin.off('data', onData).off('end', onEnd);
