@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { errnoCode, UserError } from '../base/errors.ts';
 import type { ValidateMode } from '../kube/decode.ts';
 import { type LoadedPod, loadManifest, type Manifest } from '../kube/manifest.ts';
@@ -22,10 +23,9 @@ export function readInput(args: Args, uid: () => string = newUid): Input {
   if (text(args, 'filename') !== undefined && text(args, 'file') !== undefined)
     throw new UserError(`unexpected argument "${text(args, 'file')}"`, { hint: 'a command goes after "--"' });
   const validate = (text(args, 'validate') ?? 'strict') as ValidateMode;
-  const manifest = loadManifest([{ file: file === '-' ? '(stdin)' : file, text: readManifest(file) }], {
-    validate,
-  });
-  if (manifest.pods.length === 0) throw new UserError(`${file}: no pod, nor a workload with a pod template`);
+  const name = file === '-' ? '(stdin)' : file;
+  const manifest = loadManifest([{ file: name, text: readManifest(file) }], { validate });
+  if (manifest.pods.length === 0) throw new UserError(`${name}: no pod, nor a workload with a pod template`);
   const warnings = [...manifest.warnings, ...manifest.others.map(unused)];
   const pods = manifest.pods.map(loaded => {
     const accepted = acceptPod(withName(loaded), uid(), validate !== 'strict');
@@ -40,21 +40,70 @@ function unused({ kind, object }: Manifest['others'][number]): string {
   return `${kind} "${name}" has no effect on this run`;
 }
 
+/** The API server takes no object of more than 3 MiB; a device, or what is no manifest at all, must not fill the memory. */
+const MAX_MANIFEST = 8 << 20;
+
 function readManifest(file: string): string {
+  const what = file === '-' ? 'standard input' : JSON.stringify(file);
+  let bytes: Buffer;
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    const fd = file === '-' ? 0 : openSync(file, 'r');
+    try {
+      bytes = readUpTo(fd, MAX_MANIFEST + 1);
+    } finally {
+      if (fd !== 0) closeSync(fd);
+    }
   } catch (cause) {
-    const code = errnoCode(cause);
-    const why =
-      code === 'ENOENT'
-        ? 'no such file'
-        : code === 'EISDIR'
-          ? 'is a directory'
-          : code === 'EACCES'
-            ? 'permission denied'
-            : String(cause);
-    throw new UserError(`cannot read "${file}": ${why}`, { cause });
+    throw new UserError(`cannot read ${what}: ${reasonOf(cause)}`, { cause });
   }
+  if (bytes.length > MAX_MANIFEST)
+    throw new UserError(`${what} is larger than 8 MiB`, { hint: 'is it a manifest?' });
+  if (!isUtf8(bytes)) {
+    const line = 1 + linesOf(bytes).findIndex(each => !isUtf8(each));
+    throw new UserError(`${file === '-' ? '(stdin)' : file}:${line}: not UTF-8 text`, {
+      hint: 'is it a manifest?',
+    });
+  }
+  return bytes.toString();
+}
+
+function readUpTo(fd: number, limit: number): Buffer {
+  const chunks: Buffer[] = [];
+  for (let left = limit; left > 0; ) {
+    const chunk = Buffer.allocUnsafeSlow(Math.min(left, 1 << 16));
+    let size = 0;
+    try {
+      size = readSync(fd, chunk);
+    } catch (error) {
+      if (errnoCode(error) !== 'EAGAIN') throw error;
+      // Somebody else has made our standard input non-blocking, and there is nothing in it yet.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      continue;
+    }
+    if (size === 0) break;
+    chunks.push(chunk.subarray(0, size));
+    left -= size;
+  }
+  return Buffer.concat(chunks);
+}
+
+function linesOf(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
+    lines.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return [...lines, bytes.subarray(start)];
+}
+
+/** Why a file cannot be read, without what Node says around it. */
+function reasonOf(error: unknown): string {
+  const code = errnoCode(error);
+  if (code === 'ENOENT') return 'no such file';
+  if (code === 'EISDIR') return 'is a directory';
+  const text = error instanceof Error ? error.message : String(error);
+  return /^E[A-Z0-9]+: (.*), \w+(?: '.*')?$/s.exec(text)?.[1] ?? text;
 }
 
 const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';

@@ -31,7 +31,8 @@ export class ManifestError extends UserError {
 
 /** `file:line:column: message`, the line, a caret below the place, and the hint. */
 export function formatSourceError(error: SourceError, text: string): string {
-  const line = (text.replace(BOM, '').split(/\r\n|\n|\r/)[error.line - 1] ?? '').replace(/\t/g, ' ');
+  // A file that is no text must not talk to the terminal.
+  const line = (text.replace(BOM, '').split(/\r\n|\n|\r/)[error.line - 1] ?? '').replace(/\p{Cc}/gu, ' ');
   const start = Math.max(0, error.column - 60);
   // What a terminal would obey is not printed: the file may be anything.
   const shown = line.slice(start, start + 120).replace(/[\p{Cc}\p{Cf}]/gu, '\uFFFD');
@@ -41,6 +42,10 @@ export function formatSourceError(error: SourceError, text: string): string {
 }
 
 const BOM = /^\uFEFF/;
+
+/** What YAML 1.2 leaves out of its characters (5.1), so that no tool shows less than there is. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\ufffe\uffff]/;
 
 export interface Position {
   readonly line: number;
@@ -63,6 +68,11 @@ export interface SourceDocument {
 export function parseSource(file: string, text: string, errors: SourceError[]): readonly SourceDocument[] {
   const content = text.replace(BOM, '');
   const lines = lineStarts(content);
+  const control = content.search(CONTROL);
+  if (control !== -1) {
+    errors.push({ file, ...place(lines, control), message: 'control characters are not allowed' });
+    return [];
+  }
   const documents = parseAllDocuments(content, {
     version: '1.1',
     customTags: tags => [
