@@ -103,6 +103,9 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
       reason: 'CreateContainerError',
       error: `working directory ${JSON.stringify(oci.process.cwd)} is not an absolute path`,
     };
+  const cut = textsOf(oci, container).find(text => text.includes('\0'));
+  if (cut !== undefined)
+    return { reason: 'CreateContainerError', error: `${JSON.stringify(cut)} contains a NUL byte` };
   const plan = planContainer(input, security, oci);
   return {
     security,
@@ -111,6 +114,17 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
     compiled: compileContainer(plan, input.arch),
     warnings: [...security.warnings, ...environment.warnings],
   };
+}
+
+/** What a manifest or an image writes, and the kernel would read to its first NUL. */
+function textsOf({ process, mounts }: OciConfig, { volumeMounts = [] }: Container): readonly string[] {
+  return [
+    ...process.args,
+    ...process.env,
+    process.cwd,
+    ...volumeMounts.map(({ subPath = '' }) => subPath),
+    ...mounts.flatMap(({ destination, source }) => [destination, source]),
+  ];
 }
 
 /** What the OCI config has no words for. */

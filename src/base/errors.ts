@@ -20,3 +20,12 @@ export class UserError extends Error {
 export function errnoCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
+
+/** Why a file cannot be read, without what Node says around it. */
+export function fileFailure(error: unknown): string {
+  const code = errnoCode(error);
+  if (code === 'ENOENT') return 'no such file';
+  if (code === 'EISDIR') return 'is a directory';
+  const text = error instanceof Error ? error.message : String(error);
+  return /^E[A-Z0-9]+: (.*), \w+(?: '.*')?$/s.exec(text)?.[1] ?? text;
+}

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { UserError } from '../base/errors.ts';
+import { fileFailure, UserError } from '../base/errors.ts';
 import { parseImageConfig } from '../image/config.ts';
 import { importDirectory, importTar, sweepImages } from '../image/importer.ts';
 import { type Image, ImageStore } from '../image/store.ts';
@@ -62,9 +62,7 @@ function readConfig(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new UserError(`cannot read "${file}": ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
+    throw new UserError(`cannot read "${file}": ${fileFailure(cause)}`, { cause });
   }
 }
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
-import { errnoCode, UserError } from '../base/errors.ts';
+import { errnoCode, fileFailure, UserError } from '../base/errors.ts';
 import type { ValidateMode } from '../kube/decode.ts';
 import { type LoadedPod, loadManifest, type Manifest } from '../kube/manifest.ts';
 import type { Pod } from '../kube/types.generated.ts';
@@ -54,7 +54,7 @@ function readManifest(file: string): string {
       if (fd !== 0) closeSync(fd);
     }
   } catch (cause) {
-    throw new UserError(`cannot read ${what}: ${reasonOf(cause)}`, { cause });
+    throw new UserError(`cannot read ${what}: ${fileFailure(cause)}`, { cause });
   }
   if (bytes.length > MAX_MANIFEST)
     throw new UserError(`${what} is larger than 8 MiB`, { hint: 'is it a manifest?' });
@@ -95,15 +95,6 @@ function linesOf(bytes: Buffer): Buffer[] {
     start = end + 1;
   }
   return [...lines, bytes.subarray(start)];
-}
-
-/** Why a file cannot be read, without what Node says around it. */
-function reasonOf(error: unknown): string {
-  const code = errnoCode(error);
-  if (code === 'ENOENT') return 'no such file';
-  if (code === 'EISDIR') return 'is a directory';
-  const text = error instanceof Error ? error.message : String(error);
-  return /^E[A-Z0-9]+: (.*), \w+(?: '.*')?$/s.exec(text)?.[1] ?? text;
 }
 
 const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';

@@ -41,15 +41,20 @@ export function parseImageConfig(json: string, where: string): ImageConfig {
   try {
     parsed = JSON.parse(json);
   } catch (cause) {
-    throw new UserError(`${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    // V8 quotes a part of the text, whatever that is.
+    const why = String(cause).replace(/^SyntaxError: |\p{Cc}/gu, '');
+    throw new UserError(`${where}: ${why}`, { cause });
   }
   if (!isObject(parsed)) throw new UserError(`${where}: expected an object`);
-  const config = isObject(parsed.config) ? parsed.config : parsed;
+  const config = parsed.config ?? parsed;
+  if (!isObject(config)) throw new UserError(`${where}: config: expected an object`);
   const entries = Object.entries(FIELDS).map(([name, [reader, empty, expected]]) => {
     const value = config[name];
     if (value === undefined || value === null) return [name, empty];
     const read = reader(value);
     if (read === undefined) throw new UserError(`${where}: ${name}: expected ${expected}`);
+    if ([read].flat().some(each => isText(each) && each.includes('\0')))
+      throw new UserError(`${where}: ${name}: contains a NUL byte`);
     return [name, read];
   });
   return Object.fromEntries(entries) as ImageConfig;

@@ -13,7 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { LOCK } from '../linux/constants.generated.ts';
 import { flock, open, openInRoot } from '../native/libc.ts';
@@ -79,14 +79,14 @@ async function importRoot(
   fill: (target: string) => Promise<void>,
 ): Promise<Image> {
   const reference = formatReference(parseReference(name));
+  const file = store.file(reference);
+  if (basename(file).length > MAX_FILE_NAME) throw new UserError(`image name "${name}" is too long`);
   const id = randomBytes(6).toString('hex');
   const directory = join(store.roots, id);
   // Anybody may read what an image is called and how it is configured (compile and explain need no root), not its files.
   for (const each of [store.names, store.roots]) mkdirSync(each, { recursive: true, mode: 0o755 });
-  mkdirSync(directory, { mode: 0o700 });
-  const lock = openSync(directory, 'r');
+  const lock = makeLocked(directory);
   try {
-    flock(lock, LOCK.LOCK_EX);
     const rootfs = join(directory, 'rootfs');
     mkdirSync(rootfs, { mode: 0o755 });
     await fill(rootfs);
@@ -98,7 +98,7 @@ async function importRoot(
       size: diskUsage(rootfs),
       created: new Date().toISOString(),
     };
-    writeAtomically(store.file(reference), JSON.stringify(image));
+    writeAtomically(file, id, JSON.stringify(image));
     return image;
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
@@ -108,15 +108,40 @@ async function importRoot(
   }
 }
 
+/** What a name's file may be called, with room for {@link writeAtomically}. */
+const MAX_FILE_NAME = 255 - '.0123456789ab.tmp'.length;
+
+/** Makes a directory and locks it. A sweep in between takes it for a crashed import's: then again. */
+function makeLocked(directory: string): number {
+  for (;;) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const lock = openIfThere(directory);
+    if (lock === undefined) continue;
+    flock(lock, LOCK.LOCK_EX);
+    if (statSync(directory, { throwIfNoEntry: false })?.ino === fstatSync(lock).ino) return lock;
+    closeSync(lock);
+  }
+}
+
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /**
  * Removes what crashed imports and replaced names have left; returns the ids. `inUse` tells whether a running pod still
  * has that root as its lower layer.
  */
 export function sweepImages(store: ImageStore, inUse: (id: string) => boolean): readonly string[] {
   if (!existsSync(store.roots)) return [];
-  return readdirSync(store.roots).filter(id => {
+  const swept = readdirSync(store.roots).filter(id => {
     const directory = join(store.roots, id);
-    const lock = openSync(directory, 'r');
+    const lock = openIfThere(directory);
+    if (lock === undefined) return false;
     try {
       // Looked up only under the lock: an import that ended just now has its name by then.
       if (
@@ -131,10 +156,17 @@ export function sweepImages(store: ImageStore, inUse: (id: string) => boolean): 
       closeSync(lock);
     }
   });
+  // A name that was being written when its import was killed.
+  for (const name of readdirSync(store.names)) {
+    const id = /\.([0-9a-f]+)\.tmp$/.exec(name)?.[1];
+    if (id !== undefined && !existsSync(join(store.roots, id)))
+      rmSync(join(store.names, name), { force: true });
+  }
+  return swept;
 }
 
-function writeAtomically(file: string, text: string): void {
-  const temporary = `${file}.${process.pid}.tmp`;
+function writeAtomically(file: string, id: string, text: string): void {
+  const temporary = `${file}.${id}.tmp`;
   writeFileSync(temporary, text, { mode: 0o644, flush: true } as Parameters<typeof writeFileSync>[2]);
   renameSync(temporary, file);
 }

@@ -60,7 +60,7 @@ export class ImageStore {
         hint: 'podspace image ls shows what there is',
       });
     if (inUse(image.id)) throw new UserError(`image "${image.reference}" is in use by a running pod`);
-    rmSync(this.file(image.reference));
+    rmSync(this.file(image.reference), { force: true });
     if (!this.list().some(({ id }) => id === image.id))
       rmSync(join(this.roots, image.id), { recursive: true, force: true });
     return image;
@@ -73,9 +73,12 @@ export class ImageStore {
 
   #read(file: string): Image | undefined {
     try {
-      return JSON.parse(readFileSync(file, 'utf8')) as Image;
+      const image = JSON.parse(readFileSync(file, 'utf8')) as Image | null;
+      if (typeof image?.reference !== 'string' || typeof image.id !== 'string')
+        throw new SyntaxError('not an image');
+      return image;
     } catch (error) {
-      if (errnoCode(error) === 'ENOENT') return undefined;
+      if (['ENOENT', 'ENAMETOOLONG'].includes(errnoCode(error) ?? '')) return undefined;
       if (errnoCode(error) === 'EACCES')
         throw new UserError(`cannot read the image store: permission denied`, { hint: `ls -l ${file}` });
       if (error instanceof SyntaxError)

@@ -1,3 +1,4 @@
+import { invariant } from '../base/assert.ts';
 import { type Arch, type OpenFlag, openFlags, type SyscallName } from '../linux/arch.ts';
 import { AT } from '../linux/constants.generated.ts';
 import type { Errno } from '../linux/errno.ts';
@@ -102,6 +103,7 @@ export class ProgramBuilder {
   text(value: string): DataOperand {
     let item = this.#texts.get(value);
     if (item === undefined) {
+      invariant(!value.includes('\0'), `${JSON.stringify(value)} would be cut at its NUL`);
       item = this.#item({ bytes: UTF8.encode(`${value}\0`), pointers: [] });
       this.#texts.set(value, item);
     }
