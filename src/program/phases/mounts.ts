@@ -71,9 +71,14 @@ export function sealTmpfs(b: ProgramBuilder, mounts: readonly SlotOperand[]): vo
   for (const mount of mounts) setAttributes(b, mount, { set: ['MOUNT_ATTR_RDONLY'] });
 }
 
-/** A proc or sysfs must not be led elsewhere by a link of the image: label and sysctl writes go there (CVE-2019-19921). */
+/**
+ * A proc or sysfs must not be led elsewhere by a link of the image (CVE-2019-19921): where the link goes through a volume,
+ * the masks would be looked for in another place than it was mounted at, not be found there, and leave it open. The
+ * procfs of a shared PID namespace is a bind mount.
+ */
 function mountPoint(paths: RootPaths, mount: OciMount): SlotOperand {
-  return paths.directory(mount.destination, { noSymlinks: mount.type === 'proc' || mount.type === 'sysfs' });
+  const isKernels = ['proc', 'sysfs'].includes(mount.type) || ['/proc', '/sys'].includes(mount.destination);
+  return paths.directory(mount.destination, { noSymlinks: isKernels });
 }
 
 function setBindAttributes(b: ProgramBuilder, source: SlotOperand, options: ParsedMountOptions): void {
