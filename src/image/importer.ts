@@ -9,7 +9,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -17,6 +16,7 @@ import { basename, join, resolve } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { LOCK } from '../linux/constants.generated.ts';
 import { flock, open, openInRoot } from '../native/libc.ts';
+import { removeTree } from '../native/remove-tree.ts';
 import { EMPTY_CONFIG, type ImageConfig } from './config.ts';
 import { formatReference, parseReference } from './reference.ts';
 import type { Image, ImageStore } from './store.ts';
@@ -101,7 +101,7 @@ async function importRoot(
     writeAtomically(file, id, JSON.stringify(image));
     return image;
   } catch (error) {
-    rmSync(directory, { recursive: true, force: true });
+    removeTree(directory);
     throw error;
   } finally {
     closeSync(lock);
@@ -150,7 +150,7 @@ export function sweepImages(store: ImageStore, inUse: (id: string) => boolean): 
         store.list().some(image => image.id === id)
       )
         return false;
-      rmSync(directory, { recursive: true, force: true });
+      removeTree(directory);
       return true;
     } finally {
       closeSync(lock);

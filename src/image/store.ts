@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
+import { removeTree } from '../native/remove-tree.ts';
 import type { ImageConfig } from './config.ts';
 import { formatReference, parseReference } from './reference.ts';
 import type { ImageUsers } from './users.ts';
@@ -61,8 +62,7 @@ export class ImageStore {
       });
     if (inUse(image.id)) throw new UserError(`image "${image.reference}" is in use by a running pod`);
     rmSync(this.file(image.reference), { force: true });
-    if (!this.list().some(({ id }) => id === image.id))
-      rmSync(join(this.roots, image.id), { recursive: true, force: true });
+    if (!this.list().some(({ id }) => id === image.id)) removeTree(join(this.roots, image.id));
     return image;
   }
 

@@ -2,17 +2,11 @@ import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { sweepImages } from '../image/importer.ts';
 import { ImageStore } from '../image/store.ts';
+import { removeTree } from '../native/remove-tree.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
 import { CGROUP, removeCgroup } from './pod-cgroup.ts';
-import {
-  type FoundPod,
-  findPods,
-  isLocked,
-  removeEmpty,
-  removePodFiles,
-  removeTree,
-} from './pod-directory.ts';
+import { type FoundPod, findPods, isLocked, removeEmpty, removePodFiles } from './pod-directory.ts';
 
 /**
  * Removes what commands that were killed have left: processes, cgroups, files. A pod whose command still holds its lock is

@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { LOCK } from '../linux/constants.generated.ts';
 import { flock } from '../native/libc.ts';
+import { removeTree } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 
@@ -135,23 +136,6 @@ function retryWhileMissing<T>(body: () => T, directory: string): T {
       if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
       makeDirectory(directory);
     }
-  }
-}
-
-/**
- * Removes a directory with all that is in it; nothing there is no error. A tenth of the time of fs.rmSync, which asks before
- * each step. Links are not followed, and a mount point of this namespace is the kernel's EBUSY.
- */
-export function removeTree(path: string): void {
-  try {
-    for (const entry of readdirSync(path, { withFileTypes: true })) {
-      const child = `${path}/${entry.name}`;
-      if (entry.isDirectory()) removeTree(child);
-      else unlinkSync(child);
-    }
-    rmdirSync(path);
-  } catch (error) {
-    if (errnoCode(error) !== 'ENOENT') throw error;
   }
 }
 
