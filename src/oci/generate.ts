@@ -1,7 +1,14 @@
 import type { Pod } from '../kube/types.generated.ts';
 import type { NamespaceOwner } from '../security/effective.ts';
 import type { OciConfig, OciDevice, OciNamespace, OciNamespaceType } from './config.ts';
-import { etcMounts, type PreparedVolume, rootfsPropagation, systemMounts, volumeMounts } from './mounts.ts';
+import {
+  etcMounts,
+  overridden,
+  type PreparedVolume,
+  rootfsPropagation,
+  systemMounts,
+  volumeMounts,
+} from './mounts.ts';
 import type { PodPaths } from './pod-paths.ts';
 import { generateProcess, type ProcessInput } from './process.ts';
 
@@ -33,7 +40,7 @@ export function generate(input: GenerateInput): OciConfig {
     ociVersion: '1.1.0',
     root: { path: input.rootPath, readonly: context.readOnlyRootFilesystem },
     mounts: [
-      ...systemMounts(context, paths),
+      ...overridden(systemMounts(context, paths), container),
       ...etcMounts(container, context, paths),
       ...volumeMounts(container, input.volumes),
     ],

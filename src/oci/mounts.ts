@@ -50,6 +50,14 @@ export function systemMounts(context: EffectiveSecurityContext, paths: PodPaths)
   ];
 }
 
+/** A volume takes the place of the default mount there, and one at /dev of all that is below it (containerd's WithMounts). */
+export function overridden(mounts: readonly OciMount[], container: Container): readonly OciMount[] {
+  const taken = new Set((container.volumeMounts ?? []).map(({ mountPath }) => absolute(mountPath)));
+  return mounts.filter(
+    ({ destination }) => !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')),
+  );
+}
+
 /** Files that the kubelet and the runtime manage; a volume mounted at the same place wins. */
 export function etcMounts(
   container: Container,

@@ -1,7 +1,7 @@
 import type { OciConfig, OciDevice } from '../../oci/config.ts';
 import { named, num, type ProgramBuilder } from '../builder.ts';
 import type { SlotOperand } from '../program.ts';
-import type { RootPaths } from '../root-paths.ts';
+import { OPEN_HOW_SIZE, openHow, type RootPaths } from '../root-paths.ts';
 
 const TYPES = { c: [0o020000, 'S_IFCHR'], b: [0o060000, 'S_IFBLK'], p: [0o010000, 'S_IFIFO'] } as const;
 
@@ -22,6 +22,8 @@ const LINKS = [
 export function makeDevices(b: ProgramBuilder, paths: RootPaths, config: OciConfig): void {
   b.phase('devices');
   b.call('umask', [num(0)]);
+  // A volume there brings its own devices, and may be the machine's /dev (runc: needsSetupDev).
+  if (config.mounts.some(({ destination, type }) => destination === '/dev' && type === 'bind')) return;
   for (const device of config.linux.devices) makeDevice(b, paths, device);
   const dev = paths.directory('/dev');
   for (const [target, name] of LINKS)
@@ -52,7 +54,11 @@ function deviceNumber({ major, minor }: OciDevice): ReturnType<typeof named> {
   return named(value, `makedev(${major}, ${minor})`);
 }
 
-/** /dev/null of the container as its stdin, so that no fd of the host's own device is inherited. */
+/**
+ * /dev/null of the container as its stdin, so that no fd of the host's own device is inherited. In a volume it may be a
+ * link, and the host's paths are still reachable here.
+ */
 export function openNull(b: ProgramBuilder, dev: SlotOperand): SlotOperand {
-  return b.call('openat', [dev, b.text('null'), b.open('O_RDWR', 'O_CLOEXEC'), num(0)]);
+  const how = openHow(b, ['O_RDWR', 'O_CLOEXEC'], ['RESOLVE_BENEATH', 'RESOLVE_NO_SYMLINKS']);
+  return b.call('openat2', [dev, b.text('null'), how, OPEN_HOW_SIZE]);
 }

@@ -2,7 +2,7 @@ import { CLOSE_RANGE, IOCTL, MAGIC } from '../../linux/constants.generated.ts';
 import type { OciProcess } from '../../oci/config.ts';
 import { CWD, flags, named, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { cloneTreeAt, moveMount } from '../mount-calls.ts';
-import type { SlotOperand } from '../program.ts';
+import type { Operand, SlotOperand } from '../program.ts';
 import { OPEN_HOW_SIZE, openHow, type RootPaths } from '../root-paths.ts';
 import { ALL_FDS } from './namespaces.ts';
 
@@ -23,29 +23,21 @@ export function ownStreams(b: ProgramBuilder, uid: number, isStdinOurs: boolean)
   }
 }
 
-/** The container's own pts; its devpts was mounted by this program, so the name is trusted. */
+/** The container's own pts; a volume may be mounted there, so it is looked at as in a container that runs. */
 export function openTerminal(
   b: ProgramBuilder,
   paths: RootPaths,
   process: OciProcess,
 ): { readonly master: SlotOperand; readonly peer: SlotOperand } {
   b.phase('terminal');
-  const master = b.call('openat', [
-    paths.directory('/dev/pts'),
-    b.text('ptmx'),
-    b.open('O_RDWR', 'O_NOCTTY', 'O_CLOEXEC'),
-    num(0),
-  ]);
+  const master = openMaster(b, paths.directory('/dev/pts'), 'ptmx');
   const peer = peerOf(b, master, process);
   const console = paths.file('/dev/console');
   moveMount(b, cloneTreeAt(b, peer, false), console);
   return { master, peer };
 }
 
-/**
- * A pts in a container that runs already: its /dev/pts may have been replaced, so what is opened must be a devpts
- * (CVE-2025-52565), reached through no link.
- */
+/** A pts in a container that runs already. */
 export function openTerminalInContainer(
   b: ProgramBuilder,
   process: OciProcess,
@@ -54,12 +46,18 @@ export function openTerminalInContainer(
   readonly peer: SlotOperand;
 } {
   b.phase('terminal');
+  const master = openMaster(b, CWD, '/dev/pts/ptmx');
+  return { master, peer: peerOf(b, master, process) };
+}
+
+/** /dev/pts may have been replaced: what is opened must be a devpts (CVE-2025-52565), reached through no link. */
+function openMaster(b: ProgramBuilder, directory: Operand, path: string): SlotOperand {
   const how = openHow(b, ['O_RDWR', 'O_NOCTTY', 'O_CLOEXEC'], ['RESOLVE_NO_SYMLINKS']);
-  const master = b.call('openat2', [CWD, b.text('/dev/pts/ptmx'), how, OPEN_HOW_SIZE]);
+  const master = b.call('openat2', [directory, b.text(path), how, OPEN_HOW_SIZE]);
   const statfs = b.bytes(new Uint8Array(120), 'statfs');
   b.call('fstatfs', [master, statfs]);
   b.expect(statfs, 0, 4, flags(MAGIC, 'DEVPTS_SUPER_MAGIC'), named(1, 'EPERM'));
-  return { master, peer: peerOf(b, master, process) };
+  return master;
 }
 
 /** TIOCGPTPEER opens the other end without any path, ioctl_tty(2). */
