@@ -17,6 +17,7 @@ import {
   dieWithParent,
   enterWorkingDirectory,
   execute,
+  notEntered,
   setIdentity,
   setLimits,
   setOomScore,
@@ -176,10 +177,11 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
 function becomeProcess(b: ProgramBuilder, process: OciProcess, needsClone: boolean): void {
   setLimits(b, process);
   b.phase('working directory');
-  enterWorkingDirectory(b, process.cwd, ['EACCES']);
+  const entered = notEntered(b);
+  enterWorkingDirectory(b, process.cwd, entered);
   setIdentity(b, process);
-  enterWorkingDirectory(b, process.cwd, []);
-  checkWorkingDirectory(b);
+  enterWorkingDirectory(b, process.cwd, entered);
+  checkWorkingDirectory(b, entered);
   if (needsClone) b.clone();
   becomeSessionLeader(b, process.terminal);
   dieWithParent(b);

@@ -1,4 +1,4 @@
-import { CAP, IOCTL, PR, RLIMIT, SIG } from '../../linux/constants.generated.ts';
+import { CAP, ERRNO, IOCTL, PR, RLIMIT, SIG } from '../../linux/constants.generated.ts';
 import type { OciProcess } from '../../oci/config.ts';
 import { flags, named, num, octal, type ProgramBuilder } from '../builder.ts';
 import type { DataOperand } from '../program.ts';
@@ -93,15 +93,23 @@ function hex(names: readonly string[]): string {
 }
 
 /**
- * The working directory, entered when no fd but 0–2 is left, so that no /proc/self/fd link can lead out of the root; the
- * kernel's own answer is checked ("(unreachable)…" for a directory outside of it). Tried as root before the ids change;
- * after it a directory that only the user may enter is tried again, as runc does.
+ * The working directory, entered when no fd but 0–2 is left, so that no /proc/self/fd link can lead out of the root. Tried
+ * twice, as runc and crun do: as root, because the user may be in a directory that only root may enter, and once the ids
+ * have changed, because root may be the one who is refused (NFS, FUSE). Either will do; `entered` becomes 0 then.
  */
-export function enterWorkingDirectory(b: ProgramBuilder, cwd: string, ignore: readonly 'EACCES'[]): void {
-  b.call('chdir', [b.text(cwd)], { ignore });
+export function enterWorkingDirectory(b: ProgramBuilder, cwd: string, entered: DataOperand): void {
+  const result = b.call('chdir', [b.text(cwd)], { ignore: ['EACCES'] });
+  b.store(entered, 0, result);
 }
 
-export function checkWorkingDirectory(b: ProgramBuilder): void {
+/** For {@link enterWorkingDirectory}: not yet. */
+export function notEntered(b: ProgramBuilder): DataOperand {
+  return b.bytes(new Uint8Array([1, 0, 0, 0]), 'entered');
+}
+
+/** That it was entered, and that it is inside the root: getcwd(2) says "(unreachable)…" for a directory outside of it. */
+export function checkWorkingDirectory(b: ProgramBuilder, entered: DataOperand): void {
+  b.expect(entered, 0, 4, num(0), named(ERRNO.EACCES, 'EACCES'));
   const buffer = b.bytes(new Uint8Array(4096), 'cwd');
   b.call('getcwd', [buffer, num(4096)]);
   b.expect(buffer, 0, 1, named(0x2f, "'/'"), named(1, 'EPERM'));
