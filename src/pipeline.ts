@@ -97,15 +97,8 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
     env: environment.env,
     rootPath: paths.root,
   });
-  if (oci.process.args.length === 0) return { reason: 'CreateContainerError', error: 'no command specified' };
-  if (!oci.process.cwd.startsWith('/'))
-    return {
-      reason: 'CreateContainerError',
-      error: `working directory ${JSON.stringify(oci.process.cwd)} is not an absolute path`,
-    };
-  const cut = textsOf(oci, container).find(text => text.includes('\0'));
-  if (cut !== undefined)
-    return { reason: 'CreateContainerError', error: `${JSON.stringify(cut)} contains a NUL byte` };
+  const error = unusable(oci, container);
+  if (error !== undefined) return { reason: 'CreateContainerError', error };
   const plan = planContainer(input, security, oci);
   return {
     security,
@@ -116,15 +109,23 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
   };
 }
 
-/** What a manifest or an image writes, and the kernel would read to its first NUL. */
-function textsOf({ process, mounts }: OciConfig, { volumeMounts = [] }: Container): readonly string[] {
-  return [
+/** What a pod or an image can say and nobody can do. The kernel would end each text at its first NUL, in silence. */
+function unusable({ process, mounts }: OciConfig, { volumeMounts = [] }: Container): string | undefined {
+  if (process.args.length === 0) return 'no command specified';
+  if (!process.cwd.startsWith('/'))
+    return `working directory ${JSON.stringify(process.cwd)} is not an absolute path`;
+  const destinations = mounts.map(({ destination }) => destination);
+  const texts = [
     ...process.args,
     ...process.env,
     process.cwd,
     ...volumeMounts.map(({ subPath = '' }) => subPath),
     ...mounts.flatMap(({ destination, source }) => [destination, source]),
   ];
+  const cut = texts.find(text => text.includes('\0'));
+  if (cut !== undefined) return `${JSON.stringify(cut.slice(0, 60))} contains a NUL byte`;
+  const overRoot = destinations.find(path => path.split('/').every(part => part === '' || part === '.'));
+  return overRoot === undefined ? undefined : `mount path "${overRoot}" is the root itself`;
 }
 
 /** What the OCI config has no words for. */

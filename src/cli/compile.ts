@@ -1,4 +1,5 @@
 import { UserError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
 import type { Compiled } from '../program/compile.ts';
 import { disassemble } from '../program/disassemble.ts';
 import { NO_UID, type StagedContainer, stageAll, stageSandbox, thisMachine } from '../runtime/stages.ts';
@@ -31,7 +32,9 @@ export async function run(args: Args, io: Io): Promise<number> {
   for (const one of staged) {
     if (one.imageWarning !== undefined) printWarnings(io, [one.imageWarning]);
     if ('error' in one.stages) {
-      io.err(`error: container "${one.container.name}": ${one.stages.reason}: ${one.stages.error}\n`);
+      io.err(
+        `error: container "${one.container.name}": ${one.stages.reason}: ${printable(one.stages.error)}\n`,
+      );
       exitCode = 1;
     } else io.out(print(one, emit ?? 'program', wanted === undefined));
   }

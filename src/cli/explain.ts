@@ -1,3 +1,4 @@
+import { printable } from '../base/printable.ts';
 import { NO_UID, type StagedContainer, stageAll } from '../runtime/stages.ts';
 import { explainContainer, explainSurprises } from '../security/explain.ts';
 import { printWarnings, readInput } from './input.ts';
@@ -22,19 +23,20 @@ export function explain({ pod, container, isInit, stages }: StagedContainer, has
   const bold = (text: string): string => (hasColor ? `\u001b[1m${text}\u001b[22m` : text);
   const kind = isInit ? 'init container' : 'container';
   const title = `${bold(`pod "${pod.metadata?.name}", ${kind} "${container.name}"`)} (${container.image})\n`;
-  if ('error' in stages) return `${title}  would not be created: ${stages.reason}: ${stages.error}\n`;
+  if ('error' in stages)
+    return `${title}  would not be created: ${stages.reason}: ${printable(stages.error)}\n`;
   const { args, cwd } = stages.oci.process;
   const rows = explainContainer(pod, container, stages.security).map(({ topic, text, origin }) => [
     `  ${topic}`,
     origin,
-    text,
+    printable(text),
   ]);
   const table = formatTable([
     ['  SETTING', 'FROM', 'EFFECT'],
     [
       '  command',
       container.command === undefined ? 'image' : 'container',
-      `${args.map(quote).join(' ')} in ${cwd}`,
+      `${args.map(quote).join(' ')} in ${printable(cwd)}`,
     ],
     ...rows,
   ]);

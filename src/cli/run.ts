@@ -1,4 +1,5 @@
 import { UserError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
 import { ImageStore } from '../image/store.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import { gatherHostFacts } from '../runtime/host-facts.ts';
@@ -156,7 +157,8 @@ function observe(
       if (flag(args, 'trace')) io.err(formatTrace(label(container), program, report));
     },
     onEvent: (type, reason, message, container) => {
-      if (io.verbose) io.err(`${type}\t${reason}\tpod/${pod.metadata?.name}{${container}}\t${message}\n`);
+      if (io.verbose)
+        io.err(`${type}\t${reason}\tpod/${pod.metadata?.name}{${container}}\t${printable(message)}\n`);
     },
   };
 }
@@ -172,8 +174,11 @@ function finish(args: Args, io: Io, results: readonly PodResult[], timedOut: boo
 /** What the output itself does not tell: why something did not run. */
 function report(io: Io, result: PodResult, isOneOfMany: boolean): void {
   const head = isOneOfMany ? `pod "${result.name}": ` : '';
-  if (result.reason !== undefined) io.err(`error: ${head}${result.reason}: ${result.message ?? ''}\n`);
+  // A message can hold words of an image.
+  if (result.reason !== undefined)
+    io.err(`error: ${head}${result.reason}: ${printable(result.message ?? '')}\n`);
   for (const { name, reason, message } of result.containers) {
-    if (message !== undefined) io.err(`error: ${head}container "${name}": ${reason}: ${message}\n`);
+    if (message !== undefined)
+      io.err(`error: ${head}container "${name}": ${reason}: ${printable(message)}\n`);
   }
 }

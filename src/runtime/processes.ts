@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { errnoCode } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
 import { NAMESPACES, type NamespaceType } from '../linux/namespaces.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
 import type { PodRecord } from './pod-directory.ts';
@@ -63,11 +64,6 @@ export function readProcess(pid: number): ProcessInfo | undefined {
     if (['ENOENT', 'ESRCH'].includes(errnoCode(error) ?? '')) return undefined;
     throw error;
   }
-}
-
-/** Replaces control characters, as ps(1) does. */
-export function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '?');
 }
 
 export interface PodProcess extends ProcessInfo {
