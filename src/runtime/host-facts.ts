@@ -1,5 +1,4 @@
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism, hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { CAPABILITIES } from '../linux/capabilities.ts';
 import { CAP } from '../linux/constants.generated.ts';
@@ -7,6 +6,9 @@ import { thermalThrottlePath } from '../linux/protected-paths.ts';
 import type { OciDevice } from '../oci/config.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import { cgroupMounts, detectCgroups } from './cgroups.ts';
+
+/** Loaded when something is asked of it. */
+const os = () => process.getBuiltinModule('node:os');
 
 /** Reads what the pure stages must know about this machine. A few small files; the device list only when asked for. */
 export function gatherHostFacts(): HostFacts {
@@ -19,10 +21,10 @@ export function gatherHostFacts(): HostFacts {
   return {
     capabilities: CAPABILITIES.filter(name => (bounding >> BigInt(CAP[name])) & 1n),
     thermalThrottleCpus: existsSync(thermalThrottlePath(0))
-      ? Array.from({ length: availableParallelism() }, (_, cpu) => cpu)
+      ? Array.from({ length: os().availableParallelism() }, (_, cpu) => cpu)
       : [],
     maxOpenFiles: Number(files ?? 1024),
-    hostname: hostname(),
+    hostname: readText('/proc/sys/kernel/hostname').trim(),
     get hostIP() {
       address ??= hostAddress();
       return address;
@@ -44,7 +46,7 @@ function readText(file: string): string {
 }
 
 function hostAddress(): string {
-  const all = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? []);
+  const all = Object.values(os().networkInterfaces()).flatMap(addresses => addresses ?? []);
   return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 }
 
