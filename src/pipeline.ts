@@ -86,8 +86,11 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
   if ('error' in security) return security;
   const environment = resolveEnvironment(pod, container, input.objects, {
     podIP: input.podIP,
-    hostIP: host.hostIP,
     nodeName: host.hostname,
+    // Looking for it takes a while, and hardly anybody asks.
+    get hostIP() {
+      return host.hostIP;
+    },
   });
   if ('error' in environment) return { reason: 'CreateContainerConfigError', error: environment.error };
   const oci = generate({
