@@ -1,6 +1,8 @@
-import { close, closeSync, read, writeSync } from 'node:fs';
+import { close, closeSync, read, readSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { errnoCode } from '../base/errors.ts';
 import { SOCKET } from '../linux/sockets.ts';
+import { duplicate } from '../native/execute.ts';
 import { SyscallError, syscall } from '../native/libc.ts';
 import { nativeLibrary } from '../native/library.ts';
 
@@ -70,10 +72,36 @@ export function readAllInThread(fd: number, onData: OnData): Promise<void> {
   });
 }
 
-/** Reads a terminal's master; EIO is how it says that its last process is gone. */
+/**
+ * Reads a terminal's master; EIO is how it says that its last process is gone. libuv takes a hang-up after a short read for
+ * the end, but of a pty each read is short (4095 bytes), so what is left then is read here.
+ */
 export async function readTerminal(fd: number, onData: OnData): Promise<void> {
   const { ReadStream } = await import('node:tty');
-  return drain(new ReadStream(fd), onData);
+  const rest = duplicate(fd);
+  let isWanted = true;
+  const take = (chunk: Buffer): boolean => {
+    isWanted = onData(chunk) !== false;
+    return isWanted;
+  };
+  try {
+    await drain(new ReadStream(fd), take);
+    if (isWanted) readRest(rest, take);
+  } finally {
+    closeSync(rest);
+  }
+}
+
+function readRest(terminal: number, take: (chunk: Buffer) => boolean): void {
+  const buffer = Buffer.allocUnsafe(4096);
+  try {
+    for (let size = -1; size !== 0; ) {
+      size = readSync(terminal, buffer);
+      if (size > 0 && !take(Buffer.from(buffer.subarray(0, size)))) return;
+    }
+  } catch (error) {
+    if (!['EIO', 'EAGAIN'].includes(errnoCode(error) ?? '')) throw error;
+  }
 }
 
 function drain(stream: Socket, onData: OnData): Promise<void> {

@@ -1,3 +1,9 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ImageStore } from '../../src/image/store.ts';
+import type { OciConfig, OciMount } from '../../src/oci/config.ts';
+import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
 import type { Report } from './harness.ts';
 
 /** A report as paths and values, without what differs from run to run. */
@@ -9,33 +15,114 @@ export interface Difference {
   readonly theirs: string | undefined;
 }
 
+/** Runs a command in a view of the machine that has cgroup v2 only: Debian's crun refuses one that has both. */
+export function inView(command: readonly string[], input = ''): string {
+  const script = 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"';
+  const view = existsSync('/sys/fs/cgroup/cgroup.controllers')
+    ? []
+    : ['unshare', '-m', 'sh', '-c', script, 'sh'];
+  const [first = '', ...args] = [...view, ...command];
+  const { status, stdout, stderr } = spawnSync(first, args, { input, encoding: 'utf8', timeout: 30_000 });
+  if (status !== 0) throw new Error(`${command.join(' ')}: ${status} ${stdout}${stderr}`);
+  return stdout;
+}
+
+/** The same under a terminal, which script(1) makes. */
+export function onTerminal(command: readonly string[]): string {
+  const line = command.map(word => `'${word}'`).join(' ');
+  return inView(['script', '-qefc', line, '/dev/null']);
+}
+
+/** The bundle's config: what of a pod exists only while it runs is replaced by the like. */
+function standalone(config: OciConfig, hostname: string, directory: string, isTerminal: boolean): object {
+  const mounts = config.mounts.map((mount): OciMount => {
+    if (mount.source.startsWith(DEFAULT_ROOTS.run)) {
+      const options = ['nosuid', 'noexec', 'nodev', 'mode=1777'];
+      if (mount.source.endsWith('/shm')) options.push('size=65536k');
+      return { ...mount, type: 'tmpfs', source: 'tmpfs', options };
+    }
+    if (!mount.source.startsWith(DEFAULT_ROOTS.state)) return mount;
+    const source = join(directory, mount.source.replaceAll('/', '_'));
+    if (mount.destination.startsWith('/etc/')) writeFileSync(source, '');
+    else mkdirSync(source, { recursive: true });
+    return { ...mount, source };
+  });
+  const [path = '', ...env] = config.process.env;
+  return {
+    ...config,
+    ...(config.linux.namespaces.some(({ type }) => type === 'uts') ? { hostname } : {}),
+    root: { ...config.root, path: join(directory, 'rootfs') },
+    // `compile` knows nothing of the caller's terminal.
+    process: isTerminal
+      ? { ...config.process, terminal: true, env: [path, 'TERM=xterm', ...env] }
+      : config.process,
+    mounts,
+    linux: {
+      ...config.linux,
+      namespaces: config.linux.namespaces.map(({ type }) => ({ type })),
+      cgroupsPath: '/podspace-oracle',
+      resources: { devices: [{ allow: true, access: 'rwm' }] },
+    },
+  };
+}
+
+/** Makes a directory a bundle: config.json and a copy of the image's root. */
+export function makeBundle(
+  directory: string,
+  image: string,
+  config: OciConfig,
+  hostname: string,
+  isTerminal: boolean,
+): void {
+  const store = new ImageStore(DEFAULT_ROOTS.state);
+  const found = store.get(image);
+  if (found === undefined) throw new Error(`no image ${image}`);
+  execFileSync('cp', ['-a', join(DEFAULT_ROOTS.state, store.rootfs(found)), join(directory, 'rootfs')]);
+  writeFileSync(
+    join(directory, 'config.json'),
+    JSON.stringify(standalone(config, hostname, directory, isTerminal)),
+  );
+}
+
+/** Mount points whose files come from a directory of the caller's: which filesystem that is on is no matter. */
+const FILE_TREES = /^\/$|^\/etc\/|^\/[vwh]$/;
+
 /** One line of mountinfo, proc_pid_mountinfo(5): the part of the mount itself, not of where its files come from. */
 function describeMount(line: string): readonly [target: string, description: string] {
   const [left = '', right = ''] = line.split(' - ');
   const [, , , root = '', target = '', options = '', ...tags] = left.split(' ');
-  const [type = ''] = right.split(' ');
-  const isOfProc = target.startsWith('/proc/') || target.startsWith('/sys/');
-  const kind = target === '/' || target.startsWith('/etc/') || /^\/[vw]$/.test(target) ? 'file tree' : type;
+  const [type = '', , superOptions = ''] = right.split(' ');
+  const sorted = (text: string): string => text.split(',').sort().join(',');
   const propagation = tags.map(tag => tag.replace(/:.*/, '')).join(' ');
-  return [
-    target,
-    [kind, isOfProc ? root : '', options.split(',').sort().join(','), propagation].join(' ').trim(),
-  ];
+  const isTree = FILE_TREES.test(target);
+  const what = isTree ? 'file tree' : `${type}${/^\/(proc|sys)\//.test(target) ? ` ${root}` : ''}`;
+  const words = [what, sorted(options), propagation, isTree ? '' : `(${sorted(superOptions)})`];
+  return [target, words.filter(word => word !== '').join(' ')];
 }
 
-/** `hostNamespace` tells the machine's own namespace of a type, so that only "the machine's or another" is compared. */
-export function normalise(report: Report, hostNamespace: (type: string) => string): Normal {
-  const { mounts, namespaces, fds, processes: _, pid, ppid: __, cgroup: ___, ...rest } = report;
+/** By target; what is mounted over something else stands after it. */
+function describeMounts(lines: readonly string[]): Readonly<Record<string, string>> {
+  const mounts: Record<string, string> = {};
+  for (const [target, description] of lines.map(describeMount))
+    mounts[target] = mounts[target] === undefined ? description : `${mounts[target]} + ${description}`;
+  return mounts;
+}
+
+export const hostNamespace = (type: string): string => readlinkSync(`/proc/self/ns/${type}`);
+
+/** Of namespaces only "the machine's or another" is compared. */
+export function normalise(report: Report): Normal {
+  const { mounts, namespaces, fds, processes, pid, ppid, sid, pgid, cgroup, ...rest } = report;
   const isHostPid = namespaces.pid === hostNamespace('pid');
   const tree = {
     ...rest,
-    // With the host's PIDs the numbers are anybody's.
-    pid: isHostPid ? 'any' : pid,
-    sid: isHostPid ? 'any' : rest.sid,
-    pgid: isHostPid ? 'any' : rest.pgid,
+    // With the machine's PIDs the numbers are anybody's.
+    ...(isHostPid ? {} : { processes, pid, ppid, sid, pgid }),
+    isSessionLeader: sid === pid,
+    cgroup: /^0::(.*)$/m.exec(cgroup)?.[1]?.replace(/\/podspace(\/[0-9a-f-]+\/probe|-oracle)$/, '/(its own)'),
     // What the fds are is the caller's business: podspace's are pipes, the others pass theirs on.
     fds: Object.keys(fds).join(' '),
-    mounts: Object.fromEntries(mounts.map(describeMount)),
+    mounts: describeMounts(mounts),
     namespaces: Object.fromEntries(
       Object.entries(namespaces).map(([type, inode]) => [
         type,
@@ -48,7 +135,7 @@ export function normalise(report: Report, hostNamespace: (type: string) => strin
 
 function flatten(path: string, value: unknown): readonly (readonly [string, string])[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return [[path, JSON.stringify(value)]];
+    return [[path, typeof value === 'string' ? value : JSON.stringify(value)]];
   return Object.entries(value).flatMap(([key, inner]) =>
     flatten(path === '' ? key : `${path}.${key}`, inner),
   );
