@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   existsSync,
   fstatSync,
@@ -16,6 +17,7 @@ import {
 import { basename, join, resolve } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { LOCK } from '../linux/constants.generated.ts';
+import { makeDirectories } from '../native/exact-mode.ts';
 import { flock, open, openInRoot } from '../native/libc.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import { EMPTY_CONFIG, type ImageConfig } from './config.ts';
@@ -85,11 +87,11 @@ async function importRoot(
   const id = randomBytes(6).toString('hex');
   const directory = join(store.roots, id);
   // Anybody may read what an image is called and how it is configured (compile and explain need no root), not its files.
-  for (const each of [store.names, store.roots]) mkdirSync(each, { recursive: true, mode: 0o755 });
+  for (const each of [store.names, store.roots]) makeDirectories(each, 0o755);
   const lock = makeLocked(directory);
   try {
     const rootfs = join(directory, 'rootfs');
-    mkdirSync(rootfs, { mode: 0o755 });
+    makeDirectories(rootfs, 0o755);
     await fill(rootfs);
     const image = {
       reference,
@@ -168,7 +170,8 @@ export function sweepImages(store: ImageStore, inUse: (id: string) => boolean): 
 
 function writeAtomically(file: string, id: string, text: string): void {
   const temporary = `${file}.${id}.tmp`;
-  writeFileSync(temporary, text, { mode: 0o644, flush: true } as Parameters<typeof writeFileSync>[2]);
+  writeFileSync(temporary, text, { flush: true } as Parameters<typeof writeFileSync>[2]);
+  chmodSync(temporary, 0o644);
   renameSync(temporary, file);
 }
 

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Container } from '../kube/types.generated.ts';
 import { ERRNO, IOCTL } from '../linux/constants.generated.ts';
 import { describeErrno } from '../linux/errno.ts';
+import { makeDirectories } from '../native/exact-mode.ts';
 import { type Child, execute, executeInShim, ProgramError } from '../native/execute.ts';
 import { rawSyscall } from '../native/libc.ts';
 import type { OciProcess } from '../oci/config.ts';
@@ -51,7 +52,7 @@ export async function startContainer(
   if ('error' in stages) throw new ContainerStartError(stages.reason, stages.error);
   const { paths, container, attempt } = input;
   mkdirSync(dirname(paths.layer(container.name, attempt, 'upper')), { mode: 0o700 });
-  mkdirSync(paths.layer(container.name, attempt, 'upper'), { mode: 0o755 });
+  makeDirectories(paths.layer(container.name, attempt, 'upper'), 0o755);
   mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
   cgroup?.create();
   await sandbox;

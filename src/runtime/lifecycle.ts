@@ -9,7 +9,7 @@ import { MemoryPeak } from './memory-peak.ts';
 import { onAbort } from './on-abort.ts';
 import type { ContainerRecord } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
-import { backOff, shouldRestart } from './restart.ts';
+import { BackOff, shouldRestart } from './restart.ts';
 import { ResultBuilder } from './result-builder.ts';
 import type { OutputStream, RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
@@ -116,37 +116,46 @@ export class PodLifecycle {
   /** Runs a container, again and again as its policy says; true if it ended well. */
   async #runToEnd(container: Container, isInit: boolean): Promise<boolean> {
     const result = this.#resultOf(container, isInit);
+    const backOff = new BackOff();
     for (let attempt = 0; ; attempt++) {
+      const startedAt = Date.now();
       const exit = await this.#attempt(container, attempt, result);
       if (exit === undefined) return false;
       if (this.#isStopping || !shouldRestart(this.#options.pod, container, exit.exitCode))
         return exit.exitCode === 0;
-      if (!(await this.#waitBeforeRestart(container, attempt))) return false;
+      if (!(await this.#waitBeforeRestart(container, exit, backOff.next(secondsSince(startedAt)))))
+        return false;
     }
   }
 
   /** A sidecar: restarted for ever, and its exit codes never count. */
   async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
     const result = this.#resultOf(container, true);
+    const backOff = new BackOff();
     for (let attempt = 0; !this.#isStopping; attempt++) {
+      const startedAt = Date.now();
       const exit = await this.#attempt(container, attempt, result, onStarted);
       onStarted(false);
       if (exit === undefined || this.#isStopping) return;
-      if (!(await this.#waitBeforeRestart(container, attempt))) return;
+      if (!(await this.#waitBeforeRestart(container, exit, backOff.next(secondsSince(startedAt))))) return;
     }
   }
 
-  async #waitBeforeRestart(container: Container, attempt: number): Promise<boolean> {
+  async #waitBeforeRestart(container: Container, exit: Exit, seconds: number): Promise<boolean> {
     const { observer, pod } = this.#options;
-    const seconds = backOff(attempt);
     const { name, namespace, uid } = pod.metadata ?? {};
-    if (seconds > 0)
+    if (seconds > 0) {
       observer.onEvent?.(
         'Warning',
         'BackOff',
         `Back-off restarting failed container ${container.name} in pod ${name}_${namespace}(${uid})`,
         container.name,
       );
+      // Minutes in which nothing would be seen to happen.
+      observer.onWarning?.(
+        `container "${container.name}" ended with exit code ${exit.exitCode}: back-off ${seconds}s before it is restarted`,
+      );
+    }
     await delay(seconds * 1000, this.#running.ending);
     return !this.#isStopping;
   }
@@ -262,6 +271,8 @@ export class PodLifecycle {
     return complete && counted.every(({ exitCode }) => exitCode === 0) ? 'Succeeded' : 'Failed';
   }
 }
+
+const secondsSince = (start: number): number => (Date.now() - start) / 1000;
 
 async function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
   let wake = (): void => {};

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   closeSync,
   existsSync,
   fstatSync,
@@ -67,7 +68,8 @@ function lockFile(path: string): number | undefined {
 function makeDirectory(path: string, mode = 0o700): void {
   for (let attempt = 0; ; attempt++) {
     try {
-      mkdirSync(path, { recursive: true, mode });
+      // Whatever the umask: compile and explain read the images without root.
+      if (mkdirSync(path, { recursive: true, mode }) !== undefined) chmodSync(path, mode);
       return;
     } catch (error) {
       if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;

@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import type { Image } from '../image/store.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
+import { writeWithMode } from '../native/exact-mode.ts';
 import { ProgramError } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
 import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
@@ -36,9 +36,9 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const { paths } = directory;
     const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
     const volumes = prepareVolumes(pod, options.objects, paths);
-    writeFileSync(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), { mode: 0o644 });
-    writeFileSync(paths.etcFile('hostname'), `${names.hostname}\n`, { mode: 0o644 });
-    writeFileSync(paths.etcFile('resolv.conf'), resolvConf(pod, host), { mode: 0o644 });
+    writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), 0o644);
+    writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
+    writeWithMode(paths.etcFile('resolv.conf'), resolvConf(pod, host), 0o644);
     const pauseCgroup = cgroup === undefined ? undefined : new Cgroup(`${cgroup.path}/pause`, cgroup.isV2);
     const sandbox = createSandbox(
       pod,

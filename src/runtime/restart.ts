@@ -3,9 +3,20 @@ import type { Container, Pod } from '../kube/types.generated.ts';
 const FIRST_DELAY = 10;
 const MAX_DELAY = 300;
 
-/** Seconds before the next start after attempt `n` (from 0): the first restart is immediate, then 10, 20, 40… to 300. */
-export function backOff(attempt: number): number {
-  return attempt === 0 ? 0 : Math.min(FIRST_DELAY * 2 ** (attempt - 1), MAX_DELAY);
+/** A run that took longer than this, in seconds, makes up for all failures before it. */
+const RESET_AFTER = 600;
+
+/** The kubelet's crash-loop back-off of one container: the first restart is immediate, then 10, 20, 40… to 300 seconds. */
+export class BackOff {
+  #restarts = 0;
+
+  /** Seconds before the next start, after a run that took so long. */
+  next(ranSeconds: number): number {
+    if (ranSeconds > RESET_AFTER) this.#restarts = 0;
+    const seconds = this.#restarts === 0 ? 0 : Math.min(FIRST_DELAY * 2 ** (this.#restarts - 1), MAX_DELAY);
+    this.#restarts++;
+    return seconds;
+  }
 }
 
 /**

@@ -1,23 +1,21 @@
 import {
   chmodSync,
   chownSync,
-  closeSync,
   existsSync,
   lchownSync,
   mkdirSync,
-  openSync,
   readdirSync,
   renameSync,
   statSync,
   symlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { UserError } from '../base/errors.ts';
+import { errnoCode, UserError } from '../base/errors.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import { parseQuantity } from '../kube/quantity.ts';
 import type { Pod, Volume } from '../kube/types.generated.ts';
 import { type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
+import { makeDirectories, makeFile, writeWithMode } from '../native/exact-mode.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 
@@ -86,10 +84,15 @@ const HOST_PATH_CHECKS: Readonly<Record<string, Check>> = {
 };
 
 function prepareHostPath(volume: Volume, path: string, type: string): PreparedVolume {
-  if (!existsSync(path)) {
-    if (type === 'FileOrCreate') closeSync(openSync(path, 'a', 0o644));
-    // With no type at all it is the runtime that makes the directory.
-    else if (type === 'DirectoryOrCreate' || type === '') mkdirSync(path, { recursive: true, mode: 0o755 });
+  try {
+    if (!existsSync(path)) {
+      if (type === 'FileOrCreate') makeFile(path, 0o644);
+      // With no type at all it is the runtime that makes the directory.
+      else if (type === 'DirectoryOrCreate' || type === '') makeDirectories(path, 0o755);
+    }
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    throw new VolumeError(volume, `cannot make ${path}: ${(error as Error).message}`);
   }
   const stat = statSync(path, { throwIfNoEntry: false });
   const check = HOST_PATH_CHECKS[type];
@@ -121,12 +124,11 @@ export function fillVolumes(
 /** The kubelet's atomic writer: files in a dated directory, `..data` linking to it, and links to `..data` for each. */
 function writeFiles(target: string, files: VolumeFiles['files']): void {
   const dated = `..${new Date().toISOString().replace(/[-:]/g, '_').replace('T', '_').replace(/Z$/, '')}`;
-  mkdirSync(join(target, dated), { mode: 0o755 });
+  makeDirectories(join(target, dated), 0o755);
   for (const { path, mode, data } of files) {
     const file = join(target, dated, path);
-    mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
-    writeFileSync(file, data);
-    chmodSync(file, mode);
+    makeDirectories(dirname(file), 0o755);
+    writeWithMode(file, data, mode);
   }
   symlinkSync(dated, join(target, '..data_tmp'));
   renameSync(join(target, '..data_tmp'), join(target, '..data'));
