@@ -63,12 +63,11 @@ t.test('what is encoded is what is decoded', t => {
 });
 
 t.test('any safe integer is two’s complement in 64 bits', t => {
-  fc.assert(
-    fc.property(fc.maxSafeInteger(), value => {
-      const block = encode(verify(program([call([imm(value)])])), { arch: 'arm64' });
-      return decode(block).instructions[0]?.operands[0]?.value === BigInt.asUintN(64, BigInt(value));
-    }),
-  );
+  const isKept = fc.property(fc.maxSafeInteger(), value => {
+    const block = encode(verify(program([call([imm(value)])])), { arch: 'arm64' });
+    return decode(block).instructions[0]?.operands[0]?.value === BigInt.asUintN(64, BigInt(value));
+  });
+  t.strictSame(fc.check(isKept).counterexample, null);
   t.end();
 });
 
