@@ -5,7 +5,7 @@ import { chooseContainer, type RunningExec, startExec } from '../runtime/exec.ts
 import { findRunningPod } from '../runtime/pod-directory.ts';
 import { readAll, readTerminal } from '../runtime/streams.ts';
 import { type Args, flag, type Io, text } from './io.ts';
-import { BROKEN_PIPE, Output } from './output.ts';
+import { Output } from './output.ts';
 import { requireRoot } from './root.ts';
 import { StdinConnection } from './stdin.ts';
 
@@ -56,7 +56,7 @@ export async function run(args: Args, io: Io): Promise<number> {
     const exit = await running.exit;
     // A child that it left in the background may hold the pipes for ever; its output after the end is not ours.
     await Promise.race([Promise.all(reading), new Promise(resolve => setTimeout(resolve, 100))]);
-    return output.isBroken ? BROKEN_PIPE : exit.exitCode;
+    return output.exitCode(exit.exitCode);
   } finally {
     stdin.close();
     for (const [name, listener] of listeners) process.off(name, listener);

@@ -75,6 +75,15 @@ function version(): string {
   return `podspace ${file.version}`;
 }
 
+/** The last word, which may be impossible too. */
+function complain(text: string): void {
+  try {
+    write(2, text);
+  } catch {
+    // the exit code still tells
+  }
+}
+
 /** sysexits.h: an error of the program itself. */
 const EX_SOFTWARE = 70;
 
@@ -82,14 +91,14 @@ const EX_SOFTWARE = 70;
 export async function main(argv: readonly string[]): Promise<number> {
   // Node would print the line of source, which in a bundle is all of it.
   process.once('uncaughtException', error => {
-    write(2, `${describe(error, argv)}hint: podspace gc removes what this may have left\n`);
+    complain(`${describe(error, argv)}hint: podspace gc removes what this may have left\n`);
     process.exit(EX_SOFTWARE);
   });
   try {
     const parsed = parseArguments(argv);
     return await dispatch(parsed, makeIo(parsed), argv);
   } catch (error) {
-    write(2, describe(error, argv));
+    complain(describe(error, argv));
     return 1;
   }
 }

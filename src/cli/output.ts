@@ -1,35 +1,45 @@
-import { errnoCode } from '../base/errors.ts';
+import { errnoCode, fileFailure, UserError } from '../base/errors.ts';
 import { SIG } from '../linux/constants.generated.ts';
 import type { OutputStream } from '../runtime/run-options.ts';
 import { writeFully } from '../runtime/streams.ts';
 
 /** What a shell shows of a program that SIGPIPE has ended. */
-export const BROKEN_PIPE = 128 + SIG.SIGPIPE;
+const BROKEN_PIPE = 128 + SIG.SIGPIPE;
 
-/** Our own stdout and stderr, for the output of others. When their reader has gone (`podspace run … | head`), that is told once. */
+/**
+ * Our own stdout and stderr, for the output of others. When their reader has gone (`podspace run … | head`), or their disk
+ * is full, that is told once.
+ */
 export class Output {
   readonly #onBroken: () => void;
-  #isBroken = false;
+  #failure: { readonly stream: OutputStream; readonly error: unknown } | undefined;
 
   constructor(onBroken: () => void) {
     this.#onBroken = onBroken;
   }
 
   get isBroken(): boolean {
-    return this.#isBroken;
+    return this.#failure !== undefined;
   }
 
   /** False when nobody reads any more: there is no point in more output. */
   write(stream: OutputStream, chunk: Uint8Array): boolean {
-    if (this.#isBroken) return false;
+    if (this.isBroken) return false;
     try {
       writeFully(stream === 'stdout' ? 1 : 2, chunk);
       return true;
     } catch (error) {
-      if (errnoCode(error) !== 'EPIPE') throw error;
-      this.#isBroken = true;
+      this.#failure = { stream, error };
       this.#onBroken();
       return false;
     }
+  }
+
+  /** The command's exit code, unless not all of its output was written. Throws a UserError for what is nobody's wish. */
+  exitCode(code: number): number {
+    if (this.#failure === undefined) return code;
+    const { stream, error } = this.#failure;
+    if (errnoCode(error) === 'EPIPE') return BROKEN_PIPE;
+    throw new UserError(`cannot write to ${stream}: ${fileFailure(error)}`, { cause: error });
   }
 }

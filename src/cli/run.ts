@@ -10,7 +10,7 @@ import { startTimer } from '../runtime/timer.ts';
 import { parseDuration } from './duration.ts';
 import { printWarnings, readInput } from './input.ts';
 import { type Args, flag, type Io, text } from './io.ts';
-import { BROKEN_PIPE, Output } from './output.ts';
+import { Output } from './output.ts';
 import { PrefixedOutput } from './prefix.ts';
 import { requireRoot } from './root.ts';
 import type { StdinConnection } from './stdin.ts';
@@ -29,62 +29,80 @@ export async function run(args: Args, parent: Io): Promise<number> {
   const isJson = text(args, 'output') === 'json';
   printWarnings(parent, warnings);
 
-  const stops = new StopSignals(parent);
   const streams = new Output(() => stops.stop.abort());
   const io: Io = {
     ...parent,
     out: text => void streams.write('stdout', Buffer.from(text)),
     err: text => void streams.write('stderr', Buffer.from(text)),
   };
+  const stops = new StopSignals(io);
   const stdin = flag(args, 'stdin') || flag(args, 'tty') ? await connectStdin(args) : undefined;
   const output = new PrefixedOutput((stream, chunk) => streams.write(stream, chunk), io.color.out);
-  const stopTimer = milliseconds === undefined ? undefined : startTimer(milliseconds, () => stops.timeOut());
+  const stopTimer =
+    milliseconds === undefined ? undefined : startTimer(milliseconds, () => stops.timeOut(timeout));
   const images = new ImageStore(io.roots.state);
   const host = gatherHostFacts();
   try {
-    const results = await Promise.all(
-      pods.map(pod => {
-        const attached =
-          pod === target?.pod && stdin !== undefined
-            ? {
-                name: target.container.name,
-                terminal: flag(args, 'tty'),
-                consoleSize: stdin.consoleSize,
-                connect: stdin.connect,
-              }
-            : undefined;
-        const options: RunPodOptions = {
-          pod:
-            pod === target?.pod && args.rest.length > 0
-              ? withCommand(pod, target.container.name, args.rest)
-              : pod,
-          objects: manifest,
-          images,
-          host,
-          roots: io.roots,
-          observer: observe(args, io, pod, pods.length, streams, output, attached?.terminal === true),
-          trace: flag(args, 'trace'),
-          capture: isJson,
-          signal: stops.stop.signal,
-          killSignal: stops.kill.signal,
-          hasOwnThreads:
-            pods.length === 1 &&
-            pod.spec?.containers.length === 1 &&
-            pod.spec.initContainers === undefined &&
-            stdin === undefined,
-          onSignals: send => stops.forwardTo(send),
-          ...(attached === undefined ? {} : { attached }),
-        };
-        return runPod(options);
-      }),
-    );
+    const results = await allOrNone(pods, stops.stop, pod => {
+      const attached =
+        pod === target?.pod && stdin !== undefined
+          ? {
+              name: target.container.name,
+              terminal: flag(args, 'tty'),
+              consoleSize: stdin.consoleSize,
+              connect: stdin.connect,
+            }
+          : undefined;
+      const options: RunPodOptions = {
+        pod:
+          pod === target?.pod && args.rest.length > 0
+            ? withCommand(pod, target.container.name, args.rest)
+            : pod,
+        objects: manifest,
+        images,
+        host,
+        roots: io.roots,
+        observer: observe(args, io, pod, pods.length, streams, output, attached?.terminal === true),
+        trace: flag(args, 'trace'),
+        capture: isJson,
+        signal: stops.stop.signal,
+        killSignal: stops.kill.signal,
+        hasOwnThreads:
+          pods.length === 1 &&
+          pod.spec?.containers.length === 1 &&
+          pod.spec.initContainers === undefined &&
+          stdin === undefined,
+        onSignals: send => stops.forwardTo(send),
+        ...(attached === undefined ? {} : { attached }),
+      };
+      return runPod(options);
+    });
     output.end();
-    return streams.isBroken ? BROKEN_PIPE : finish(args, io, results, stops.timedOut);
+    const code = finish(args, io, results, stops.timedOut);
+    return streams.exitCode(code);
   } finally {
     stopTimer?.();
     stdin?.close();
     stops.close();
   }
+}
+
+/** One pod that cannot be tried at all (its image, its name) ends the others too; nothing of them is left when it is thrown. */
+async function allOrNone(
+  pods: readonly Pod[],
+  stop: AbortController,
+  body: (pod: Pod) => Promise<PodResult>,
+): Promise<readonly PodResult[]> {
+  const running = pods.map(body);
+  for (const one of running) one.catch(() => stop.abort());
+  const settled = await Promise.allSettled(running);
+  return settled.map((one, i) => {
+    if (one.status === 'fulfilled') return one.value;
+    const { reason } = one;
+    if (pods.length === 1 || !(reason instanceof UserError)) throw reason;
+    const hint = reason.hint === undefined ? {} : { hint: reason.hint };
+    throw new UserError(`pod "${pods[i]?.metadata?.name}": ${reason.message}`, { ...hint, cause: reason });
+  });
 }
 
 /** Loaded only when asked for: it brings node:tty and node:net along. */
@@ -177,8 +195,10 @@ function report(io: Io, result: PodResult, isOneOfMany: boolean): void {
   // A message can hold words of an image.
   if (result.reason !== undefined)
     io.err(`error: ${head}${result.reason}: ${printable(result.message ?? '')}\n`);
-  for (const { name, reason, message } of result.containers) {
+  for (const { name, init, sidecar, reason, message, exitCode } of result.containers) {
     if (message !== undefined)
       io.err(`error: ${head}container "${name}": ${reason}: ${printable(message)}\n`);
+    else if (init && !sidecar && exitCode !== 0)
+      io.err(`error: ${head}init container "${name}" ended with exit code ${exitCode}\n`);
   }
 }

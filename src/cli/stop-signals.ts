@@ -4,6 +4,9 @@ import type { Io } from './io.ts';
 const FORWARDED = ['SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 const ENDING = ['SIGINT', 'SIGTERM'] as const;
 
+/** Milliseconds in which two signals are one wish: Ctrl-C reaches npm too, which passes it on, and timeout(1) sends two. */
+const SAME_WISH = 50;
+
 /**
  * What signals mean to an attached pod: SIGINT and SIGTERM end it (TERM, grace period, KILL), a second one kills it at once;
  * the others go to the containers' main processes.
@@ -12,6 +15,7 @@ export class StopSignals {
   readonly stop = new AbortController();
   readonly kill = new AbortController();
   timedOut = false;
+  #endedAt = 0;
   readonly #io: Io;
   readonly #targets: ((signal: number) => void)[] = [];
   readonly #listeners: (readonly [NodeJS.Signals, () => void])[];
@@ -29,9 +33,9 @@ export class StopSignals {
     this.#targets.push(send);
   }
 
-  timeOut(): void {
+  timeOut(limit: string | undefined): void {
     this.timedOut = true;
-    this.#io.err('error: timed out\n');
+    this.#io.err(`error: timed out after ${limit}\n`);
     this.stop.abort();
   }
 
@@ -40,10 +44,12 @@ export class StopSignals {
   }
 
   #end(): void {
+    const now = performance.now();
     if (this.stop.signal.aborted) {
-      this.kill.abort();
+      if (now - this.#endedAt > SAME_WISH) this.kill.abort();
       return;
     }
+    this.#endedAt = now;
     if (this.#io.color.err) this.#io.err('stopping; once more to kill\n');
     this.stop.abort();
   }

@@ -119,7 +119,7 @@ function findImages({ pod, images }: RunPodOptions): ReadonlyMap<string, Image> 
   const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
   return new Map(
     containers.map(({ name, image = '' }) => {
-      const found = images.get(image);
+      const found = look(images, name, image);
       if (found !== undefined) return [name, found] as const;
       const known = images.list().map(({ reference }) => reference);
       throw new UserError(`container "${name}": image "${image}" is not in the local store`, {
@@ -130,6 +130,15 @@ function findImages({ pod, images }: RunPodOptions): ReadonlyMap<string, Image> 
       });
     }),
   );
+}
+
+function look(images: RunPodOptions['images'], container: string, image: string): Image | undefined {
+  try {
+    return images.get(image);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`container "${container}": ${error.message}`, { cause: error });
+  }
 }
 
 function imageInput(

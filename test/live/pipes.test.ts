@@ -67,3 +67,20 @@ t.test('stdout that is closed from the start is no crash', { skip: needsRoot }, 
   t.strictSame(leftovers(), []);
   t.end();
 });
+
+t.test('an output that takes no more ends the pod, and is the error', { skip: needsRoot }, t => {
+  const endless = busybox('trap "exit 3" TERM; echo out; echo err >&2; while :; do sleep 0.1; done');
+  const full = (redirect: string): ReturnType<typeof pipeline> =>
+    pipeline(`$PODSPACE run - ${redirect}`, endless);
+  t.match(full('>/dev/full'), {
+    stdout: 'exit code 1\n',
+    stderr: /^(err\n)?error: cannot write to stdout: no space left on device\n$/,
+  });
+  t.equal(full('2>/dev/full').stdout.replace('out\n', ''), 'exit code 1\n', 'without a place to say it');
+  t.match(pipeline('$PODSPACE run - -o json >/dev/full', busybox('echo done')), {
+    stdout: 'exit code 1\n',
+    stderr: 'error: cannot write to stdout: no space left on device\n',
+  });
+  t.strictSame(leftovers(), []);
+  t.end();
+});
