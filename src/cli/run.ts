@@ -67,7 +67,9 @@ export async function run(args: Args, parent: Io): Promise<number> {
         capture: isJson,
         signal: stops.stop.signal,
         killSignal: stops.kill.signal,
+        // Two threads wait for output; somebody may have left us fewer than Node's four.
         hasOwnThreads:
+          process.env.UV_THREADPOOL_SIZE === undefined &&
           pods.length === 1 &&
           pod.spec?.containers.length === 1 &&
           pod.spec.initContainers === undefined &&
