@@ -1,4 +1,3 @@
-import { invariant } from '../base/assert.ts';
 import { type Arch, type OpenFlag, openFlags, type SyscallName } from '../linux/arch.ts';
 import { AT } from '../linux/constants.generated.ts';
 import type { Errno } from '../linux/errno.ts';
@@ -58,8 +57,8 @@ export class ProgramBuilder {
   readonly arch: Arch;
   readonly #instructions: Instruction[] = [];
   readonly #data: DataItem[] = [];
-  readonly #texts = new Map<string, number>();
-  readonly #constants = new Map<string, number>();
+  readonly #texts = new Map<string, DataOperand>();
+  readonly #constants = new Map<string, DataOperand>();
   #phase = '';
 
   constructor(arch: Arch) {
@@ -101,13 +100,14 @@ export class ProgramBuilder {
 
   /** NUL-terminated text; equal texts share their bytes. */
   text(value: string): DataOperand {
-    let item = this.#texts.get(value);
-    if (item === undefined) {
-      invariant(!value.includes('\0'), `${JSON.stringify(value)} would be cut at its NUL`);
-      item = this.#item({ bytes: UTF8.encode(`${value}\0`), pointers: [] });
-      this.#texts.set(value, item);
+    let operand = this.#texts.get(value);
+    if (operand === undefined) {
+      const text = JSON.stringify(value);
+      if (value.includes('\0')) throw new Error(`bug in podspace: ${text} would be cut at its NUL`);
+      operand = this.bytes(UTF8.encode(`${value}\0`), text);
+      this.#texts.set(value, operand);
     }
-    return { kind: 'data', item, offset: 0, text: JSON.stringify(value) };
+    return operand;
   }
 
   /** A struct's bytes, shown as `text`. */
@@ -117,12 +117,12 @@ export class ProgramBuilder {
 
   /** A struct that the kernel only reads: equal texts share their bytes. */
   constant(text: string, bytes: () => Uint8Array): DataOperand {
-    let item = this.#constants.get(text);
-    if (item === undefined) {
-      item = this.#item({ bytes: bytes(), pointers: [] });
-      this.#constants.set(text, item);
+    let operand = this.#constants.get(text);
+    if (operand === undefined) {
+      operand = this.bytes(bytes(), text);
+      this.#constants.set(text, operand);
     }
-    return { kind: 'data', item, offset: 0, text };
+    return operand;
   }
 
   /** A NULL-terminated array of texts: argv and envp. */

@@ -108,9 +108,12 @@ export function notEntered(b: ProgramBuilder): DataOperand {
 }
 
 /** That it was entered, and that it is inside the root: getcwd(2) says "(unreachable)…" for a directory outside of it. */
+/** PATH_MAX bytes for the kernel to fill; data is copied into each block, so that all programs can have the same. */
+const PATH_BUFFER = new Uint8Array(4096);
+
 export function checkWorkingDirectory(b: ProgramBuilder, entered: DataOperand): void {
   b.expect(entered, 0, 4, num(0), named(ERRNO.EACCES, 'EACCES'));
-  const buffer = b.bytes(new Uint8Array(4096), 'cwd');
+  const buffer = b.bytes(PATH_BUFFER, 'cwd');
   b.call('getcwd', [buffer, num(4096)]);
   b.expect(buffer, 0, 1, named(0x2f, "'/'"), named(1, 'EPERM'));
 }
