@@ -1,6 +1,6 @@
-import { fstatSync, readFileSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { UserError } from '../base/errors.ts';
+import { fstatSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileFailure, UserError } from '../base/errors.ts';
 import { DEFAULT_ROOTS, rootsAt } from '../oci/pod-paths.ts';
 import type { Io } from './io.ts';
 import { type Parsed, parseArguments } from './parse.ts';
@@ -31,13 +31,20 @@ function makeIo(parsed: Parsed): Io {
     err: text => write(2, text),
     isTerminal: isTerminal(2),
     color: { out: wants && isTerminal(1), err: wants && isTerminal(2) },
-    roots: typeof root === 'string' ? rootsAt(absolute(root)) : DEFAULT_ROOTS,
+    roots: typeof root === 'string' ? rootsAt(stateDirectory(root)) : DEFAULT_ROOTS,
     verbose: values.verbose === true,
   };
 }
 
-function absolute(path: string): string {
-  return path.startsWith('/') ? join(path) : join(process.cwd(), path);
+function stateDirectory(path: string): string {
+  let isDirectory: boolean | undefined;
+  try {
+    isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory();
+  } catch (cause) {
+    throw new UserError(`option --root: cannot read "${path}": ${fileFailure(cause)}`, { cause });
+  }
+  if (isDirectory === false) throw new UserError(`option --root: "${path}" is not a directory`);
+  return resolve(path);
 }
 
 /** Terminals by their major numbers (the kernel's devices.txt): node:tty takes 4 ms to load. */

@@ -136,26 +136,47 @@ function landlock(): Finding {
     : limited('landlock', 'not available', 'podspace does not use it yet');
 }
 
+/** Security modules that confine processes, and the files that tell without securityfs that they are on. */
+const CONFINING: readonly (readonly [name: string, file: string, enabled: RegExp])[] = [
+  ['apparmor', '/sys/module/apparmor/parameters/enabled', /^Y/],
+  ['selinux', '/sys/fs/selinux/enforce', /^[01]/],
+];
+
 function lsms(): Finding {
   const list = readText('/sys/kernel/security/lsm');
-  const hasProfile = /apparmor|selinux/.test(list);
-  if (hasProfile) return ok('security modules', list);
+  const on = CONFINING.flatMap(([name, file, enabled]) =>
+    list.split(',').includes(name) || enabled.test(readText(file)) ? [name] : [],
+  );
+  if (on.length > 0) return ok('security modules', list || on.join(','));
   return limited(
     'security modules',
-    list || 'securityfs is not mounted',
+    list || 'none found (securityfs is not mounted)',
     'neither AppArmor nor SELinux confines containers here',
   );
 }
+
+/** Without one of these a pod, or one with a common setting, cannot be made. */
+const NEEDED = [
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_SETGID',
+  'CAP_SETUID',
+  'CAP_SETPCAP',
+  'CAP_NET_ADMIN',
+  'CAP_SYS_CHROOT',
+  'CAP_SYS_PTRACE',
+  'CAP_SYS_ADMIN',
+  'CAP_MKNOD',
+] as const satisfies readonly (typeof CAPABILITIES)[number][];
 
 function capabilities(): Finding {
   const bounding = BigInt(`0x${/^CapBnd:\s*(\w+)/m.exec(readText('/proc/self/status'))?.[1] ?? '0'}`);
   const lacking = CAPABILITIES.filter(name => !((bounding >> BigInt(CAP[name])) & 1n));
   if (lacking.length === 0) return ok('capabilities', `all ${CAPABILITIES.length}`);
-  return limited(
-    'capabilities',
-    `without ${lacking.join(', ')}`,
-    'no container can be given these, not even a privileged one',
-  );
+  const needed = NEEDED.filter(name => lacking.includes(name));
+  const detail = `without ${lacking.join(', ')}`;
+  if (needed.length > 0) return missing('capabilities', detail, `podspace itself needs ${needed.join(', ')}`);
+  return limited('capabilities', detail, 'no container can be given these, not even a privileged one');
 }
 
 function openFiles(): Finding {
