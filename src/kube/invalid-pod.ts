@@ -1,5 +1,5 @@
 import { UserError } from '../base/errors.ts';
-import { type FieldError, formatFieldError, formatInvalid } from './field-error.ts';
+import { type FieldError, formatInvalid } from './field-error.ts';
 import type { ObjectSource } from './manifest.ts';
 import type { Pod } from './types.generated.ts';
 
@@ -9,8 +9,8 @@ export class InvalidPodError extends UserError {
 
   constructor(pod: Pod, source: ObjectSource, errors: readonly FieldError[], hint?: string) {
     const places = errors.map(error => {
-      const { line, column } = source.locate(error.path);
-      return `  ${source.file}:${line}:${column}: ${formatFieldError(error)}`;
+      const { line, column } = source.locate(asWritten(error.path));
+      return `  ${source.file}:${line}:${column}: ${error.path}`;
     });
     super(`${formatInvalid('Pod', pod.metadata?.name ?? '', errors)}\n${[...new Set(places)].join('\n')}`, {
       hint,
@@ -18,4 +18,11 @@ export class InvalidPodError extends UserError {
     this.name = 'InvalidPodError';
     this.errors = errors;
   }
+}
+
+/** The API server's own Pod has some fields elsewhere than a manifest, and names a few as Go does. */
+function asWritten(path: string): string {
+  return path
+    .replace(/^spec\.securityContext\.(?=host|shareProcessNamespace)/, 'spec.')
+    .replace(/^spec\.Host/, 'spec.host');
 }
