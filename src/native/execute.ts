@@ -6,7 +6,7 @@ import { Report } from '../program/decode.ts';
 import { formatInstruction } from '../program/disassemble.ts';
 import { encode, reportSize } from '../program/encode.ts';
 import type { VerifiedProgram } from '../program/program.ts';
-import { rawSyscall, SyscallError, syscall, syscallInThread } from './libc.ts';
+import { inTurn, rawSyscall, SyscallError, syscall, syscallInThread } from './libc.ts';
 import { hostArch, nativeLibrary } from './library.ts';
 import { shimFd } from './shim.ts';
 
@@ -35,7 +35,7 @@ export class ProgramError extends Error {
   constructor(program: VerifiedProgram, report: Report) {
     const instruction = program.instructions[report.pc];
     const text = instruction === undefined ? 'the end of the program' : formatInstruction(instruction);
-    super(`instruction ${report.pc}: ${text}: ${describeErrno(report.errno || ERRNO.ENOEXEC)}`);
+    super(`instruction ${report.pc}: ${shorten(text)}: ${describeErrno(report.errno || ERRNO.ENOEXEC)}`);
     this.name = 'ProgramError';
     this.program = program;
     this.report = report;
@@ -43,6 +43,9 @@ export class ProgramError extends Error {
     this.errno = report.errno || ERRNO.ENOEXEC;
   }
 }
+
+/** Thousands of groups, or of arguments, say no more than the first of them. */
+const shorten = (text: string): string => (text.length <= 400 ? text : `${text.slice(0, 399)}…`);
 
 type SpawnArguments = [
   block: Uint8Array,
@@ -102,20 +105,14 @@ export function executeSync(compiled: Compiled, options: ExecuteOptions = {}): C
 const inFlight = new Set<SpawnArguments>();
 
 /** The same in a thread of Node's pool, so that the event loop goes on and several programs can run at a time. */
-export function execute(compiled: Compiled, options: ExecuteOptions = {}): Promise<Child> {
+export async function execute(compiled: Compiled, options: ExecuteOptions = {}): Promise<Child> {
   const spawned = spawnArguments(compiled, options);
   inFlight.add(spawned);
-  return new Promise((resolve, reject) => {
-    spawnFunction().async(...spawned, (error, pid) => {
-      inFlight.delete(spawned);
-      try {
-        if (error !== null) throw error;
-        resolve(childOf(compiled, spawned, pid));
-      } catch (failure) {
-        reject(failure);
-      }
-    });
-  });
+  try {
+    return childOf(compiled, spawned, await inTurn<number>(done => spawnFunction().async(...spawned, done)));
+  } finally {
+    inFlight.delete(spawned);
+  }
 }
 
 /** Waits for a child that has ended or is about to, and closes its pidfd. */

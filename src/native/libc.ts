@@ -70,13 +70,33 @@ export function syscallInThread(
   operands: readonly (number | bigint | null)[],
 ): Promise<number> {
   const nr = syscallNumber(hostArch(), name);
+  return inTurn<number>(done =>
+    prototype(operands).async(nr, ...operands, ...ZEROS.slice(operands.length), done),
+  ).then(result => {
+    if (result < 0) throw new SyscallError(name, -result);
+    return Number(result);
+  });
+}
+
+/** koffi refuses more than 256 calls at a time; the threads of Node's pool are four as a rule. */
+const MAX_CALLS = 128;
+let calls = 0;
+const queue: (() => void)[] = [];
+
+/** Makes a call in a thread, or has it wait for its turn. */
+export function inTurn<T>(call: (done: (error: Error | null, result: T) => void) => void): Promise<T> {
   return new Promise((resolve, reject) => {
-    const done = (error: Error | null, result: number): void => {
-      if (error !== null) reject(error);
-      else if (result < 0) reject(new SyscallError(name, -result));
-      else resolve(Number(result));
+    const begin = (): void => {
+      calls++;
+      call((error, result) => {
+        calls--;
+        queue.shift()?.();
+        if (error !== null) reject(error);
+        else resolve(result);
+      });
     };
-    prototype(operands).async(nr, ...operands, ...ZEROS.slice(operands.length), done);
+    if (calls === MAX_CALLS) queue.push(begin);
+    else begin();
   });
 }
 

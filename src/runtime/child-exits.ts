@@ -39,8 +39,9 @@ const waiting = new Map<number, (exit: Exit) => void>();
 let keepAlive: NodeJS.Timeout | undefined;
 
 /**
- * Resolves when the child has ended, and reaps it. libuv waits only for children of its own, so that SIGCHLD is free to
- * be used; the slow timer keeps the event loop alive and is a net below a signal that never came.
+ * Resolves when the child has ended, and reaps it; its pidfd is closed a moment later. libuv waits only for children of its
+ * own, so that SIGCHLD is free to be used; the slow timer keeps the event loop alive and is a net below a signal that never
+ * came.
  */
 export function waitForExit(pidfd: number): Promise<Exit> {
   return new Promise(resolve => {
@@ -58,8 +59,9 @@ function check(): void {
     const exit = poll(pidfd);
     if (exit === undefined) continue;
     waiting.delete(pidfd);
-    closeSync(pidfd);
     resolve(exit);
+    // Not before everybody knows: a signal to a closed pidfd is an error, or another process' by then.
+    setImmediate(() => closeSync(pidfd));
   }
   if (waiting.size > 0) return;
   process.off('SIGCHLD', check);

@@ -68,11 +68,11 @@ export async function startExec({
       { runner: 'exec', stdin: stdin ? 'pipe' : 'null', process },
       options,
     );
-    return {
-      streams,
-      exit: waitForExit(child.pidfd),
-      signal: signal => void signalPidfd(child.pidfd, signal),
-    };
+    let isRunning = true;
+    const exit = waitForExit(child.pidfd).finally(() => {
+      isRunning = false;
+    });
+    return { streams, exit, signal: signal => void (isRunning && signalPidfd(child.pidfd, signal)) };
   } finally {
     closeSync(pidfd);
   }

@@ -95,7 +95,7 @@ export class PodDirectory {
   static create(roots: Roots, uid: string, namespace: string, name: string): PodDirectory {
     const paths = new PodPaths(roots, uid);
     const names = join(roots.run, 'names');
-    const nameFile = join(names, `${namespace}_${name}`);
+    const nameFile = join(names, nameOf(namespace, name));
     makeDirectory(names);
     const nameLock = retryWhileMissing(() => lockFile(nameFile), names);
     if (nameLock === undefined)
@@ -128,6 +128,18 @@ export class PodDirectory {
     closeSync(this.#lock);
     removeEmpty(this.paths.roots);
   }
+}
+
+/** The longest name of a file. */
+const NAME_MAX = 255;
+
+/** What the lock of a pod's name is called; with a long namespace that is more than a file's name may be. */
+function nameOf(namespace: string, name: string): string {
+  const whole = `${namespace}_${name}`;
+  if (whole.length <= NAME_MAX) return whole;
+  // Looked up only here: it takes 3 ms to load.
+  const { createHash } = process.getBuiltinModule('node:crypto');
+  return `${whole.slice(0, NAME_MAX - 65)}~${createHash('sha256').update(whole).digest('hex')}`;
 }
 
 function retryWhileMissing<T>(body: () => T, directory: string): T {

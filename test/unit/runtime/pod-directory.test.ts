@@ -55,6 +55,16 @@ t.test('a name belongs to one running pod at a time', t => {
   t.end();
 });
 
+t.test('a name of any length that Kubernetes allows', t => {
+  const { roots } = setUp(t);
+  const [namespace, name] = ['n'.repeat(63), `${'a'.repeat(63)}.`.repeat(4).slice(0, 252)];
+  const pods = [`${name}x`, `${name}y`].map(each => PodDirectory.create(roots, newUid(), namespace, each));
+  t.throws(() => PodDirectory.create(roots, newUid(), namespace, `${name}x`), { message: /already exists/ });
+  for (const pod of pods) pod.remove();
+  t.notOk(existsSync(roots.state));
+  t.end();
+});
+
 t.test('a pod is alive while its directory is locked', t => {
   const { roots } = setUp(t);
   const pod = runningPod(roots, 'web');
