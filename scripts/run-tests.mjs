@@ -52,7 +52,14 @@ delete env.NODE_EXTRA_CA_CERTS;
 const compiled = files.map(file => join(OUT, `${outOf(file)}.mjs`));
 const { status } = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-reporter=tap', '--test-concurrency=1', ...compiled],
+  [
+    '--enable-source-maps',
+    '--test',
+    ...['--test-reporter=tap', '--test-reporter-destination=stdout'],
+    ...['--test-reporter=./scripts/failures-reporter.mjs', '--test-reporter-destination=stderr'],
+    '--test-concurrency=1',
+    ...compiled,
+  ],
   {
     stdio: 'inherit',
     env,
