@@ -27,6 +27,8 @@ export interface RunOptions extends PodOptions {
   readonly onWarning?: (message: string) => void;
   /** Keep the output for the result; true by default. */
   readonly capture?: boolean;
+  /** The kubelet's --pod-max-pids: how many processes the pod can have at a time. */
+  readonly podMaxPids?: number;
 }
 
 /** One container through all stages of the pipeline. */
@@ -67,6 +69,7 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
     roots,
     capture: options.capture !== false,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
     observer: {
       onOutput: (container, stream, chunk) => {
         (stream === 'stdout' ? options.onStdout : options.onStderr)?.(chunk, container);

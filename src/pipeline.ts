@@ -12,12 +12,14 @@ import type { Container, Pod } from './kube/types.generated.ts';
 import { validatePod } from './kube/validate.ts';
 import type { Arch } from './linux/arch.ts';
 import { MASKED_PATHS } from './linux/protected-paths.ts';
+import { type CgroupPlan, planCgroup } from './oci/cgroup-plan.ts';
 import type { OciConfig, OciMount } from './oci/config.ts';
 import { generate } from './oci/generate.ts';
 import type { HostFacts } from './oci/host-facts.ts';
 import type { ImageDefaults } from './oci/image-config.ts';
 import { type PreparedVolume, subPaths } from './oci/mounts.ts';
 import type { PodPaths } from './oci/pod-paths.ts';
+import { oomScoreAdj, podResources } from './oci/resources.ts';
 import { type Compiled, compileContainer } from './program/compile.ts';
 import type { ContainerPlan } from './program/plan.ts';
 import { determineEffectiveSecurityContext, type EffectiveSecurityContext } from './security/effective.ts';
@@ -64,7 +66,8 @@ export interface ContainerInput {
   readonly podIP: string;
   readonly attempt: number;
   readonly cgroupsPath: string;
-  readonly cgroupProcs: readonly string[];
+  /** The kubelet's --pod-max-pids. */
+  readonly podMaxPids?: number;
   readonly terminal: boolean;
   readonly consoleSize?: OciConfig['process']['consoleSize'];
   readonly stdin: 'null' | 'pipe';
@@ -76,6 +79,7 @@ export interface ContainerStages {
   readonly oci: OciConfig;
   readonly plan: ContainerPlan;
   readonly compiled: Compiled;
+  readonly cgroup: CgroupPlan;
   readonly warnings: readonly string[];
 }
 
@@ -87,6 +91,7 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
   const environment = resolveEnvironment(pod, container, input.objects, {
     podIP: input.podIP,
     nodeName: host.hostname,
+    capacity: host,
     // Looking for it takes a while, and hardly anybody asks.
     get hostIP() {
       return host.hostIP;
@@ -102,14 +107,38 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
   });
   const error = unusable(oci, container);
   if (error !== undefined) return { reason: 'CreateContainerError', error };
-  const plan = planContainer(input, security, oci);
+  const cgroup = planCgroup(
+    host.cgroups,
+    input.cgroupsPath,
+    oci.linux.resources,
+    podResources(pod, host, input.podMaxPids),
+  );
+  const plan = planContainer(input, security, oci, cgroup);
   return {
     security,
     oci,
     plan,
     compiled: compileContainer(plan, input.arch),
-    warnings: [...security.warnings, ...environment.warnings],
+    cgroup,
+    warnings: [...security.warnings, ...environment.warnings, ...resourceWarnings(input, cgroup)],
   };
+}
+
+/** What of the resources this machine cannot do. */
+function resourceWarnings(
+  { pod, container, host }: ContainerInput,
+  { missing }: CgroupPlan,
+): readonly string[] {
+  const score = oomScoreAdj(pod, container, host);
+  return [
+    ...missing.map(
+      ({ controller, what }) =>
+        `${what} are not enforced: this machine has no ${controller} cgroup controller`,
+    ),
+    ...(score < host.minOomScoreAdj
+      ? [`oom_score_adj is ${host.minOomScoreAdj}, not ${score}: podspace has no CAP_SYS_RESOURCE here`]
+      : []),
+  ];
 }
 
 /** What a pod or an image can say and nobody can do. The kernel would end each text at its first NUL, in silence. */
@@ -136,6 +165,7 @@ function planContainer(
   input: ContainerInput,
   security: EffectiveSecurityContext,
   oci: OciConfig,
+  cgroup: CgroupPlan,
 ): ContainerPlan {
   const { paths, container, image } = input;
   const layer = (part: 'upper' | 'work'): string =>
@@ -163,7 +193,7 @@ function planContainer(
     fileMounts: oci.mounts
       .filter(({ destination, source }) => isFile(input, destination, source))
       .map(({ destination }) => destination),
-    cgroupProcs: input.cgroupProcs,
+    cgroupProcs: cgroup.joins,
     stdin: input.stdin,
   };
 }

@@ -82,6 +82,10 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
         type: 'string',
         describe: 'end the pod after this time, 30s or 1m30s for example (exit code 124)',
       },
+      'pod-max-pids': {
+        type: 'string',
+        describe: 'how many processes a pod can have at a time, as with a kubelet',
+      },
       output: { ...output, describe: 'print one object at the end instead of the output' },
       validate,
     },

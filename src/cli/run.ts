@@ -25,6 +25,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
   const { pods, manifest, warnings } = readInput(args);
   const timeout = text(args, 'timeout');
   const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
+  const podMaxPids = parseMaxPids(text(args, 'pod-max-pids'));
   const target = choosePod(args, pods);
   const isJson = text(args, 'output') === 'json';
   printWarnings(parent, warnings);
@@ -76,6 +77,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
           stdin === undefined,
         onSignals: send => stops.forwardTo(send),
         ...(attached === undefined ? {} : { attached }),
+        ...(podMaxPids === undefined ? {} : { podMaxPids }),
       };
       return runPod(options);
     });
@@ -87,6 +89,14 @@ export async function run(args: Args, parent: Io): Promise<number> {
     stdin?.close();
     stops.close();
   }
+}
+
+/** -1 is the kubelet's word for no limit. */
+function parseMaxPids(value: string | undefined): number | undefined {
+  if (value === undefined || value === '-1') return undefined;
+  const count = Number(value);
+  if (/^\d+$/.test(value) && count > 0 && Number.isSafeInteger(count)) return count;
+  throw new UserError(`option --pod-max-pids: "${value}" is not a number of processes`);
 }
 
 /** One pod that cannot be tried at all (its image, its name) ends the others too; nothing of them is left when it is thrown. */
@@ -200,6 +210,8 @@ function report(io: Io, result: PodResult, isOneOfMany: boolean): void {
   for (const { name, init, sidecar, reason, message, exitCode } of result.containers) {
     if (message !== undefined)
       io.err(`error: ${head}container "${name}": ${reason}: ${printable(message)}\n`);
+    else if (reason === 'OOMKilled')
+      io.err(`error: ${head}container "${name}": OOMKilled: the kernel killed it for want of memory\n`);
     else if (init && !sidecar && exitCode !== 0)
       io.err(`error: ${head}init container "${name}" ended with exit code ${exitCode}\n`);
   }

@@ -1,4 +1,27 @@
+import { formatQuantity } from './quantity-order.ts';
+import { aggregateContainers, isPodLevelResource } from './resources.ts';
 import type { Container, ContainerPort, Pod, PodSpec, Probe, Volume } from './types.generated.ts';
+
+type Resources = NonNullable<Container['resources']>;
+
+/** What a container may use up to is what it asks for, unless it says so (SetDefaults_Pod). */
+function defaultRequests<T extends { readonly resources?: Resources }>(holder: T): T {
+  const { resources } = holder;
+  if (resources?.limits === undefined) return holder;
+  return { ...holder, resources: { ...resources, requests: { ...resources.limits, ...resources.requests } } };
+}
+
+/** Of the pod as a whole: what its containers ask for together, else its limit. */
+function defaultPodRequests(spec: PodSpec): PodSpec {
+  if (spec.resources === undefined) return spec;
+  const aggregate = [...aggregateContainers(spec, 'requests')]
+    .filter(([name]) => isPodLevelResource(name))
+    .map(([name, nanos]) => [name, formatQuantity({ nanos, format: formatOf(name) })] as const);
+  const requests = { ...spec.resources.limits, ...Object.fromEntries(aggregate), ...spec.resources.requests };
+  return { ...spec, resources: { ...spec.resources, requests } };
+}
+
+const formatOf = (name: string): 'decimal' | 'binary' => (name === 'cpu' ? 'decimal' : 'binary');
 
 /** The API server's defaulting (pkg/apis/core/v1/defaults.go) of a Pod; nothing that is set is changed. */
 export function setDefaults(pod: Pod): Pod {
@@ -7,7 +30,7 @@ export function setDefaults(pod: Pod): Pod {
   return {
     ...pod,
     metadata: { ...pod.metadata, namespace: pod.metadata?.namespace || 'default' },
-    spec: {
+    spec: defaultPodRequests({
       ...spec,
       restartPolicy: spec.restartPolicy || 'Always',
       dnsPolicy: spec.dnsPolicy || 'ClusterFirst',
@@ -21,7 +44,7 @@ export function setDefaults(pod: Pod): Pod {
         ? {}
         : { initContainers: spec.initContainers.map(container => defaultContainer(container, hostNetwork)) }),
       ...(spec.volumes === undefined ? {} : { volumes: spec.volumes.map(defaultVolume) }),
-    },
+    }),
   };
 }
 
@@ -31,7 +54,7 @@ function defaultContainer(container: Container, hostNetwork: boolean): Container
     return value === undefined ? {} : { [name]: defaultProbe(value) };
   };
   return {
-    ...container,
+    ...defaultRequests(container),
     imagePullPolicy:
       container.imagePullPolicy || (isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent'),
     terminationMessagePath: container.terminationMessagePath || '/dev/termination-log',

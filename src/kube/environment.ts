@@ -1,4 +1,5 @@
 import { expand } from './expand.ts';
+import { type NodeCapacity, resourceField } from './resources.ts';
 import type { ConfigMap, Container, EnvVar, Pod, Secret } from './types.generated.ts';
 
 /** The objects a pod can refer to: those of its own file. */
@@ -12,6 +13,7 @@ export interface EnvironmentFacts {
   readonly podIP: string;
   readonly hostIP: string;
   readonly nodeName: string;
+  readonly capacity: NodeCapacity;
 }
 
 export interface Environment {
@@ -38,7 +40,7 @@ export function resolveEnvironment(
   try {
     for (const [name, value] of fromSources(pod, container, objects, warnings)) values.set(name, value);
     for (const variable of container.env ?? []) {
-      const value = variableValue(pod, variable, objects, facts, values);
+      const value = variableValue(pod, container, variable, objects, facts, values);
       if (value !== undefined) {
         // A later definition takes the place of the earlier one, in the order of the last.
         values.delete(variable.name);
@@ -88,6 +90,7 @@ function* fromSources(
 
 function variableValue(
   pod: Pod,
+  container: Container,
   variable: EnvVar,
   objects: PodObjects,
   facts: EnvironmentFacts,
@@ -95,6 +98,13 @@ function variableValue(
 ): string | undefined {
   const from = variable.valueFrom;
   if (from === undefined) return expand(variable.value ?? '', name => before.get(name));
+  if (from.resourceFieldRef !== undefined) {
+    const { containerName = container.name, resource, divisor } = from.resourceFieldRef;
+    const all = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
+    const named = all.find(({ name }) => name === (containerName || container.name));
+    if (named === undefined) throw new ConfigProblem(`container ${containerName} not found`);
+    return resourceField(named, resource, divisor, facts.capacity);
+  }
   if (from.fieldRef !== undefined) return fieldValue(pod, from.fieldRef.fieldPath, facts);
   if (from.configMapKeyRef !== undefined)
     return keyOf(

@@ -1,5 +1,3 @@
-import type { EmptyDirVolumeSource } from './types.generated.ts';
-
 /** What podspace does with a field that is set. */
 export type SupportLevel =
   /** It has its Kubernetes effect. */
@@ -45,16 +43,16 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
     workingDir: acted(),
     env: acted(),
     'env[].valueFrom.fileKeyRef': refused(NOT_YET),
-    'env[].valueFrom.resourceFieldRef': refused('resource limits are not enforced yet'),
     envFrom: acted(),
     ports: inert('information; a port is reachable wherever the network namespace is'),
     'ports[].hostPort': refused('ports are not published yet; with hostNetwork they need not be'),
     'ports[].hostIP': refused('ports are not published yet'),
-    resources: refused(NOT_YET),
-    'resources.limits': refused('limits are not enforced yet'),
-    'resources.requests': noted('requests only tell a scheduler where a pod fits'),
+    resources: acted(
+      'cpu, memory and huge pages by the kubelet’s formulas; ephemeral-storage by looking every ten seconds',
+    ),
+    'resources.limits': refused('there are no device plugins', hasExtendedResource),
     'resources.claims': refused(NOT_YET),
-    resizePolicy: refused('limits are not enforced yet'),
+    resizePolicy: inert('a running container is not resized'),
     restartPolicy: acted('Always on an init container makes it a sidecar'),
     restartPolicyRules: refused(NOT_YET),
     volumeMounts: acted(),
@@ -83,21 +81,19 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
   return Object.fromEntries(Object.entries(rows).map(([field, row]) => [`${path}.${field}`, row]));
 }
 
+/** `example.com/gpu`: such resources come from device plugins. */
+function hasExtendedResource(value: unknown): boolean {
+  return Object.keys((value ?? {}) as object).some(name => name.includes('/'));
+}
+
 function isConfined(value: unknown): boolean {
   return (value as { readonly type?: string } | undefined)?.type !== 'Unconfined';
 }
 
-const hasSizeLimit = (value: unknown): boolean =>
-  (value as EmptyDirVolumeSource | undefined)?.sizeLimit !== undefined;
-const hasMedium = (value: unknown): boolean => !!(value as EmptyDirVolumeSource | undefined)?.medium;
-
 /** Kinds of volumes; one that is not here is refused. */
 const VOLUMES: Readonly<Record<string, SupportRow>> = {
   name: acted(),
-  emptyDir: refused(
-    'sizeLimit is enforced for medium Memory only, not yet on disk',
-    value => hasSizeLimit(value) && !hasMedium(value),
-  ),
+  emptyDir: acted('sizeLimit is a size of medium Memory; on disk it is looked at every ten seconds'),
   'emptyDir.medium': refused(
     'only the default medium and Memory are supported yet',
     value => value !== '' && value !== 'Memory',
@@ -141,7 +137,7 @@ export const SUPPORT: Readonly<Record<string, SupportRow>> = {
   'spec.priorityClassName': noted(ONE_NODE),
   'spec.readinessGates': noted('readiness only tells Services where to send traffic'),
   'spec.resourceClaims': refused(NOT_YET),
-  'spec.resources': refused('limits are not enforced yet'),
+  'spec.resources': acted('of the pod’s cgroup, around those of its containers'),
   'spec.restartPolicy': acted(),
   'spec.runtimeClassName': refused('podspace is the only runtime here'),
   'spec.schedulerName': noted(ONE_NODE, value => value !== 'default-scheduler'),

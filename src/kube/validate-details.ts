@@ -4,7 +4,7 @@ import { validateHandlers } from './validate-handlers.ts';
 import { validateLabelsAndAnnotations, validateObjectNames } from './validate-metadata.ts';
 import { validateAppArmor, validatePodSecurity } from './validate-pod-security.ts';
 import { validateReferences, validateScheduling, validateVolumeDevices } from './validate-references.ts';
-import { validateResourceFields, validateResources } from './validate-resources.ts';
+import { validatePodResources, validateResourceFields, validateResources } from './validate-resources.ts';
 
 /** The parts of ValidatePodCreate that do not decide how a container runs here, but that a cluster would refuse. */
 export function validateDetails(pod: Pod): readonly FieldError[] {
@@ -27,7 +27,7 @@ export function validateDetails(pod: Pod): readonly FieldError[] {
     ...(spec.initContainers ?? []).flatMap((container, i) =>
       ofContainer(container, `spec.initContainers[${i}]`),
     ),
-    ...validateResources(spec.resources, 'spec.resources'),
+    ...validatePodResources(spec),
     ...validateObjectNames(spec),
     ...validateScheduling(spec),
     ...validatePodSecurity(spec),

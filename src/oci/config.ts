@@ -82,7 +82,35 @@ export interface OciLinux {
   readonly namespaces: readonly OciNamespace[];
   readonly devices: readonly OciDevice[];
   readonly cgroupsPath: string;
+  readonly resources: OciResources;
   readonly rootfsPropagation?: string;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+}
+
+/** config-linux.md, "Control groups": only what podspace sets. */
+export interface OciResources {
+  readonly devices?: readonly OciDeviceRule[];
+  readonly cpu?: { readonly shares?: number; readonly quota?: number; readonly period?: number };
+  /** Bytes; `swap` is memory and swap together. */
+  readonly memory?: { readonly limit: number; readonly swap: number };
+  readonly pids?: { readonly limit: number };
+  readonly hugepageLimits?: readonly OciHugepageLimit[];
+  /** Files of cgroup v2 by name. */
+  readonly unified?: Readonly<Record<string, string>>;
+}
+
+export interface OciHugepageLimit {
+  /** `2MB`, `1GB`. */
+  readonly pageSize: string;
+  readonly limit: number;
+}
+
+/** One line of the device list; a number that is not there is any. */
+export interface OciDeviceRule {
+  readonly allow: boolean;
+  readonly type?: 'a' | 'c' | 'b';
+  readonly major?: number;
+  readonly minor?: number;
+  readonly access?: string;
 }

@@ -11,6 +11,7 @@ import {
 } from './mounts.ts';
 import type { PodPaths } from './pod-paths.ts';
 import { generateProcess, type ProcessInput } from './process.ts';
+import { containerResources, oomScoreAdj } from './resources.ts';
 
 export interface GenerateInput extends ProcessInput {
   readonly pod: Pod;
@@ -44,11 +45,15 @@ export function generate(input: GenerateInput): OciConfig {
       ...etcMounts(container, context, paths),
       ...volumeMounts(container, input.volumes),
     ],
-    process: generateProcess(input),
+    process: {
+      ...generateProcess(input),
+      oomScoreAdj: Math.max(oomScoreAdj(pod, container, host), host.minOomScoreAdj),
+    },
     linux: {
       namespaces: namespaces(context.namespaces, paths),
       devices: context.privileged ? unique([...DEFAULT_DEVICES, ...host.devices]) : DEFAULT_DEVICES,
       cgroupsPath: input.cgroupsPath,
+      resources: containerResources(container, host),
       ...optional('rootfsPropagation', rootfsPropagation(container)),
       maskedPaths: context.maskedPaths,
       readonlyPaths: context.readonlyPaths,

@@ -1,4 +1,5 @@
 import type { SecurityFacts } from '../security/security-facts.ts';
+import type { CgroupFacts } from './cgroup-plan.ts';
 import type { OciDevice, OciMount } from './config.ts';
 
 /** What the stages before the kernel must know about the machine; gathered once by `runtime/`, made up by tests. */
@@ -15,4 +16,12 @@ export interface HostFacts extends SecurityFacts {
   readonly devices: readonly OciDevice[];
   /** What a mount of type "cgroup" stands for on this machine: one cgroup2, or a tmpfs with a mount per v1 hierarchy. */
   readonly cgroupMounts: readonly OciMount[];
+  readonly cgroups: CgroupFacts;
+  readonly cpus: number;
+  /** Main memory in bytes. */
+  readonly memory: number;
+  /** Sizes that the machine has huge pages of, in the kernel's spelling (`2MB`). */
+  readonly hugepageSizes: readonly string[];
+  /** The lowest oom_score_adj that podspace can give: its own, without CAP_SYS_RESOURCE. */
+  readonly minOomScoreAdj: number;
 }

@@ -12,17 +12,8 @@ import {
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import { MAGIC } from '../linux/constants.generated.ts';
+import type { CgroupFacts, CgroupFile, CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciMount } from '../oci/config.ts';
-
-/** How the machine has its cgroups, systemd's words: cgroups(7). */
-export type CgroupMode = 'unified' | 'hybrid' | 'legacy' | 'none';
-
-export interface Cgroups {
-  readonly mode: CgroupMode;
-  /** The hierarchy that podspace tracks processes in: v2 where there is one, else one v1 hierarchy. */
-  readonly root: string | undefined;
-  readonly isV2: boolean;
-}
 
 const MOUNT = '/sys/fs/cgroup';
 /** v1 hierarchies to track processes in, best first: any will do, it only has to be there. */
@@ -36,17 +27,31 @@ function isCgroup2(path: string): boolean {
   }
 }
 
-export function detectCgroups(): Cgroups {
-  if (isCgroup2(MOUNT)) return { mode: 'unified', root: MOUNT, isV2: true };
-  if (isCgroup2(`${MOUNT}/unified`)) return { mode: 'hybrid', root: `${MOUNT}/unified`, isV2: true };
-  const v1 = V1_CANDIDATES.map(name => join(MOUNT, name)).find(path => existsSync(`${path}/cgroup.procs`));
-  return v1 === undefined
-    ? { mode: 'none', root: undefined, isV2: false }
-    : { mode: 'legacy', root: v1, isV2: false };
+/** v1 controllers that podspace has a use for; each is a link or a mount of its own name, cgroups(7). */
+const V1_CONTROLLERS = ['cpu', 'memory', 'pids', 'hugetlb', 'devices', 'freezer'];
+
+export function detectCgroups(): CgroupFacts {
+  if (isCgroup2(MOUNT))
+    return { mode: 'unified', root: MOUNT, isV2: true, v2Controllers: controllers(MOUNT), v1: {} };
+  const v1 = Object.fromEntries(
+    V1_CONTROLLERS.map(name => [name, join(MOUNT, name)] as const).filter(([, path]) =>
+      existsSync(`${path}/tasks`),
+    ),
+  );
+  const unified = `${MOUNT}/unified`;
+  if (isCgroup2(unified))
+    return { mode: 'hybrid', root: unified, isV2: true, v2Controllers: controllers(unified), v1 };
+  const root = V1_CANDIDATES.map(name => join(MOUNT, name)).find(path => existsSync(`${path}/tasks`));
+  return { mode: root === undefined ? 'none' : 'legacy', root, isV2: false, v2Controllers: [], v1 };
+}
+
+function controllers(root: string): readonly string[] {
+  const text = readFileSync(`${root}/cgroup.controllers`, 'utf8').trim();
+  return text === '' ? [] : text.split(' ');
 }
 
 /** What the runtime-spec's mount of type "cgroup" means here. */
-export function cgroupMounts(cgroups: Cgroups): readonly OciMount[] {
+export function cgroupMounts(cgroups: CgroupFacts): readonly OciMount[] {
   if (cgroups.mode === 'none') return [];
   if (cgroups.mode === 'unified')
     return [{ destination: MOUNT, type: 'cgroup2', source: 'cgroup', options: [] }];
@@ -79,17 +84,12 @@ export class Cgroup {
 
   /** Makes the cgroup with its parents. */
   create(): void {
-    mkdirSync(this.path, { recursive: true });
+    makeDirectory(this.path);
   }
 
   /** An fd to be born in it (CLONE_INTO_CGROUP, v2 only); the caller closes it. */
   open(): number | undefined {
     return this.isV2 ? openSync(this.path, 'r') : undefined;
-  }
-
-  /** The file that a process writes itself into where it cannot be born there (v1). */
-  get procsFiles(): readonly string[] {
-    return this.isV2 ? [] : [`${this.path}/cgroup.procs`];
   }
 
   /** Processes in it and below, by host pid. */
@@ -152,6 +152,58 @@ export class Cgroup {
       .filter(entry => entry.isDirectory())
       .map(entry => new Cgroup(join(this.path, entry.name), this.isV2));
   }
+}
+
+/** With its parents, which another command may be removing at this moment, because they are empty. */
+function makeDirectory(path: string): void {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      mkdirSync(path, { recursive: true });
+      return;
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
+    }
+  }
+}
+
+/** A setting that the kernel did not take. */
+export class CgroupError extends Error {}
+
+/** Makes the cgroup of a plan, settings and all. Returns warnings: what the machine turned out not to do. */
+export function createCgroup(plan: CgroupPlan, facts: CgroupFacts): readonly string[] {
+  for (const path of [plan.path, ...plan.others]) if (path !== undefined) makeDirectory(path);
+  const problem = plan.v2Controllers.length === 0 ? undefined : enableControllers(plan, facts);
+  const isTaken = ({ path }: CgroupFile): boolean =>
+    problem === undefined || !path.startsWith(`${plan.path}/`);
+  for (const { path, value, isOptional } of plan.files.filter(isTaken)) {
+    try {
+      writeFileSync(path, value);
+    } catch (error) {
+      if (!isOptional || errnoCode(error) !== 'ENOENT')
+        throw new CgroupError(`cannot write ${value} to ${path}: ${errnoCode(error)}`);
+    }
+  }
+  return plan.files.every(file => isTaken(file) || file.isOptional) ? [] : [problem ?? ''];
+}
+
+/** A cgroup has the controllers that all those above it hand down, cgroups(7). */
+function enableControllers(
+  { path = '', v2Controllers }: CgroupPlan,
+  { root = '' }: CgroupFacts,
+): string | undefined {
+  const below = path.slice(root.length + 1).split('/');
+  for (let i = 0; i < below.length; i++) {
+    const directory = join(root, ...below.slice(0, i));
+    try {
+      writeFileSync(
+        `${directory}/cgroup.subtree_control`,
+        v2Controllers.map(controller => `+${controller}`).join(' '),
+      );
+    } catch (error) {
+      return `limits are not enforced: ${directory} does not hand down the controllers ${v2Controllers.join(', ')} (${errnoCode(error)})`;
+    }
+  }
+  return undefined;
 }
 
 function killQuietly(pid: number): void {

@@ -6,10 +6,11 @@ import { describeErrno } from '../linux/errno.ts';
 import { makeDirectories } from '../native/exact-mode.ts';
 import { type Child, execute, executeInShim, ProgramError } from '../native/execute.ts';
 import { rawSyscall } from '../native/libc.ts';
+import type { CgroupFacts, CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { ContainerInput, ContainerStages } from '../pipeline.ts';
 import { compileStages } from '../pipeline.ts';
-import { type Cgroup, withCgroup } from './cgroups.ts';
+import { Cgroup, CgroupError, createCgroup, withCgroup } from './cgroups.ts';
 import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
 
 /** Our ends of what a started container reads and writes. */
@@ -25,6 +26,8 @@ export interface StartedContainer {
   readonly child: Child;
   readonly stages: ContainerStages;
   readonly streams: ContainerStreams;
+  readonly cgroup: Cgroup | undefined;
+  readonly warnings: readonly string[];
 }
 
 /** Why a container did not start; `reason` is Kubernetes' word for it. */
@@ -44,7 +47,6 @@ export class ContainerStartError extends Error {
 /** Compiles one container, and starts it when the sandbox is there. On an error nothing is left open. */
 export async function startContainer(
   input: ContainerInput,
-  cgroup: Cgroup | undefined,
   trace: boolean,
   sandbox: Promise<unknown>,
 ): Promise<StartedContainer> {
@@ -54,9 +56,11 @@ export async function startContainer(
   mkdirSync(dirname(paths.layer(container.name, attempt, 'upper')), { mode: 0o700 });
   makeDirectories(paths.layer(container.name, attempt, 'upper'), 0o755);
   mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
-  cgroup?.create();
+  const { cgroup, warnings } = makeCgroup(stages.cgroup, input.host.cgroups);
   await sandbox;
   return {
+    cgroup,
+    warnings: [...stages.warnings, ...warnings],
     ...(await launch(
       stages.compiled,
       { runner: stages.plan.runner, stdin: input.stdin, process: stages.oci.process },
@@ -64,6 +68,19 @@ export async function startContainer(
     )),
     stages,
   };
+}
+
+function makeCgroup(
+  plan: CgroupPlan,
+  facts: CgroupFacts,
+): { readonly cgroup: Cgroup | undefined; readonly warnings: readonly string[] } {
+  if (plan.path === undefined) return { cgroup: undefined, warnings: [] };
+  try {
+    return { warnings: createCgroup(plan, facts), cgroup: new Cgroup(plan.path, facts.isV2) };
+  } catch (error) {
+    if (!(error instanceof CgroupError)) throw error;
+    throw new ContainerStartError('CreateContainerError', error.message);
+  }
 }
 
 interface LaunchPlan {

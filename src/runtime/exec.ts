@@ -61,7 +61,7 @@ export async function startExec({
     };
     const cgroup =
       container.cgroup === undefined ? undefined : new Cgroup(container.cgroup, detectCgroups().isV2);
-    const compiled = compileExec({ process, cgroupProcs: cgroup?.procsFiles ?? [] }, hostArch());
+    const compiled = compileExec({ process, cgroupProcs: container.cgroupProcs }, hostArch());
     const options = { cgroup, trace: false, parameters: { pidfd } };
     const { child, streams } = await launch(
       compiled,

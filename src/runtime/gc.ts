@@ -4,8 +4,8 @@ import { sweepImages } from '../image/importer.ts';
 import { ImageStore } from '../image/store.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import type { Roots } from '../oci/pod-paths.ts';
-import { Cgroup, detectCgroups } from './cgroups.ts';
-import { CGROUP, removeCgroup } from './pod-cgroup.ts';
+import { detectCgroups } from './cgroups.ts';
+import { removePodCgroups, removeRoots } from './pod-cgroup.ts';
 import { type FoundPod, findPods, isLocked, removeEmpty, removePodFiles } from './pod-directory.ts';
 
 /**
@@ -32,22 +32,14 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
   removed.push(
     ...sweepImages(new ImageStore(roots.state), id => used.has(id)).map(id => `image files ${id}`),
   );
-  const { root, isV2 } = detectCgroups();
-  if (root !== undefined) new Cgroup(join(root, CGROUP), isV2).removeIfEmpty();
+  removeRoots(detectCgroups());
   removeEmpty(roots);
   return removed;
 }
 
 async function removePod(pod: FoundPod, roots: Roots): Promise<void> {
-  const { root, isV2 } = detectCgroups();
-  const path = pod.record?.cgroup ?? (root === undefined ? undefined : join(root, CGROUP, pod.paths.uid));
   // Processes first: they may still write to the files.
-  if (path !== undefined && existsSync(path)) await killAndRemove(new Cgroup(path, isV2));
+  await removePodCgroups(detectCgroups(), pod.paths.uid);
   removePodFiles(pod.paths);
   removeTree(join(roots.run, 'pods', `.${pod.paths.uid}`));
-}
-
-async function killAndRemove(cgroup: Cgroup): Promise<void> {
-  cgroup.kill();
-  await removeCgroup(cgroup);
 }

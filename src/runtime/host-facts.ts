@@ -16,10 +16,12 @@ export function gatherHostFacts(): HostFacts {
     `0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`,
   );
   const files = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  const capabilities = CAPABILITIES.filter(name => (bounding >> BigInt(CAP[name])) & 1n);
+  const cgroups = detectCgroups();
   let devices: readonly OciDevice[] | undefined;
   let address: string | undefined;
   return {
-    capabilities: CAPABILITIES.filter(name => (bounding >> BigInt(CAP[name])) & 1n),
+    capabilities,
     thermalThrottleCpus: existsSync(thermalThrottlePath(0))
       ? Array.from({ length: os().availableParallelism() }, (_, cpu) => cpu)
       : [],
@@ -37,12 +39,41 @@ export function gatherHostFacts(): HostFacts {
       devices ??= hostDevices('/dev');
       return devices;
     },
-    cgroupMounts: cgroupMounts(detectCgroups()),
+    cgroupMounts: cgroupMounts(cgroups),
+    cgroups,
+    get cpus() {
+      return os().availableParallelism();
+    },
+    get memory() {
+      return os().totalmem();
+    },
+    hugepageSizes: hugepageSizes(),
+    get minOomScoreAdj() {
+      return capabilities.includes('CAP_SYS_RESOURCE') ? -1000 : Number(readText('/proc/self/oom_score_adj'));
+    },
   };
 }
 
 function readText(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+const HUGE_PAGES = '/sys/kernel/mm/hugepages';
+
+/** Sizes with a pool, or one that may grow: without, nobody can have any. Directories are called hugepages-2048kB. */
+function hugepageSizes(): readonly string[] {
+  const directories = existsSync(HUGE_PAGES) ? readdirSync(HUGE_PAGES) : [];
+  return directories
+    .filter(name =>
+      ['nr_hugepages', 'nr_overcommit_hugepages'].some(
+        file => readText(`${HUGE_PAGES}/${name}/${file}`).trim() !== '0',
+      ),
+    )
+    .map(name => {
+      const kib = Number(/\d+/.exec(name)?.[0]);
+      if (kib >= 1 << 20) return `${kib >> 20}GB`;
+      return kib >= 1 << 10 ? `${kib >> 10}MB` : `${kib}KB`;
+    });
 }
 
 function hostAddress(): string {

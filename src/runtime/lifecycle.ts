@@ -1,12 +1,13 @@
 import type { Image } from '../image/store.ts';
 import type { Container } from '../kube/types.generated.ts';
 import type { Child } from '../native/execute.ts';
+import type { PodPaths } from '../oci/pod-paths.ts';
 import type { ContainerInput } from '../pipeline.ts';
-import type { Cgroup } from './cgroups.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
 import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
 import { MemoryPeak } from './memory-peak.ts';
 import { onAbort } from './on-abort.ts';
+import { hasOomKill } from './pod-cgroup.ts';
 import type { ContainerRecord } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import { BackOff, shouldRestart } from './restart.ts';
@@ -14,17 +15,21 @@ import { ResultBuilder } from './result-builder.ts';
 import type { OutputStream, RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import type { Sandbox } from './sandbox.ts';
+import { storageLimits, watchStorage } from './storage-limits.ts';
 import { readAll, readAllInThread, readTerminal } from './streams.ts';
 import { startTimer } from './timer.ts';
 
 export interface LifecycleHooks {
+  readonly paths: PodPaths;
   readonly images: ReadonlyMap<string, Image>;
-  cgroupOf(container: Container): Cgroup | undefined;
   /** Its namespaces are there, and the pod's volumes are filled. */
   readonly sandbox: Promise<Sandbox>;
   /** Writes down what runs, for other commands. */
   record(containers: readonly ContainerRecord[], pause: Child | undefined): void;
 }
+
+/** immediateEvictionGracePeriodSeconds of the kubelet. */
+const EVICTION_GRACE_SECONDS = 1;
 
 /** Milliseconds until what runs is written down for other commands. */
 const RECORD_DELAY = 4;
@@ -61,6 +66,7 @@ export class PodLifecycle {
     const spec = pod.spec ?? { containers: [] };
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
     const stopDeadline = this.#startDeadline(spec.activeDeadlineSeconds);
+    const stopWatching = this.#watchStorage();
     const background: Promise<void>[] = [];
     try {
       let isInitialised = true;
@@ -75,6 +81,7 @@ export class PodLifecycle {
       if (isInitialised && !this.#isStopping) await this.#runAll(spec.containers);
     } finally {
       stopDeadline?.();
+      stopWatching();
       clearTimeout(this.#recording);
       ignoreAbort();
       await this.#running.end();
@@ -96,6 +103,20 @@ export class PodLifecycle {
       };
       void this.#running.end();
     });
+  }
+
+  /** The kubelet's eviction manager, as far as it is about what the pod itself was allowed. */
+  #watchStorage(): () => void {
+    const { pod } = this.#options;
+    const attempt = (container: string): number => this.#results.get(container)?.build().restartCount ?? 0;
+    return watchStorage(
+      () => storageLimits(pod, this.#hooks.paths, attempt),
+      message => {
+        this.#reason = { reason: 'Evicted', message };
+        this.#options.observer.onEvent?.('Warning', 'Evicted', message, '');
+        void this.#running.end(EVICTION_GRACE_SECONDS);
+      },
+    );
   }
 
   /** Runs the app containers side by side. What is no container's own failure ends them all, and is thrown then. */
@@ -168,12 +189,11 @@ export class PodLifecycle {
     onStarted?: (isRunning: boolean) => void,
   ): Promise<Exit | undefined> {
     const { observer } = this.#options;
-    const cgroup = this.#hooks.cgroupOf(container);
     const startedAt = Date.now();
     let started: StartedContainer;
     try {
       const input = this.#input(container, attempt);
-      started = await startContainer(input, cgroup, this.#options.trace === true, this.#hooks.sandbox);
+      started = await startContainer(input, this.#options.trace === true, this.#hooks.sandbox);
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error;
       if (error.programError !== undefined)
@@ -183,7 +203,7 @@ export class PodLifecycle {
       return undefined;
     }
     if (attempt === 0)
-      for (const warning of started.stages.warnings)
+      for (const warning of started.warnings)
         observer.onWarning?.(`container "${container.name}": ${warning}`);
     observer.onTrace?.(container.name, started.stages.compiled.program, started.child.report);
     observer.onStarted?.(container.name, started.stages);
@@ -191,16 +211,18 @@ export class PodLifecycle {
     const streams = this.#readStreams(container, started, result);
     const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
     const ended = waitForExit(started.child.pidfd);
-    this.#running.add({ container, image: this.#hooks.images.get(container.name), started, cgroup, ended });
+    this.#running.add({ container, image: this.#hooks.images.get(container.name), started, ended });
     this.#record();
     onStarted?.(true);
     const exit = await ended;
     const finishedAt = Date.now();
     this.#running.remove(container);
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
-    if (started.stages.security.namespaces.pid !== 'container') cgroup?.kill();
+    if (started.stages.security.namespaces.pid !== 'container') started.cgroup?.kill();
     await streams;
-    result.ended({ ...exit, maxRss: memory.end(exit.maxRss) }, startedAt, finishedAt, attempt);
+    // containerd's rule: somebody of the container was killed for want of memory, and it ended as one who is killed.
+    const isOomKilled = exit.exitCode === 137 && hasOomKill(started.stages.cgroup);
+    result.ended({ ...exit, maxRss: memory.end(exit.maxRss), isOomKilled }, startedAt, finishedAt, attempt);
     return exit;
   }
 

@@ -1,25 +1,61 @@
-import type { Container } from '../kube/types.generated.ts';
-import { Cgroup, detectCgroups } from './cgroups.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { type CgroupFacts, type CgroupPlan, planCgroup } from '../oci/cgroup-plan.ts';
+import type { OciResources } from '../oci/config.ts';
+import { Cgroup, createCgroup } from './cgroups.ts';
 import type { Cleanup } from './cleanup.ts';
 
-/** Where podspace keeps its own cgroups, below the root of the hierarchy. */
+/** Where podspace keeps its own cgroups, below the root of each hierarchy. */
 export const CGROUP = 'podspace';
 
-/** The cgroup of a pod; undefined on a machine without any. */
-export function createPodCgroup(uid: string, cleanup: Cleanup): Cgroup | undefined {
-  const { root, isV2 } = detectCgroups();
+/** podspace's own directory in each hierarchy, or one below it. */
+function inEachHierarchy(facts: CgroupFacts, ...below: readonly string[]): readonly Cgroup[] {
+  const roots = new Set([facts.root, ...Object.values(facts.v1)]);
+  return [...roots]
+    .filter(root => root !== undefined)
+    .map(root => new Cgroup([root, CGROUP, ...below].join('/'), facts.isV2 && root === facts.root))
+    .filter(({ path }) => existsSync(path));
+}
+
+export interface PodCgroup {
+  /** The one that its processes are tracked in. */
+  readonly tracking: Cgroup;
+  /** What the machine does not do of the pod's resources. */
+  readonly warnings: readonly string[];
+}
+
+/** The cgroups of a pod; undefined on a machine without any. */
+export function createPodCgroup(
+  facts: CgroupFacts,
+  uid: string,
+  resources: OciResources,
+  cleanup: Cleanup,
+): PodCgroup | undefined {
+  const { root } = facts;
   if (root === undefined) return undefined;
-  const cgroup = new Cgroup(`${root}/${CGROUP}/${uid}`, isV2);
-  cgroup.create();
-  cleanup.add('cgroup of the pod', async () => {
-    // Empty as a rule: all containers have ended. What has not, a killed one's child for example, is killed then.
-    if (!cgroup.remove()) {
-      cgroup.kill();
-      await removeCgroup(cgroup);
-    }
-    new Cgroup(`${root}/${CGROUP}`, isV2).removeIfEmpty();
-  });
-  return cgroup;
+  cleanup.add('cgroups of the pod', () => removePodCgroups(facts, uid));
+  const plan = planCgroup(facts, `/${CGROUP}/${uid}`, resources);
+  return {
+    tracking: new Cgroup(`${root}/${CGROUP}/${uid}`, facts.isV2),
+    warnings: createCgroup(plan, facts),
+  };
+}
+
+/**
+ * Kills what is left in a pod's cgroups (nothing as a rule: a killed process' child, for example), and removes them in
+ * every hierarchy.
+ */
+export async function removePodCgroups(facts: CgroupFacts, uid: string): Promise<void> {
+  for (const cgroup of inEachHierarchy(facts, uid)) {
+    if (cgroup.remove()) continue;
+    cgroup.kill();
+    await removeCgroup(cgroup);
+  }
+  removeRoots(facts);
+}
+
+/** podspace's own directories, where no pod is left in them. */
+export function removeRoots(facts: CgroupFacts): void {
+  for (const cgroup of inEachHierarchy(facts)) cgroup.removeIfEmpty();
 }
 
 /** A killed process leaves its cgroup a moment after the kill. */
@@ -31,6 +67,14 @@ export async function removeCgroup(cgroup: Cgroup): Promise<void> {
   throw new Error(`cgroup ${cgroup.path} still has processes: ${cgroup.processes().join(', ')}`);
 }
 
-export function containerCgroup(pod: Cgroup | undefined, container: Container): Cgroup | undefined {
-  return pod === undefined ? undefined : new Cgroup(`${pod.path}/${container.name}`, pod.isV2);
+/** True if the kernel has killed a process of this cgroup for want of memory: memory.events, v1's memory.oom_control. */
+export function hasOomKill(plan: CgroupPlan): boolean {
+  const files = [
+    `${plan.path}/memory.events`,
+    ...plan.others.map(directory => `${directory}/memory.oom_control`),
+  ];
+  return files.some(file => {
+    const count = existsSync(file) ? /^oom_kill (\d+)$/m.exec(readFileSync(file, 'utf8'))?.[1] : undefined;
+    return Number(count ?? 0) > 0;
+  });
 }

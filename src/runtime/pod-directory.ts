@@ -34,6 +34,8 @@ export interface ContainerRecord extends ProcessRecord {
   readonly imageId: string;
   readonly process: OciProcess;
   readonly cgroup: string | undefined;
+  /** Of v1 hierarchies: what a process that joins it writes itself into. */
+  readonly cgroupProcs: readonly string[];
 }
 
 /** What other podspace commands must know about a running pod: `pod.json` in its run directory. */

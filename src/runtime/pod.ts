@@ -4,12 +4,13 @@ import type { Container, Pod } from '../kube/types.generated.ts';
 import { writeWithMode } from '../native/exact-mode.ts';
 import { ProgramError } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
+import { planCgroup } from '../oci/cgroup-plan.ts';
 import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
+import { podResources } from '../oci/resources.ts';
 import type { ContainerInput } from '../pipeline.ts';
-import { Cgroup } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
 import { PodLifecycle } from './lifecycle.ts';
-import { CGROUP, containerCgroup, createPodCgroup } from './pod-cgroup.ts';
+import { CGROUP, createPodCgroup } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
@@ -32,19 +33,21 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const directory = PodDirectory.create(roots, uid, namespace, name);
     cleanup.add('files of the pod', () => directory.remove());
     const createdAt = Date.now();
-    const cgroup = createPodCgroup(uid, cleanup);
+    const resources = podResources(pod, host, options.podMaxPids);
+    const cgroup = createPodCgroup(host.cgroups, uid, resources, cleanup);
+    for (const warning of cgroup?.warnings ?? []) options.observer.onWarning?.(warning);
     const { paths } = directory;
     const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
     const volumes = prepareVolumes(pod, options.objects, paths);
     writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
     writeWithMode(paths.etcFile('resolv.conf'), resolvConf(pod, host), 0o644);
-    const pauseCgroup = cgroup === undefined ? undefined : new Cgroup(`${cgroup.path}/pause`, cgroup.isV2);
+    const pausePlan = planCgroup(host.cgroups, `/${CGROUP}/${uid}/pause`, {});
     const sandbox = createSandbox(
       pod,
       paths,
       names.nodename,
-      pauseCgroup,
+      pausePlan,
       cleanup,
       options.trace === true ? options.observer.onTrace : undefined,
     ).then(made => {
@@ -70,7 +73,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       hostname: names.hostname,
       podIP,
       cgroupsPath: `/${CGROUP}/${uid}/${container.name}`,
-      cgroupProcs: containerCgroup(cgroup, container)?.procsFiles ?? [],
+      ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
       terminal: options.attached?.name === container.name && options.attached.terminal,
       ...(options.attached?.consoleSize === undefined ? {} : { consoleSize: options.attached.consoleSize }),
       stdin:
@@ -78,9 +81,9 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       arch: hostArch(),
     });
     const lifecycle = new PodLifecycle(options, input, {
+      paths,
       images,
       sandbox,
-      cgroupOf: container => containerCgroup(cgroup, container),
       record: (containers, pause) =>
         directory.write({
           uid,
@@ -90,7 +93,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
           owner: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
           pause:
             pause === undefined ? undefined : { pid: pause.pid, startTime: startTimeOf(pause.pid) ?? '' },
-          cgroup: cgroup?.path,
+          cgroup: cgroup?.tracking.path,
           images: [...images.values()].map(({ id }) => id),
           containers,
         }),

@@ -58,11 +58,16 @@ export class ResultBuilder {
     };
   }
 
-  ended(exit: Exit, startedAt: number, finishedAt: number, restartCount: number): void {
+  ended(
+    exit: Exit & { readonly isOomKilled?: boolean },
+    startedAt: number,
+    finishedAt: number,
+    restartCount: number,
+  ): void {
     this.#cpuMicroseconds += exit.cpuMicroseconds;
     this.#maxRss = Math.max(this.#maxRss, exit.maxRss);
     this.#state = {
-      reason: exit.exitCode === 0 ? 'Completed' : 'Error',
+      reason: exit.exitCode === 0 ? 'Completed' : exit.isOomKilled === true ? 'OOMKilled' : 'Error',
       message: undefined,
       exitCode: exit.exitCode,
       signal: exit.signal,

@@ -41,6 +41,8 @@ export interface RunPodOptions {
   readonly observer: PodObserver;
   readonly attached?: AttachedContainer;
   readonly trace?: boolean;
+  /** The kubelet's --pod-max-pids: how many processes the pod can have. */
+  readonly podMaxPids?: number;
   /** Ends the pod: SIGTERM, the grace period, SIGKILL. */
   readonly signal?: AbortSignal;
   /** Ends it at once: SIGKILL. Only looked at after `signal`. */

@@ -2,7 +2,6 @@ import type { Image } from '../image/store.ts';
 import type { Container, PodSpec } from '../kube/types.generated.ts';
 import { SIG } from '../linux/constants.generated.ts';
 import { signalPidfd } from '../native/execute.ts';
-import type { Cgroup } from './cgroups.ts';
 import type { Exit } from './child-exits.ts';
 import { isSidecar, type StartedContainer } from './container.ts';
 import { onAbort } from './on-abort.ts';
@@ -13,7 +12,6 @@ export interface Running {
   readonly container: Container;
   readonly image: Image | undefined;
   readonly started: StartedContainer;
-  readonly cgroup: Cgroup | undefined;
   readonly ended: Promise<Exit>;
 }
 
@@ -57,7 +55,7 @@ export class RunningContainers {
   /** In the manifest's order, app containers first: the first one is what exec is for. */
   records(): readonly ContainerRecord[] {
     const running = this.#order.flatMap(name => this.#running.get(name) ?? []);
-    return running.map(({ container, image, started: { child, stages }, cgroup }) => ({
+    return running.map(({ container, image, started: { child, stages, cgroup } }) => ({
       name: container.name,
       image: image?.reference ?? '',
       imageId: image?.id ?? '',
@@ -65,6 +63,7 @@ export class RunningContainers {
       startTime: startTimeOf(child.pid) ?? '',
       process: stages.oci.process,
       cgroup: cgroup?.path,
+      cgroupProcs: stages.cgroup.joins,
     }));
   }
 
@@ -74,14 +73,14 @@ export class RunningContainers {
   }
 
   /** Ends everything that runs: app containers first, sidecars after them in reverse order; TERM, grace period, KILL. */
-  end(): Promise<void> {
+  end(graceSeconds = this.#graceSeconds): Promise<void> {
     this.#ending.abort();
-    this.#end ??= this.#endAll();
+    this.#end ??= this.#endAll(graceSeconds);
     return this.#end;
   }
 
-  async #endAll(): Promise<void> {
-    this.#deadline = Date.now() + this.#graceSeconds * 1000;
+  async #endAll(graceSeconds: number): Promise<void> {
+    this.#deadline = Date.now() + graceSeconds * 1000;
     const all = [...this.#running.values()];
     const apps = all.filter(({ container }) => !isSidecar(container));
     await Promise.all(apps.map(running => this.#endOne(running, this.#deadline)));

@@ -3,11 +3,12 @@ import type { Pod } from '../kube/types.generated.ts';
 import { type Child, execute, ProgramError, reap } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
 import { shimFd } from '../native/shim.ts';
+import type { CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import { type CompiledSandbox, compilePause, compileSandbox } from '../program/compile.ts';
 import type { PausePlan, SandboxPlan } from '../program/plan.ts';
-import { type Cgroup, withCgroup } from './cgroups.ts';
+import { Cgroup, withCgroup } from './cgroups.ts';
 import { waitForExit } from './child-exits.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { PodObserver } from './run-options.ts';
@@ -26,7 +27,7 @@ export function planSandbox(pod: Pod, paths: PodPaths, nodename: string | undefi
   const spec = pod.spec ?? { containers: [] };
   const memory = (spec.volumes ?? [])
     .filter(isMemory)
-    .map(volume => ({ path: paths.volume(volume.name, true), options: tmpfsOptions(volume) }));
+    .map(volume => ({ path: paths.volume(volume.name, true), options: tmpfsOptions(volume, spec) }));
   return {
     namespaces: [
       'mount',
@@ -45,7 +46,7 @@ export async function createSandbox(
   pod: Pod,
   paths: PodPaths,
   nodename: string | undefined,
-  cgroup: Cgroup | undefined,
+  pauseCgroup: CgroupPlan,
   cleanup: Cleanup,
   onTrace?: PodObserver['onTrace'],
 ): Promise<Sandbox> {
@@ -58,8 +59,8 @@ export async function createSandbox(
   });
   for (const [type, fd] of fds.namespaces)
     symlinkSync(`/proc/${process.pid}/fd/${fd}`, paths.namespace(type));
-  const pausePlan = planPause(pod, paths, plan, cgroup?.procsFiles ?? []);
-  const pause = pausePlan === undefined ? undefined : await startPause(pausePlan, cgroup);
+  const pausePlan = planPause(pod, paths, plan, pauseCgroup.joins);
+  const pause = pausePlan === undefined ? undefined : await startPause(pausePlan, pauseCgroup);
   if (pause !== undefined) {
     symlinkSync(`/proc/${pause.pid}/ns/pid`, paths.namespace('pid'));
     void waitForExit(pause.pidfd);
@@ -140,9 +141,11 @@ export function planPause(
   return { namespaces, proc: paths.proc, root: `${paths.run}/pause`, process, cgroupProcs };
 }
 
-function startPause(plan: PausePlan, cgroup: Cgroup | undefined): Promise<Child> {
+function startPause(plan: PausePlan, { path, joins }: CgroupPlan): Promise<Child> {
   for (const directory of [plan.root, plan.proc]) mkdirSync(directory, { mode: 0o700 });
   const compiled = compilePause(plan, hostArch());
+  // Born in its cgroup where it need not join one.
+  const cgroup = path === undefined ? undefined : new Cgroup(path, joins.length === 0);
   cgroup?.create();
   return withCgroup(cgroup, fd => execute(compiled, { parameters: { shim: shimFd() }, cgroup: fd }));
 }

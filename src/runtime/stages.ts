@@ -92,7 +92,6 @@ export function stageAll(
         podIP: pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1',
         attempt: 0,
         cgroupsPath: `/podspace/${paths.uid}/${container.name}`,
-        cgroupProcs: [],
         terminal: false,
         stdin: 'null',
         arch,

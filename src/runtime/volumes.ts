@@ -13,7 +13,8 @@ import { dirname, join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import { parseQuantity } from '../kube/quantity.ts';
-import type { Pod, Volume } from '../kube/types.generated.ts';
+import { declaredPodLimit, wholeValue } from '../kube/resources.ts';
+import type { Pod, PodSpec, Volume } from '../kube/types.generated.ts';
 import { type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
 import { makeDirectories, makeFile, writeWithMode } from '../native/exact-mode.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
@@ -32,10 +33,15 @@ export function isMemory(volume: Volume): boolean {
   return volume.emptyDir?.medium === 'Memory' || volume.secret !== undefined;
 }
 
-/** tmpfs(5) options of a memory volume. */
-export function tmpfsOptions(volume: Volume): string {
-  const size =
-    volume.emptyDir?.sizeLimit === undefined ? undefined : parseQuantity(volume.emptyDir.sizeLimit);
+/** tmpfs(5) options of a memory volume. Its pages are the pod's memory: it is no larger than the pod's own limit. */
+export function tmpfsOptions({ emptyDir }: Volume, spec: PodSpec): string {
+  if (emptyDir === undefined) return 'mode=1777';
+  // Zero is no limit.
+  const sizes = [
+    parseQuantity(emptyDir.sizeLimit ?? 0) ?? 0n,
+    BigInt(wholeValue(declaredPodLimit(spec, 'memory'))),
+  ];
+  const [size] = sizes.filter(one => one > 0n).sort((a, b) => Number(a - b));
   return size === undefined ? 'mode=1777' : `mode=1777,size=${size}`;
 }
 

@@ -19,6 +19,17 @@ const HOST: HostFacts = {
     { type: 'c', path: '/dev/kmsg', major: 1, minor: 11, fileMode: 0o644, uid: 0, gid: 0 },
     { type: 'b', path: '/dev/vda', major: 254, minor: 0, fileMode: 0o660, uid: 0, gid: 6 },
   ],
+  cgroups: {
+    mode: 'unified',
+    root: '/sys/fs/cgroup',
+    isV2: true,
+    v2Controllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'],
+    v1: {},
+  },
+  cpus: 8,
+  memory: 16 * 2 ** 30,
+  hugepageSizes: [],
+  minOomScoreAdj: -1000,
   cgroupMounts: [{ destination: '/sys/fs/cgroup', type: 'cgroup2', source: 'cgroup', options: [] }],
 };
 

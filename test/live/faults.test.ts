@@ -5,6 +5,7 @@ import { ImageStore } from '../../src/image/store.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
 import { ERRNO } from '../../src/linux/constants.generated.ts';
 import { execute, executeInShim, ProgramError, reap } from '../../src/native/execute.ts';
+import { NO_CGROUPS, planCgroup } from '../../src/oci/cgroup-plan.ts';
 import { podNames } from '../../src/oci/etc-files.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
 import { acceptPod, type ContainerStages, compileStages } from '../../src/pipeline.ts';
@@ -62,7 +63,7 @@ async function withStages(
     if ('error' in names) throw new Error(names.error);
     const volumes = prepareVolumes(pod, { configMaps: [], secrets: [] }, paths);
     for (const file of ['hosts', 'hostname', 'resolv.conf'] as const) writeFileSync(paths.etcFile(file), '');
-    const sandbox = await createSandbox(pod, paths, names.nodename, undefined, cleanup);
+    const sandbox = await createSandbox(pod, paths, names.nodename, planCgroup(NO_CGROUPS, '', {}), cleanup);
     const [first] = pod.spec?.containers ?? [];
     const image = new ImageStore(DEFAULT_ROOTS.state).get('localhost/probe');
     if (first === undefined || image === undefined) throw new Error('no container');
@@ -75,14 +76,13 @@ async function withStages(
         layers: [`images/roots/${image.id}/rootfs`],
       },
       objects: { configMaps: [], secrets: [] },
-      host,
+      host: { ...host, cgroups: NO_CGROUPS },
       paths,
       volumes,
       hostname: name,
       podIP: '127.0.0.1',
       attempt: 0,
       cgroupsPath: '/none',
-      cgroupProcs: [],
       terminal: false,
       stdin: 'null',
       arch: process.arch as 'x64' | 'arm64',

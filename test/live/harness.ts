@@ -128,8 +128,8 @@ export function leftovers(): readonly string[] {
     found.push(...readdirSync('/run/podspace', { recursive: true }).map(name => `/run/podspace/${name}`));
   if (existsSync('/var/lib/podspace/pods'))
     found.push(...readdirSync('/var/lib/podspace/pods').map(name => `/var/lib/podspace/pods/${name}`));
-  for (const root of ['/sys/fs/cgroup/podspace', '/sys/fs/cgroup/unified/podspace'])
-    if (existsSync(root)) found.push(root);
+  for (const root of ['', ...readdirSync('/sys/fs/cgroup')])
+    if (existsSync(`/sys/fs/cgroup/${root}/podspace`)) found.push(`/sys/fs/cgroup/${root}/podspace`);
   found.push(
     ...readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')

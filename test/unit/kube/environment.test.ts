@@ -11,7 +11,12 @@ const OBJECTS: PodObjects = {
   ],
   secrets: [{ metadata: { name: 's' }, data: { a: 'c2VjcmV0' }, stringData: { b: 'text' } }],
 };
-const FACTS = { podIP: '10.0.0.2', hostIP: '192.168.0.1', nodeName: 'node' };
+const FACTS = {
+  podIP: '10.0.0.2',
+  hostIP: '192.168.0.1',
+  nodeName: 'node',
+  capacity: { cpus: 4, memory: 2 ** 34 },
+};
 
 const resolve = (pod: Pod) =>
   resolveEnvironment(pod, pod.spec?.containers[0] ?? { name: '' }, OBJECTS, FACTS);

@@ -442,7 +442,9 @@ check('resources', [
   ),
   container(
     { resources: { limits: { foo: 1 } } },
-    `${C}.resources.limits[foo]: Invalid value: "foo": must be a standard resource for containers`,
+    ...['limits', 'requests'].map(
+      list => `${C}.resources.${list}[foo]: Invalid value: "foo": must be a standard resource for containers`,
+    ),
   ),
   container(
     { resources: { limits: { 'a.b/gpu': 2 }, requests: { 'a.b/gpu': 1 } } },

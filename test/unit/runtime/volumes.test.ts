@@ -89,11 +89,16 @@ t.test('what lives in memory, and how large it may be', t => {
   t.equal(isMemory({ name: 'v', emptyDir: {} }), false);
   t.equal(isMemory({ name: 'v', configMap: { name: 'settings' } }), false);
   t.equal(isMemory({ name: 'v', emptyDir: { medium: 'Memory' } }), true);
-  t.equal(tmpfsOptions({ name: 'v', emptyDir: { medium: 'Memory' } }), 'mode=1777');
-  t.equal(
-    tmpfsOptions({ name: 'v', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } }),
-    'mode=1777,size=67108864',
-  );
+  const limited = { containers: [{ name: 'a', resources: { limits: { memory: '32Mi' } } }] };
+  for (const [sizeLimit, spec, options] of [
+    [undefined, { containers: [{ name: 'a' }] }, 'mode=1777'],
+    ['64Mi', { containers: [{ name: 'a' }] }, 'mode=1777,size=67108864'],
+    ['0', { containers: [{ name: 'a' }] }, 'mode=1777'],
+    ['64Mi', limited, 'mode=1777,size=33554432'],
+    [undefined, limited, 'mode=1777,size=33554432'],
+    [undefined, { containers: [...limited.containers, { name: 'b' }] }, 'mode=1777'],
+  ] as const)
+    t.equal(tmpfsOptions({ name: 'v', emptyDir: { medium: 'Memory', sizeLimit } as never }, spec), options);
   t.end();
 });
 
