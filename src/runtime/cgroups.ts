@@ -154,6 +154,9 @@ export class Cgroup {
   }
 }
 
+/** A setting that the kernel did not take. */
+export class CgroupError extends Error {}
+
 /** With its parents, which another command may be removing at this moment, because they are empty. */
 function makeDirectory(path: string): void {
   for (let attempt = 0; ; attempt++) {
@@ -161,13 +164,12 @@ function makeDirectory(path: string): void {
       mkdirSync(path, { recursive: true });
       return;
     } catch (error) {
-      if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
+      if (errnoCode(error) !== 'ENOENT') throw error;
+      // Node's word too when the kernel has no memory for it within the limit of the cgroup above.
+      if (attempt > 100) throw new CgroupError(`cannot make ${path}: a memory limit above it is too small`);
     }
   }
 }
-
-/** A setting that the kernel did not take. */
-export class CgroupError extends Error {}
 
 /** Makes the cgroup of a plan, settings and all. Returns warnings: what the machine turned out not to do. */
 export function createCgroup(plan: CgroupPlan, facts: CgroupFacts): readonly string[] {

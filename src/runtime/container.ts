@@ -58,16 +58,24 @@ export async function startContainer(
   mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
   const { cgroup, warnings } = makeCgroup(stages.cgroup, input.host.cgroups);
   await sandbox;
-  return {
-    cgroup,
-    warnings: [...stages.warnings, ...warnings],
-    ...(await launch(
-      stages.compiled,
-      { runner: stages.plan.runner, stdin: input.stdin, process: stages.oci.process },
-      { cgroup, trace },
-    )),
-    stages,
-  };
+  try {
+    return {
+      cgroup,
+      warnings: [...stages.warnings, ...warnings],
+      ...(await launch(
+        stages.compiled,
+        { runner: stages.plan.runner, stdin: input.stdin, process: stages.oci.process },
+        { cgroup, trace },
+      )),
+      stages,
+    };
+  } catch (error) {
+    const { memory } = stages.oci.linux.resources;
+    if (!(error instanceof ContainerStartError) || error.programError?.errno !== ERRNO.ENOMEM || !memory)
+      throw error;
+    const message = `${error.message}: ${memory.limit} bytes of memory are too little to start a container`;
+    throw new ContainerStartError(error.reason, message, error.programError);
+  }
 }
 
 function makeCgroup(

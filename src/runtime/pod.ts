@@ -8,6 +8,7 @@ import { planCgroup } from '../oci/cgroup-plan.ts';
 import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
 import { podResources } from '../oci/resources.ts';
 import type { ContainerInput } from '../pipeline.ts';
+import { CgroupError } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
 import { PodLifecycle } from './lifecycle.ts';
 import { CGROUP, createPodCgroup } from './pod-cgroup.ts';
@@ -103,7 +104,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   } catch (error) {
     if (error instanceof VolumeError) return failed(pod, 'FailedMount', error.message);
     // Containers' programs fail in their own result: this one was the sandbox's.
-    if (error instanceof ProgramError)
+    if (error instanceof ProgramError || error instanceof CgroupError)
       return failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${error.message}`);
     throw error;
   } finally {
