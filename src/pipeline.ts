@@ -66,6 +66,8 @@ export interface ContainerInput {
   readonly podIP: string;
   readonly attempt: number;
   readonly cgroupsPath: string;
+  /** The host's number of user 0, where the pod has a user namespace. */
+  readonly hostRoot: number;
   /** The kubelet's --pod-max-pids. */
   readonly podMaxPids?: number;
   readonly terminal: boolean;
@@ -105,7 +107,7 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
     env: environment.env,
     rootPath: paths.root,
   });
-  const error = unusable(oci, container);
+  const error = unusable(oci, container) ?? unmappedUser(oci);
   if (error !== undefined) return { reason: 'CreateContainerError', error };
   const cgroup = planCgroup(
     host.cgroups,
@@ -160,6 +162,18 @@ function unusable({ process, mounts }: OciConfig, { volumeMounts = [] }: Contain
   return overRoot === undefined ? undefined : `mount path "${overRoot}" is the root itself`;
 }
 
+/** Ids beyond the pod's range are nobody's there. */
+function unmappedUser({ process: { user }, linux: { uidMappings } }: OciConfig): string | undefined {
+  const size = uidMappings?.[0]?.size;
+  if (size === undefined) return undefined;
+  const [kind, id] =
+    user.uid >= size
+      ? ['user', user.uid]
+      : ['group', [user.gid, ...user.additionalGids].find(gid => gid >= size)];
+  if (id === undefined) return undefined;
+  return `${kind} ${id} is not in the pod's user namespace, which has ids 0 to ${size - 1}`;
+}
+
 /** What the OCI config has no words for. */
 function planContainer(
   input: ContainerInput,
@@ -168,20 +182,23 @@ function planContainer(
   cgroup: CgroupPlan,
 ): ContainerPlan {
   const { paths, container, image } = input;
+  const hasUsers = security.namespaces.user === 'pod';
+  // Relative to where the pod's sandbox shows them with the pod's own ids, or to the state as it is.
+  const base = hasUsers ? paths.state : paths.roots.state;
   const layer = (part: 'upper' | 'work'): string =>
-    paths.layer(container.name, input.attempt, part).slice(paths.roots.state.length + 1);
+    `${hasUsers ? 'pod/' : ''}${paths.layer(container.name, input.attempt, part).slice(base.length + 1)}`;
   return {
     config: { ...oci, mounts: oci.mounts.flatMap(mount => realMounts(mount, input.host)) },
     rootfs: {
       kind: 'overlay',
-      base: paths.roots.state,
-      lower: image.layers,
+      base: hasUsers ? paths.idmapped : paths.roots.state,
+      lower: hasUsers ? image.layers.map(path => idmappedName(path)) : image.layers,
       upper: layer('upper'),
       work: layer('work'),
       mountPoint: oci.root.path,
     },
     // With the host's PID namespace there is nothing to hide: whoever may ptrace there could ptrace Node itself.
-    runner: security.namespaces.pid === 'pod' ? 'shim' : 'direct',
+    runner: security.namespaces.pid === 'pod' || hasUsers ? 'shim' : 'direct',
     sandboxMounts: {
       namespace: paths.namespace('mount'),
       paths: [paths.shm, paths.proc, `${paths.run}/volumes`],
@@ -196,6 +213,11 @@ function planContainer(
     cgroupProcs: cgroup.joins,
     stdin: input.stdin,
   };
+}
+
+/** The directory below {@link PodPaths.idmapped} that shows a layer of an image. */
+export function idmappedName(layer: string): string {
+  return layer.replaceAll('/', '_');
 }
 
 /** A mount of type "cgroup" is a word of the runtime-spec, not a filesystem: what it stands for depends on the machine. */

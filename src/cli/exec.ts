@@ -28,6 +28,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   let running: RunningExec;
   try {
     running = await startExec({
+      hostRoot: record.hostRoot,
       container,
       command: args.rest,
       terminal: flag(args, 'tty'),

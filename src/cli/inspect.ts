@@ -1,5 +1,6 @@
 import { capabilityNames } from '../linux/capabilities.ts';
 import { NAMESPACES, type NamespaceType } from '../linux/namespaces.ts';
+import type { OciIdMapping } from '../oci/config.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import { findRunningPod, type PodRecord } from '../runtime/pod-directory.ts';
 import {
@@ -81,6 +82,7 @@ function toJson(record: PodRecord, containers: readonly InspectedContainer[]): u
             uid: process.uid,
             gid: process.gid,
             groups: process.groups,
+            ...(isMapped(process) ? { uidMappings: [mappingOf(process)] } : {}),
             capabilities: hexSets(process),
             noNewPrivs: process.noNewPrivs,
             seccomp: process.seccomp,
@@ -89,6 +91,13 @@ function toJson(record: PodRecord, containers: readonly InspectedContainer[]): u
     })),
   };
 }
+
+/** In the OCI config's words. */
+function mappingOf({ uidMap: [containerID = 0, hostID = 0, size = 0] }: ProcessInfo): OciIdMapping {
+  return { containerID, hostID, size };
+}
+
+const isMapped = (process: ProcessInfo): boolean => mappingOf(process).hostID !== 0;
 
 const COLORS: Readonly<Record<Owner, number>> = { host: 31, pod: 33, own: 32 };
 
@@ -125,6 +134,11 @@ function printContainer(io: Io, { name, pid }: InspectedContainer, process: Proc
       .join(' ') || '(none)';
   io.out(`\n${name}\n`);
   io.out(`  user ${process.uid}, group ${process.gid}, groups ${process.groups.join(' ') || '(none)'}\n`);
+  if (isMapped(process)) {
+    const { containerID, hostID, size } = mappingOf(process);
+    const range = (from: number): string => `${from} to ${from + size - 1}`;
+    io.out(`  ids ${range(containerID)} are ${range(hostID)} of the host\n`);
+  }
   io.out(`  no_new_privs ${process.noNewPrivs ? 'on' : 'off'}, seccomp ${process.seccomp}\n`);
   for (const [set, mask] of Object.entries(process.capabilities))
     io.out(`  ${set.padEnd(11)} ${names(mask)}\n`);

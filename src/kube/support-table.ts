@@ -26,7 +26,6 @@ const refused = (reason: string, when?: SupportRow['when']): SupportRow => ({
 });
 
 const isTrue = (value: unknown): boolean => value === true;
-const isFalse = (value: unknown): boolean => value === false;
 const ONE_NODE = 'there is one machine and no scheduler';
 const NOT_YET = 'not supported yet';
 
@@ -122,7 +121,7 @@ export const SUPPORT: Readonly<Record<string, SupportRow>> = {
   'spec.hostIPC': acted(),
   'spec.hostNetwork': acted('with the host’s UTS namespace'),
   'spec.hostPID': acted(),
-  'spec.hostUsers': refused('user namespaces are not supported yet', isFalse),
+  'spec.hostUsers': acted('false: 65536 ids of the host for each pod; needs Linux 6.3'),
   'spec.hostname': acted(),
   'spec.hostnameOverride': acted(),
   'spec.imagePullSecrets': noted('images come from the local store'),

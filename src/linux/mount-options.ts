@@ -11,6 +11,8 @@ export interface MountOption {
   readonly recursive?: boolean;
   readonly propagation?: Propagation;
   readonly bind?: boolean;
+  /** The ids of files are those of the container's user namespace (runtime-spec 1.1). */
+  readonly idmap?: boolean;
 }
 
 /**
@@ -34,6 +36,7 @@ export const MOUNT_OPTIONS: Readonly<Record<string, MountOption>> = {
   diratime: { clear: 'MOUNT_ATTR_NODIRATIME' },
   nosymfollow: { set: 'MOUNT_ATTR_NOSYMFOLLOW' },
   rro: { set: 'MOUNT_ATTR_RDONLY', recursive: true },
+  idmap: { idmap: true },
   bind: { bind: true },
   rbind: { bind: true, recursive: true },
   private: { propagation: 'MS_PRIVATE' },
@@ -50,6 +53,7 @@ export const MOUNT_OPTIONS: Readonly<Record<string, MountOption>> = {
 export interface ParsedMountOptions {
   readonly isBind: boolean;
   readonly isRecursiveBind: boolean;
+  readonly isIdMapped: boolean;
   readonly set: readonly Attribute[];
   readonly clear: readonly Attribute[];
   readonly setRecursive: readonly Attribute[];
@@ -64,11 +68,13 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
   const clear = new Set<Attribute>();
   const setRecursive = new Set<Attribute>();
   const data: string[] = [];
+  let isIdMapped = false;
   let bind: MountOption | undefined;
   let propagation: MountOption | undefined;
   for (const word of options) {
     const option = Object.hasOwn(MOUNT_OPTIONS, word) ? MOUNT_OPTIONS[word] : undefined;
     if (option === undefined) data.push(word);
+    else if (option.idmap === true) isIdMapped = true;
     else if (option.bind === true) bind = option;
     else if (option.propagation !== undefined) propagation = option;
     else if (option.recursive === true && option.set !== undefined) setRecursive.add(option.set);
@@ -81,6 +87,7 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
   return {
     isBind: bind !== undefined,
     isRecursiveBind: bind?.recursive === true,
+    isIdMapped,
     set: [...set],
     clear: [...clear],
     setRecursive: [...setRecursive],

@@ -80,12 +80,21 @@ export interface OciDevice {
 
 export interface OciLinux {
   readonly namespaces: readonly OciNamespace[];
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly gidMappings?: readonly OciIdMapping[];
   readonly devices: readonly OciDevice[];
   readonly cgroupsPath: string;
   readonly resources: OciResources;
   readonly rootfsPropagation?: string;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+}
+
+/** config-linux.md, "User namespace mappings". */
+export interface OciIdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
 }
 
 /** config-linux.md, "Control groups": only what podspace sets. */

@@ -1,6 +1,6 @@
 import type { Pod } from '../kube/types.generated.ts';
-import type { NamespaceOwner } from '../security/effective.ts';
-import type { OciConfig, OciDevice, OciNamespace, OciNamespaceType } from './config.ts';
+import type { EffectiveSecurityContext, NamespaceOwner } from '../security/effective.ts';
+import type { OciConfig, OciDevice, OciMount, OciNamespace, OciNamespaceType } from './config.ts';
 import {
   etcMounts,
   overridden,
@@ -19,6 +19,8 @@ export interface GenerateInput extends ProcessInput {
   readonly volumes: ReadonlyMap<string, PreparedVolume>;
   readonly rootPath: string;
   readonly cgroupsPath: string;
+  /** The host's number of user 0, where the pod has a user namespace. */
+  readonly hostRoot: number;
 }
 
 /** The devices that the runtime-spec says every container must have ("Default Devices"). */
@@ -33,6 +35,9 @@ const DEFAULT_DEVICES: readonly OciDevice[] = (
   ] as const
 ).map(([path, major, minor]) => ({ type: 'c', path, major, minor, fileMode: 0o666, uid: 0, gid: 0 }));
 
+/** The ids of a pod with a user namespace: the kubelet's userNamespacesDefaultLength. */
+export const ID_RANGE_SIZE = 65_536;
+
 /** One container's OCI config. */
 export function generate(input: GenerateInput): OciConfig {
   const { context, container, paths, pod, host } = input;
@@ -40,17 +45,18 @@ export function generate(input: GenerateInput): OciConfig {
   return {
     ociVersion: '1.1.0',
     root: { path: input.rootPath, readonly: context.readOnlyRootFilesystem },
-    mounts: [
+    mounts: mappedMounts(context, [
       ...overridden(systemMounts(context, paths), container),
       ...etcMounts(container, context, paths),
       ...volumeMounts(container, input.volumes),
-    ],
+    ]),
     process: {
       ...generateProcess(input),
       oomScoreAdj: Math.max(oomScoreAdj(pod, container, host), host.minOomScoreAdj),
     },
     linux: {
       namespaces: namespaces(context.namespaces, paths),
+      ...idMappings(context, input.hostRoot),
       devices: context.privileged ? unique([...DEFAULT_DEVICES, ...host.devices]) : DEFAULT_DEVICES,
       cgroupsPath: input.cgroupsPath,
       resources: containerResources(container, host),
@@ -67,6 +73,27 @@ export function generate(input: GenerateInput): OciConfig {
       'io.kubernetes.cri.sandbox-uid': uid,
     },
   };
+}
+
+/** One range for users and groups alike (KEP-127). */
+function idMappings(
+  { namespaces: { user } }: EffectiveSecurityContext,
+  hostID: number,
+): Pick<OciConfig['linux'], 'uidMappings' | 'gidMappings'> {
+  if (user === 'host') return {};
+  const mappings = [{ containerID: 0, hostID, size: ID_RANGE_SIZE }];
+  return { uidMappings: mappings, gidMappings: mappings };
+}
+
+/** Files of the host keep the ids that they have on the disk: user 0 of the container is user 0 there. */
+function mappedMounts(
+  { namespaces: { user } }: EffectiveSecurityContext,
+  mounts: readonly OciMount[],
+): readonly OciMount[] {
+  if (user === 'host') return mounts;
+  return mounts.map(mount =>
+    mount.type === 'bind' ? { ...mount, options: [...mount.options, 'idmap'] } : mount,
+  );
 }
 
 function namespaces(

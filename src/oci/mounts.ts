@@ -8,9 +8,10 @@ const SHM = '/dev/shm';
 /** The default mounts, in containerd's order and with its options; the CRI's /run is not among them. */
 export function systemMounts(context: EffectiveSecurityContext, paths: PodPaths): readonly OciMount[] {
   const access = context.privileged ? 'rw' : 'ro';
-  // In a shared PID namespace the procfs is mounted once, by that namespace's PID 1.
+  // In a shared PID namespace the procfs is mounted once, by that namespace's PID 1; from a user namespace that one could
+  // not hand it over.
   const proc: OciMount =
-    context.namespaces.pid === 'pod'
+    context.namespaces.pid === 'pod' && context.namespaces.user === 'host'
       ? {
           destination: '/proc',
           type: 'bind',

@@ -49,6 +49,11 @@ export class PodPaths {
     return `${this.state}/etc-${name}`;
   }
 
+  /** Where the sandbox of a pod with a user namespace mounts images, and the pod's own files, with the ids of that one. */
+  get idmapped(): string {
+    return `${this.run}/idmapped`;
+  }
+
   /** Where every container mounts its root, each in a mount namespace of its own. */
   get root(): string {
     return `${this.run}/root`;

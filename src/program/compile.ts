@@ -5,12 +5,19 @@
 import type { Arch } from '../linux/arch.ts';
 import type { CLONE } from '../linux/constants.generated.ts';
 import { NAMESPACES } from '../linux/namespaces.ts';
-import type { OciNamespace, OciProcess } from '../oci/config.ts';
-import { flags, num, ProgramBuilder } from './builder.ts';
-import { moveMountTo, newMount } from './mount-calls.ts';
+import type { OciProcess } from '../oci/config.ts';
+import { flags, num, ProgramBuilder, parameter } from './builder.ts';
+import { newMount } from './mount-calls.ts';
 import { makeDevices, openNull } from './phases/devices.ts';
 import { mountAll, openBindSources, sealTmpfs } from './phases/mounts.ts';
-import { closeOnExec, joinCgroups, openNamespaces, setNamespace, unshare } from './phases/namespaces.ts';
+import {
+  closeOnExec,
+  joinCgroups,
+  openNamespaces,
+  planNamespaces,
+  setNamespace,
+  unshare,
+} from './phases/namespaces.ts';
 import {
   becomeSessionLeader,
   checkWorkingDirectory,
@@ -24,7 +31,7 @@ import {
   setUmask,
 } from './phases/process.ts';
 import { makePathsReadonly, maskPaths } from './phases/protected-paths.ts';
-import { isolatePropagation, makeRootReadonly, mountRootfs, pivot } from './phases/rootfs.ts';
+import { attachRootfs, isolatePropagation, makeRootfs, makeRootReadonly, pivot } from './phases/rootfs.ts';
 import {
   bringLoopbackUp,
   executeShim,
@@ -44,6 +51,14 @@ import {
   openTerminalInContainer,
   ownStreams,
 } from './phases/terminal.ts';
+import {
+  becomeRoot,
+  enterUserNamespace,
+  giveStreams,
+  hostUid,
+  isUserNamespace,
+  openUserNamespace,
+} from './phases/user-namespace.ts';
 import type { ContainerPlan, ExecPlan, PausePlan, SandboxPlan } from './plan.ts';
 import type { VerifiedProgram } from './program.ts';
 import { RootPaths } from './root-paths.ts';
@@ -63,39 +78,68 @@ export interface CompiledSandbox extends Compiled {
   };
 }
 
+/** A user namespace of its own for a pod. Its maps are written by the runtime, before it reaps this process. */
+export function compileUserNamespace(arch: Arch): CompiledSandbox {
+  const b = new ProgramBuilder(arch);
+  const namespaces = exportNamespaces(b, ['user']);
+  const exports = { namespaces, directories: new Map() };
+  return { program: verify(b.build()), cloneFlags: ['CLONE_FILES', 'CLONE_NEWUSER'], exports };
+}
+
 export function compileSandbox(plan: SandboxPlan, arch: Arch): CompiledSandbox {
   const b = new ProgramBuilder(arch);
+  const isOwned = plan.isInUserNamespace;
+  // The pod's tmpfs and id-mapped trees stay the host's, so that only podspace can see them all.
   if (plan.namespaces.includes('mount')) mountSandbox(b, plan);
-  if (plan.hostname !== undefined) setHostname(b, plan.hostname);
-  if (plan.namespaces.includes('network')) bringLoopbackUp(b);
-  const namespaces = exportNamespaces(b, plan);
   const directories = exportDirectories(
     b,
     plan.tmpfs.map(({ path }) => path),
   );
-  const cloneFlags = ['CLONE_FILES', ...plan.namespaces.map(type => NAMESPACES[type].flag)] as const;
+  const mount = exportNamespaces(b, ['mount']);
+  const others = plan.namespaces.filter(type => type !== 'mount');
+  if (isOwned) {
+    enterUserNamespace(b, parameter('userns'));
+    unshare(b, others);
+  }
+  if (plan.hostname !== undefined) setHostname(b, plan.hostname);
+  if (plan.namespaces.includes('network')) bringLoopbackUp(b);
+  const namespaces = new Map([...mount, ...exportNamespaces(b, others)]);
+  const cloned = isOwned ? (['mount'] as const) : plan.namespaces;
+  const cloneFlags = ['CLONE_FILES', ...cloned.map(type => NAMESPACES[type].flag)] as const;
   return { program: verify(b.build()), cloneFlags, exports: { namespaces, directories } };
 }
 
 /** PID 1 of a shared PID namespace: an empty root, no capabilities, no file of the host. */
 export function compilePause(plan: PausePlan, arch: Arch): Compiled {
   const b = new ProgramBuilder(arch);
+  const user = plan.namespaces.find(isUserNamespace);
   closeOnExec(b);
   joinCgroups(b, plan.cgroupProcs);
   b.phase('namespaces');
-  for (const [namespace, fd] of openNamespaces(b, plan.namespaces)) setNamespace(b, fd, namespace.type);
-  mountSharedProc(b, plan.proc);
+  for (const [{ type }, fd] of openNamespaces(
+    b,
+    plan.namespaces.filter(one => one !== user),
+  ))
+    setNamespace(b, fd, type);
+  b.call('chdir', [b.text(plan.root)]);
+  if (user === undefined) mountSharedProc(b, plan.proc);
+  else {
+    const [[, fd] = []] = openNamespaces(b, [user]);
+    if (fd !== undefined) enterUserNamespace(b, fd);
+    unshare(b, ['pid']);
+    b.clone();
+  }
   unshare(b, ['mount']);
   isolatePropagation(b);
   const root = newMount(b, 'tmpfs', 'tmpfs', ['ro', 'nosuid', 'nodev', 'noexec', 'size=4k', 'mode=755']);
-  moveMountTo(b, root, plan.root);
+  attachRootfs(b, root);
   pivot(b, root, undefined);
   becomeSessionLeader(b, false);
   setIdentity(b, plan.process);
   dieWithParent(b);
   b.call('close_range', [num(0), num(2), flags({})]);
   executeShim(b, ['/pause'], []);
-  return { program: verify(b.build()), cloneFlags: ['CLONE_NEWPID'] };
+  return { program: verify(b.build()), cloneFlags: user === undefined ? ['CLONE_NEWPID'] : [] };
 }
 
 /** A container. */
@@ -103,45 +147,44 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   const b = new ProgramBuilder(arch);
   const { config } = plan;
   const { process, linux } = config;
-  const isNew = (namespace: OciNamespace): boolean => namespace.path === undefined;
-  const clonesPid =
-    plan.runner === 'direct' &&
-    linux.namespaces.some(namespace => namespace.type === 'pid' && isNew(namespace));
-  const unshared = linux.namespaces
-    .filter(isNew)
-    .map(({ type }) => type)
-    .filter(type => type !== 'cgroup' && !(type === 'pid' && clonesPid));
-  const needsClone = linux.namespaces.some(({ type }) => type === 'pid') && !clonesPid;
+  const steps = planNamespaces(plan);
 
   closeOnExec(b);
   joinCgroups(b, plan.cgroupProcs);
   setOomScore(b, process);
 
+  const user = openUserNamespace(b, config, plan.maskedDirectories);
   b.phase('sources');
-  const hostSources = openBindSources(b, plan, 'host');
-  const joined = openNamespaces(b, linux.namespaces);
+  const hostSources = openBindSources(b, plan, 'host', user);
+  const joined = openNamespaces(b, steps.joined);
   b.phase('namespaces');
   const sandboxMounts =
     plan.sandboxMounts === undefined
       ? []
       : openNamespaces(b, [{ type: 'mount', path: plan.sandboxMounts.namespace }]);
   for (const [namespace, fd] of [...sandboxMounts, ...joined]) setNamespace(b, fd, namespace.type);
-  const sandboxSources = openBindSources(b, plan, 'sandbox');
-  unshare(b, unshared);
-  unshare(
-    b,
-    linux.namespaces.some(namespace => namespace.type === 'cgroup' && isNew(namespace)) ? ['cgroup'] : [],
-  );
-  if (config.hostname !== undefined && unshared.includes('uts')) setHostname(b, config.hostname);
-  if (unshared.includes('network')) bringLoopbackUp(b);
+  const sandboxSources = openBindSources(b, plan, 'sandbox', user);
+  const root = makeRootfs(b, plan.rootfs);
+  if (user !== undefined) {
+    giveStreams(b, hostUid(process.user.uid, linux), ownedStreams(plan));
+    enterUserNamespace(b, user.fd);
+    // Here and not at the end: the container's procfs is that of the process that mounts it. Nobody in there can reach
+    // this process' memory, which belongs to the host's user namespace.
+    unshare(b, steps.newPid);
+    b.clone();
+  }
+  unshare(b, steps.unshared);
+  unshare(b, steps.newCgroup);
+  if (config.hostname !== undefined && steps.unshared.includes('uts')) setHostname(b, config.hostname);
+  if (steps.unshared.includes('network')) bringLoopbackUp(b);
 
   isolatePropagation(b);
-  const root = mountRootfs(b, plan.rootfs);
+  attachRootfs(b, root);
   const paths = new RootPaths(b, root);
   const unsealed = mountAll(b, paths, plan, new Map([...hostSources, ...sandboxSources]));
-  makeDevices(b, paths, config);
+  makeDevices(b, paths, config, user);
   sealTmpfs(b, unsealed);
-  maskPaths(b, paths, plan);
+  maskPaths(b, paths, plan, user);
   makePathsReadonly(b, paths, config);
   paths.directory(process.cwd);
   const terminal = process.terminal ? openTerminal(b, paths, process) : undefined;
@@ -151,11 +194,20 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
 
   if (terminal === undefined) connectPipes(b, stdin);
   else connectTerminal(b, terminal);
-  ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
+  if (user === undefined || process.terminal)
+    ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   closeHostFds(b);
-  becomeProcess(b, process, needsClone);
-  return { program: verify(b.build()), cloneFlags: clonesPid ? ['CLONE_NEWPID'] : [] };
+  becomeProcess(b, process, steps.needsClone);
+  return { program: verify(b.build()), cloneFlags: steps.cloneFlags };
 }
+
+/** The runtime's pipes that the container's user gets. */
+const ownedStreams = ({ stdin, config }: ContainerPlan): readonly string[] => {
+  if (config.process.terminal) return [];
+  return stdin === 'pipe' ? ['stdin', 'stdout', 'stderr'] : ['stdout', 'stderr'];
+};
+
+const EXEC_NAMESPACES = ['mount', 'uts', 'ipc', 'network', 'pid', 'cgroup'] as const;
 
 /** A process in a container that runs already. Always in the shim: untrusted processes live where it goes. */
 export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
@@ -164,10 +216,15 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   closeOnExec(b);
   joinCgroups(b, plan.cgroupProcs);
   setOomScore(b, process);
-  joinProcess(b, ['mount', 'uts', 'ipc', 'network', 'pid', 'cgroup']);
+  if (plan.hostRoot === undefined) joinProcess(b, EXEC_NAMESPACES);
+  else {
+    if (!process.terminal) giveStreams(b, plan.hostRoot + process.user.uid, ['stdin', 'stdout', 'stderr']);
+    joinProcess(b, ['user', ...EXEC_NAMESPACES]);
+    becomeRoot(b);
+  }
   if (process.terminal) connectTerminal(b, openTerminalInContainer(b, process));
   else connectPipes(b, undefined);
-  ownStreams(b, process.user.uid, true);
+  if (plan.hostRoot === undefined || process.terminal) ownStreams(b, process.user.uid, true);
   closeHostFds(b);
   becomeProcess(b, process, true);
   return { program: verify(b.build()), cloneFlags: [] };

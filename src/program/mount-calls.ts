@@ -132,8 +132,8 @@ export function setAttributes(
 
 const FD_TO_FD = flags(MOVE_MOUNT, 'MOVE_MOUNT_F_EMPTY_PATH', 'MOVE_MOUNT_T_EMPTY_PATH');
 
-/** Puts a detached mount onto what an O_PATH fd refers to. */
-export function moveMount(b: ProgramBuilder, mount: SlotOperand, target: SlotOperand): void {
+/** Puts a detached mount onto what an O_PATH fd (or AT_FDCWD) refers to. */
+export function moveMount(b: ProgramBuilder, mount: SlotOperand, target: Operand): void {
   b.call('move_mount', [mount, b.text(''), target, b.text(''), FD_TO_FD]);
 }
 

@@ -40,6 +40,10 @@ export type Rootfs =
 export interface SandboxPlan {
   readonly namespaces: readonly ('network' | 'ipc' | 'uts' | 'mount')[];
   readonly hostname: string | undefined;
+  /** The namespaces belong to the pod's own user namespace, which the runtime has made (parameter `userns`). */
+  readonly isInUserNamespace: boolean;
+  /** Trees of the host's that are mounted for it beside each other: images, with its ids, and the pod's own files. */
+  readonly trees: readonly { readonly source: string; readonly target: string; readonly isMapped: boolean }[];
   /** tmpfs mounts, at paths of podspace's own state. */
   readonly tmpfs: readonly { readonly path: string; readonly options: string }[];
 }
@@ -58,6 +62,8 @@ export interface PausePlan {
 
 /** A process that enters a running container. */
 export interface ExecPlan {
+  /** The host's number of user 0, where the container has a user namespace. */
+  readonly hostRoot?: number;
   readonly process: OciProcess;
   readonly cgroupProcs: readonly string[];
 }

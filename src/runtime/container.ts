@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync } from 'node:fs';
+import { chownSync, closeSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Container } from '../kube/types.generated.ts';
 import { ERRNO, IOCTL } from '../linux/constants.generated.ts';
@@ -55,6 +55,8 @@ export async function startContainer(
   const { paths, container, attempt } = input;
   mkdirSync(dirname(paths.layer(container.name, attempt, 'upper')), { mode: 0o700 });
   makeDirectories(paths.layer(container.name, attempt, 'upper'), 0o755);
+  if (input.hostRoot !== 0)
+    chownSync(paths.layer(container.name, attempt, 'upper'), input.hostRoot, input.hostRoot);
   mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
   const { cgroup, warnings } = makeCgroup(stages.cgroup, input.host.cgroups);
   await sandbox;

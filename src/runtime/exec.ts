@@ -11,6 +11,8 @@ import { type ContainerStreams, launch } from './container.ts';
 import { type ContainerRecord, isSameProcess, type PodRecord } from './pod-directory.ts';
 
 export interface ExecOptions {
+  /** The host's number of the pod's user 0, where it has a user namespace. */
+  readonly hostRoot?: number | undefined;
   readonly container: ContainerRecord;
   readonly command: readonly string[];
   readonly terminal: boolean;
@@ -41,6 +43,7 @@ export function chooseContainer(pod: PodRecord, name: string | undefined): Conta
  * working directory, no_new_privs. It goes through the shim, since untrusted processes live where it is going.
  */
 export async function startExec({
+  hostRoot,
   container,
   command,
   terminal,
@@ -61,7 +64,10 @@ export async function startExec({
     };
     const cgroup =
       container.cgroup === undefined ? undefined : new Cgroup(container.cgroup, detectCgroups().isV2);
-    const compiled = compileExec({ process, cgroupProcs: container.cgroupProcs }, hostArch());
+    const compiled = compileExec(
+      { process, cgroupProcs: container.cgroupProcs, ...(hostRoot === undefined ? {} : { hostRoot }) },
+      hostArch(),
+    );
     const options = { cgroup, trace: false, parameters: { pidfd } };
     const { child, streams } = await launch(
       compiled,

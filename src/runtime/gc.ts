@@ -5,8 +5,10 @@ import { ImageStore } from '../image/store.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import { detectCgroups } from './cgroups.ts';
+import { sweepRanges } from './id-ranges.ts';
+import { isLocked } from './lock-file.ts';
 import { removePodCgroups, removeRoots } from './pod-cgroup.ts';
-import { type FoundPod, findPods, isLocked, removeEmpty, removePodFiles } from './pod-directory.ts';
+import { type FoundPod, findPods, removeEmpty, removePodFiles } from './pod-directory.ts';
 
 /**
  * Removes what commands that were killed have left: processes, cgroups, files. A pod whose command still holds its lock is
@@ -33,6 +35,7 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
     ...sweepImages(new ImageStore(roots.state), id => used.has(id)).map(id => `image files ${id}`),
   );
   removeRoots(detectCgroups());
+  sweepRanges();
   removeEmpty(roots);
   return removed;
 }

@@ -2,24 +2,20 @@ import {
   chmodSync,
   closeSync,
   existsSync,
-  fstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
-  statSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
-import { LOCK } from '../linux/constants.generated.ts';
-import { flock } from '../native/libc.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
+import { isLocked, lockFile } from './lock-file.ts';
 
 /** A process that podspace started, so that a reused pid is not taken for it. */
 export interface ProcessRecord {
@@ -48,22 +44,10 @@ export interface PodRecord {
   readonly owner: ProcessRecord;
   readonly pause: ProcessRecord | undefined;
   readonly cgroup: string | undefined;
+  /** The host's number of its user 0, in a user namespace of its own. */
+  readonly hostRoot?: number;
   readonly images: readonly string[];
   readonly containers: readonly ContainerRecord[];
-}
-
-/** Locks a file for as long as this process lives; undefined while another one holds it. */
-function lockFile(path: string): number | undefined {
-  for (;;) {
-    const fd = openSync(path, 'a', 0o600);
-    if (!flock(fd, LOCK.LOCK_EX | LOCK.LOCK_NB)) {
-      closeSync(fd);
-      return undefined;
-    }
-    // The holder before us may have removed the file between our open and our lock: then this lock guards nothing.
-    if (existsSync(path) && fstatSync(fd).ino === statSync(path).ino) return fd;
-    closeSync(fd);
-  }
 }
 
 /** Creates what a path's parents lack; another command may be removing empty ones at this moment. */
@@ -200,21 +184,6 @@ export function findPods(roots: Roots): readonly FoundPod[] {
 
 function list(directory: string): readonly string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
-}
-
-export function isLocked(path: string): boolean {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return false;
-    throw error;
-  }
-  try {
-    return !flock(fd, LOCK.LOCK_SH | LOCK.LOCK_NB);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function readRecord(path: string): PodRecord | undefined {

@@ -10,6 +10,7 @@ import { podResources } from '../oci/resources.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import { CgroupError } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
+import { allocateRange } from './id-ranges.ts';
 import { PodLifecycle } from './lifecycle.ts';
 import { CGROUP, createPodCgroup } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
@@ -43,12 +44,16 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
     writeWithMode(paths.etcFile('resolv.conf'), resolvConf(pod, host), 0o644);
-    const pausePlan = planCgroup(host.cgroups, `/${CGROUP}/${uid}/pause`, {});
+    const hostRoot = pod.spec?.hostUsers === false ? allocateRange(uid, cleanup) : 0;
     const sandbox = createSandbox(
-      pod,
-      paths,
-      names.nodename,
-      pausePlan,
+      {
+        pod,
+        paths,
+        nodename: names.nodename,
+        layers: [...images.values()].map(image => options.images.rootfs(image)),
+        hostRoot,
+        pauseCgroup: planCgroup(host.cgroups, `/${CGROUP}/${uid}/pause`, {}),
+      },
       cleanup,
       options.trace === true ? options.observer.onTrace : undefined,
     ).then(made => {
@@ -74,6 +79,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       hostname: names.hostname,
       podIP,
       cgroupsPath: `/${CGROUP}/${uid}/${container.name}`,
+      hostRoot,
       ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
       terminal: options.attached?.name === container.name && options.attached.terminal,
       ...(options.attached?.consoleSize === undefined ? {} : { consoleSize: options.attached.consoleSize }),
@@ -95,6 +101,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
           pause:
             pause === undefined ? undefined : { pid: pause.pid, startTime: startTimeOf(pause.pid) ?? '' },
           cgroup: cgroup?.tracking.path,
+          ...(pod.spec?.hostUsers === false ? { hostRoot } : {}),
           images: [...images.values()].map(({ id }) => id),
           containers,
         }),

@@ -10,9 +10,12 @@ export interface ProcessInfo {
   readonly pid: number;
   /** Its pid in the innermost namespace. */
   readonly containerPid: number;
+  /** Ids as the process itself sees them. */
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
+  /** user_namespaces(7): the first row, `[0, 0, 4294967295]` in the host's own. */
+  readonly uidMap: readonly number[];
   readonly capabilities: {
     readonly effective: bigint;
     readonly permitted: bigint;
@@ -38,6 +41,12 @@ export function readProcess(pid: number): ProcessInfo | undefined {
         .filter(word => word !== '')
         .map(Number);
     const mask = (name: string): bigint => BigInt(`0x${field(name) || '0'}`);
+    const uidMap = (readFileSync(`/proc/${pid}/uid_map`, 'utf8').split('\n')[0] ?? '')
+      .trim()
+      .split(/\s+/)
+      .map(Number);
+    const [first = 0, base = 0] = uidMap;
+    const inside = (id: number): number => id - base + first;
     const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
       .replace(/\0+$/, '')
       .split('\0')
@@ -45,9 +54,10 @@ export function readProcess(pid: number): ProcessInfo | undefined {
     return {
       pid,
       containerPid: words('NSpid').at(-1) ?? pid,
-      uid: words('Uid')[1] ?? 0,
-      gid: words('Gid')[1] ?? 0,
-      groups: words('Groups'),
+      uid: inside(words('Uid')[1] ?? 0),
+      gid: inside(words('Gid')[1] ?? 0),
+      groups: words('Groups').map(inside),
+      uidMap,
       capabilities: {
         effective: mask('CapEff'),
         permitted: mask('CapPrm'),

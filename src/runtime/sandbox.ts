@@ -1,12 +1,19 @@
-import { closeSync, mkdirSync, symlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Pod } from '../kube/types.generated.ts';
-import { type Child, execute, ProgramError, reap } from '../native/execute.ts';
+import { type Child, execute, executeInShim, ProgramError, reap } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
 import { shimFd } from '../native/shim.ts';
 import type { CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
+import { ID_RANGE_SIZE } from '../oci/generate.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
-import { type CompiledSandbox, compilePause, compileSandbox } from '../program/compile.ts';
+import { idmappedName } from '../pipeline.ts';
+import {
+  type CompiledSandbox,
+  compilePause,
+  compileSandbox,
+  compileUserNamespace,
+} from '../program/compile.ts';
 import type { PausePlan, SandboxPlan } from '../program/plan.ts';
 import { Cgroup, withCgroup } from './cgroups.ts';
 import { waitForExit } from './child-exits.ts';
@@ -23,7 +30,12 @@ export interface Sandbox {
 }
 
 /** What the sandbox of a pod is made of. A hostNetwork pod has the host's UTS namespace with the host's network. */
-export function planSandbox(pod: Pod, paths: PodPaths, nodename: string | undefined): SandboxPlan {
+export function planSandbox(
+  pod: Pod,
+  paths: PodPaths,
+  nodename: string | undefined,
+  layers: readonly string[],
+): SandboxPlan {
   const spec = pod.spec ?? { containers: [] };
   const memory = (spec.volumes ?? [])
     .filter(isMemory)
@@ -35,6 +47,8 @@ export function planSandbox(pod: Pod, paths: PodPaths, nodename: string | undefi
       ...(spec.hostIPC === true ? [] : (['ipc'] as const)),
     ],
     hostname: nodename,
+    isInUserNamespace: spec.hostUsers === false,
+    trees: spec.hostUsers === false ? overlayTrees(paths, layers) : [],
     tmpfs: [
       ...(spec.hostIPC === true ? [] : [{ path: paths.shm, options: 'mode=1777,size=65536k' }]),
       ...memory,
@@ -42,23 +56,53 @@ export function planSandbox(pod: Pod, paths: PodPaths, nodename: string | undefi
   };
 }
 
+/**
+ * What overlayfs is to take with the pod's own ids has to have a path: it does not map ids itself. The writable layer has
+ * the host's numbers of these ids on the disk: what the kernel makes there for itself belongs to the host's root.
+ */
+function overlayTrees(paths: PodPaths, layers: readonly string[]): SandboxPlan['trees'] {
+  return [
+    { source: paths.state, target: `${paths.idmapped}/pod`, isMapped: false },
+    ...[...new Set(layers)].map(layer => ({
+      source: `${paths.roots.state}/${layer}`,
+      target: `${paths.idmapped}/${idmappedName(layer)}`,
+      isMapped: true,
+    })),
+  ];
+}
+
+export interface SandboxInput {
+  readonly pod: Pod;
+  readonly paths: PodPaths;
+  readonly nodename: string | undefined;
+  /** Of the images of its containers. */
+  readonly layers: readonly string[];
+  /** The host's number of the pod's user 0; looked at only where it has a user namespace. */
+  readonly hostRoot: number;
+  readonly pauseCgroup: CgroupPlan;
+}
+
 export async function createSandbox(
-  pod: Pod,
-  paths: PodPaths,
-  nodename: string | undefined,
-  pauseCgroup: CgroupPlan,
+  { pod, paths, nodename, layers, hostRoot, pauseCgroup }: SandboxInput,
   cleanup: Cleanup,
   onTrace?: PodObserver['onTrace'],
 ): Promise<Sandbox> {
-  const plan = planSandbox(pod, paths, nodename);
-  for (const { path } of plan.tmpfs) mkdirSync(path, { recursive: true, mode: 0o700 });
-  const compiled = compileSandbox(plan, hostArch());
-  const fds = await openSandbox(compiled, onTrace);
-  cleanup.add('namespaces of the sandbox', () => {
-    for (const fd of [...fds.namespaces.values(), ...fds.directories.values()]) closeSync(fd);
-  });
-  for (const [type, fd] of fds.namespaces)
-    symlinkSync(`/proc/${process.pid}/fd/${fd}`, paths.namespace(type));
+  const plan = planSandbox(pod, paths, nodename, layers);
+  const places = [...plan.tmpfs.map(({ path }) => path), ...plan.trees.map(({ target }) => target)];
+  for (const path of places) mkdirSync(path, { recursive: true, mode: 0o700 });
+  const keep = (fds: SandboxFds): void => {
+    cleanup.add('namespaces of the sandbox', () => {
+      for (const fd of [...fds.namespaces.values(), ...fds.directories.values()]) closeSync(fd);
+    });
+    for (const [type, fd] of fds.namespaces)
+      symlinkSync(`/proc/${process.pid}/fd/${fd}`, paths.namespace(type));
+  };
+  const users = plan.isInUserNamespace ? await createUserNamespace(hostRoot, onTrace) : undefined;
+  if (users !== undefined) keep(users);
+  const parameters: Record<string, number> =
+    users === undefined ? {} : { userns: users.namespaces.get('user') ?? -1 };
+  const fds = await openSandbox(compileSandbox(plan, hostArch()), onTrace, { parameters });
+  keep(fds);
   const pausePlan = planPause(pod, paths, plan, pauseCgroup.joins);
   const pause = pausePlan === undefined ? undefined : await startPause(pausePlan, pauseCgroup);
   if (pause !== undefined) {
@@ -77,12 +121,39 @@ interface SandboxFds {
   readonly directories: ReadonlyMap<string, number>;
 }
 
+interface SandboxHooks {
+  readonly parameters?: Readonly<Record<string, number>>;
+  /** Called when the child has ended, and is not reaped yet. */
+  onEnded?(child: Child): void;
+}
+
+/**
+ * A user namespace with the pod's range of ids. Who may write the maps is somebody outside, user_namespaces(7), and there
+ * must be a process to name: one that has ended will do, until it is reaped.
+ */
+function createUserNamespace(hostRoot: number, onTrace: PodObserver['onTrace']): Promise<SandboxFds> {
+  const map = `0 ${hostRoot} ${ID_RANGE_SIZE}`;
+  return openSandbox(compileUserNamespace(hostArch()), onTrace, {
+    onEnded: ({ pid }) => {
+      for (const file of ['uid_map', 'gid_map']) writeFileSync(`/proc/${pid}/${file}`, map);
+    },
+  });
+}
+
 /** The child shares our fd table: what it opened stays open here, also when it failed half-way. */
-async function openSandbox(compiled: CompiledSandbox, onTrace: PodObserver['onTrace']): Promise<SandboxFds> {
+async function openSandbox(
+  compiled: CompiledSandbox,
+  onTrace: PodObserver['onTrace'],
+  { parameters = {}, onEnded }: SandboxHooks = {},
+): Promise<SandboxFds> {
   const { exports, program } = compiled;
   try {
-    const child = await execute(compiled, { timestamps: onTrace !== undefined });
-    reap(child);
+    const child = await execute(compiled, { parameters, timestamps: onTrace !== undefined });
+    try {
+      onEnded?.(child);
+    } finally {
+      reap(child);
+    }
     onTrace?.('(sandbox)', program, child.report);
     const take = (slots: ReadonlyMap<string, number>): ReadonlyMap<string, number> =>
       new Map([...slots].map(([name, pc]) => [name, child.report.result(pc)] as const));
@@ -96,7 +167,7 @@ async function openSandbox(compiled: CompiledSandbox, onTrace: PodObserver['onTr
   }
 }
 
-const OPENS = new Set(['openat', 'socket']);
+const OPENS = new Set(['openat', 'socket', 'open_tree']);
 
 function closeOpened(program: CompiledSandbox['program'], error: ProgramError): void {
   const closed = new Set(
@@ -137,7 +208,8 @@ export function planPause(
     rlimits: [],
     noNewPrivileges: true,
   };
-  const namespaces = sandbox.namespaces.map(type => ({ type, path: paths.namespace(type) }));
+  const types = [...sandbox.namespaces, ...(sandbox.isInUserNamespace ? (['user'] as const) : [])];
+  const namespaces = types.map(type => ({ type, path: paths.namespace(type) }));
   return { namespaces, proc: paths.proc, root: `${paths.run}/pause`, process, cgroupProcs };
 }
 
@@ -147,5 +219,6 @@ function startPause(plan: PausePlan, { path, joins }: CgroupPlan): Promise<Child
   // Born in its cgroup where it need not join one.
   const cgroup = path === undefined ? undefined : new Cgroup(path, joins.length === 0);
   cgroup?.create();
-  return withCgroup(cgroup, fd => execute(compiled, { parameters: { shim: shimFd() }, cgroup: fd }));
+  const run = plan.namespaces.some(({ type }) => type === 'user') ? executeInShim : execute;
+  return withCgroup(cgroup, fd => run(compiled, { parameters: { shim: shimFd() }, cgroup: fd }));
 }

@@ -5,11 +5,12 @@ import type { Container, Pod } from '../kube/types.generated.ts';
 import type { Arch } from '../linux/arch.ts';
 import { hostArch } from '../native/library.ts';
 import { podNames } from '../oci/etc-files.ts';
+import { ID_RANGE_SIZE } from '../oci/generate.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { type ContainerStages, compileStages } from '../pipeline.ts';
-import { type Compiled, compilePause, compileSandbox } from '../program/compile.ts';
+import { type Compiled, compilePause, compileSandbox, compileUserNamespace } from '../program/compile.ts';
 import type { IdentityError } from '../security/identity.ts';
 import { gatherHostFacts } from './host-facts.ts';
 import { planPause, planSandbox } from './sandbox.ts';
@@ -39,11 +40,24 @@ export function thisMachine(roots: Roots): Machine {
 }
 
 /** The programs that make a pod's shared namespaces, by what they are for. */
-export function stageSandbox(pod: Pod, roots: Roots, { host, arch }: Machine): ReadonlyMap<string, Compiled> {
+export function stageSandbox(
+  pod: Pod,
+  roots: Roots,
+  { host, images, arch }: Machine,
+): ReadonlyMap<string, Compiled> {
   const paths = new PodPaths(roots, pod.metadata?.uid ?? NO_UID);
   const names = podNames(pod, host);
-  const plan = planSandbox(pod, paths, 'error' in names ? undefined : names.nodename);
-  const programs = new Map<string, Compiled>([['sandbox', compileSandbox(plan, arch)]]);
+  const layers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].flatMap(
+    ({ image }) => {
+      const found = images.get(image ?? '');
+      return found === undefined ? [] : [images.rootfs(found)];
+    },
+  );
+  const plan = planSandbox(pod, paths, 'error' in names ? undefined : names.nodename, layers);
+  const programs = new Map<string, Compiled>([
+    ...(plan.isInUserNamespace ? ([['user namespace', compileUserNamespace(arch)]] as const) : []),
+    ['sandbox', compileSandbox(plan, arch)],
+  ]);
   const pause = planPause(pod, paths, plan, []);
   if (pause !== undefined) programs.set('pause', compilePause(pause, arch));
   return programs;
@@ -92,6 +106,8 @@ export function stageAll(
         podIP: pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1',
         attempt: 0,
         cgroupsPath: `/podspace/${paths.uid}/${container.name}`,
+        // A run takes one that is free.
+        hostRoot: ID_RANGE_SIZE,
         terminal: false,
         stdin: 'null',
         arch,

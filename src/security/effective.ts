@@ -66,11 +66,13 @@ export function determineEffectiveSecurityContext(
   const context = container.securityContext ?? {};
   const podContext = pod.spec?.securityContext ?? {};
   const privileged = context.privileged === true;
+  // Who enters a user namespace gets every capability over it, whatever the runtime has outside.
+  const available = pod.spec?.hostUsers === false ? CAPABILITIES : host.capabilities;
   const capabilities = privileged
-    ? { capabilities: CAPABILITIES.filter(name => host.capabilities.includes(name)), warnings: [] }
+    ? { capabilities: CAPABILITIES.filter(name => available.includes(name)), warnings: [] }
     : determineCapabilities(
         { add: context.capabilities?.add ?? [], drop: context.capabilities?.drop ?? [] },
-        host.capabilities,
+        available,
       );
   const isMasked = !privileged && context.procMount !== 'Unmasked';
   return {
@@ -104,13 +106,14 @@ function determineNamespaces(pod: Pod, privileged: boolean): EffectiveNamespaces
   const spec = pod.spec ?? { containers: [] };
   const network = spec.hostNetwork === true ? 'host' : 'pod';
   return {
-    user: 'host',
+    user: spec.hostUsers === false ? 'pod' : 'host',
     mount: 'container',
     uts: network,
     ipc: spec.hostIPC === true ? 'host' : 'pod',
     network,
     pid: spec.hostPID === true ? 'host' : spec.shareProcessNamespace === true ? 'pod' : 'container',
-    cgroup: privileged ? 'host' : 'container',
+    // In a user namespace the host's cgroups cannot even be shown: there it is the container's own, whoever asks.
+    cgroup: privileged && spec.hostUsers !== false ? 'host' : 'container',
     time: 'host',
   };
 }

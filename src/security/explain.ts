@@ -15,7 +15,7 @@ type Namespace = keyof EffectiveSecurityContext['namespaces'];
 const NAMESPACES: Readonly<Record<Namespace, Readonly<Record<NamespaceOwner, string>>>> = {
   user: {
     host: 'root in the container is root of the machine',
-    pod: 'ids are mapped for the pod',
+    pod: '65536 ids of its own: root in it is nobody on the machine, and files keep their owner',
     container: 'ids are mapped for the container',
   },
   mount: {

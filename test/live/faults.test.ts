@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { ImageStore } from '../../src/image/store.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
@@ -63,17 +63,29 @@ async function withStages(
     if ('error' in names) throw new Error(names.error);
     const volumes = prepareVolumes(pod, { configMaps: [], secrets: [] }, paths);
     for (const file of ['hosts', 'hostname', 'resolv.conf'] as const) writeFileSync(paths.etcFile(file), '');
-    const sandbox = await createSandbox(pod, paths, names.nodename, planCgroup(NO_CGROUPS, '', {}), cleanup);
-    const [first] = pod.spec?.containers ?? [];
     const image = new ImageStore(DEFAULT_ROOTS.state).get('localhost/probe');
+    const [first] = pod.spec?.containers ?? [];
     if (first === undefined || image === undefined) throw new Error('no container');
+    const layer = `images/roots/${image.id}/rootfs`;
+    const hostRoot = pod.spec?.hostUsers === false ? 0x70000000 : 0;
+    const sandbox = await createSandbox(
+      {
+        pod,
+        paths,
+        nodename: names.nodename,
+        layers: [layer],
+        hostRoot,
+        pauseCgroup: planCgroup(NO_CGROUPS, '', {}),
+      },
+      cleanup,
+    );
     const stages = compileStages({
       pod,
       container: first,
       image: {
         identity: { user: '', ...image.users },
         defaults: { entrypoint: ['/probe'], cmd: ['exit', '0'], env: [], workingDir: '' },
-        layers: [`images/roots/${image.id}/rootfs`],
+        layers: [layer],
       },
       objects: { configMaps: [], secrets: [] },
       host: { ...host, cgroups: NO_CGROUPS },
@@ -83,6 +95,7 @@ async function withStages(
       podIP: '127.0.0.1',
       attempt: 0,
       cgroupsPath: '/none',
+      hostRoot,
       terminal: false,
       stdin: 'null',
       arch: process.arch as 'x64' | 'arm64',
@@ -90,6 +103,7 @@ async function withStages(
     if ('error' in stages) throw new Error(stages.error);
     for (const part of ['upper', 'work'] as const)
       mkdirSync(paths.layer('probe', 0, part), { recursive: true });
+    chownSync(paths.layer('probe', 0, 'upper'), hostRoot, hostRoot);
     await body(stages);
     if (sandbox.pause !== undefined) process.kill(sandbox.pause.pid, 'SIGKILL');
   } finally {
@@ -114,6 +128,7 @@ const mountsOf = {
 for (const [title, spec, container, run] of [
   ['a container', volume, mountsOf, execute],
   ['a container that joins a shared PID namespace', { shareProcessNamespace: true }, {}, executeInShim],
+  ['a container in a user namespace', { ...volume, hostUsers: false }, mountsOf, executeInShim],
 ] as const) {
   t.test(`EIO from every instruction of ${title}`, { skip: needsRoot }, async t => {
     await withStages(spec, container, async ({ compiled }) => {

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -78,6 +78,17 @@ const PODS: Readonly<Record<string, readonly [spec: object, container: object, i
   ],
   'a terminal': [{}, {}, true],
   'a terminal of a user': [{ securityContext: user }, {}, true],
+  'a user namespace': [{ hostUsers: false }, {}],
+  'a user namespace, as a user': [{ hostUsers: false, securityContext: { ...user, fsGroup: 555 } }, {}],
+  'a user namespace with all in the open': [
+    { hostUsers: false },
+    { securityContext: { procMount: 'Unmasked', capabilities: { add: ['ALL'] } } },
+  ],
+  'a user namespace and a volume': [
+    { hostUsers: false, volumes: [{ name: 'v', emptyDir: {} }] },
+    { volumeMounts: [{ name: 'v', mountPath: '/v' }], securityContext: { readOnlyRootFilesystem: true } },
+  ],
+  'a user namespace and a terminal': [{ hostUsers: false }, {}, true],
   'a working directory for root only': [
     { securityContext: user },
     { workingDir: '/secret', securityContext: { capabilities: { drop: ['ALL'] } } },
@@ -140,6 +151,8 @@ for (const [title, [spec, container, isOnTerminal = false]] of Object.entries(PO
       t.test(`the guest sees the same under ${runtime}`, { skip: missing(runtime) }, t => {
         const bundle = join(directory, runtime);
         mkdirSync(bundle);
+        // A runtime that has become root of a user namespace looks its root up by path.
+        chmodSync(directory, 0o711);
         makeBundle(bundle, IMAGE, config, pod.metadata.name, isOnTerminal);
         const all = differences(mine, underOther(runtime, bundle, isOnTerminal));
         t.strictSame(

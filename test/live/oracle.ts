@@ -78,6 +78,9 @@ export function makeBundle(
   const found = store.get(image);
   if (found === undefined) throw new Error(`no image ${image}`);
   execFileSync('cp', ['-a', join(DEFAULT_ROOTS.state, store.rootfs(found)), join(directory, 'rootfs')]);
+  // What podspace does with an id-mapped mount.
+  const base = config.linux.uidMappings?.[0]?.hostID;
+  if (base !== undefined) execFileSync('chown', ['-R', `${base}:${base}`, join(directory, 'rootfs')]);
   writeFileSync(
     join(directory, 'config.json'),
     JSON.stringify(standalone(config, hostname, directory, isTerminal)),
@@ -95,8 +98,13 @@ function describeMount(line: string): readonly [target: string, description: str
   const sorted = (text: string): string => text.split(',').sort().join(',');
   const propagation = tags.map(tag => tag.replace(/:.*/, '')).join(' ');
   const isTree = FILE_TREES.test(target);
+  // Filesystems show the host's numbers; the ranges of two runs differ, their bases are multiples of this.
+  const own = superOptions.replace(
+    /\b([ug]id)=(\d+)/g,
+    (_, key: string, id: string) => `${key}=${Number(id) % 65536}`,
+  );
   const what = isTree ? 'file tree' : `${type}${/^\/(proc|sys)\//.test(target) ? ` ${root}` : ''}`;
-  const words = [what, sorted(options), propagation, isTree ? '' : `(${sorted(superOptions)})`];
+  const words = [what, sorted(options), propagation, isTree ? '' : `(${sorted(own)})`];
   return [target, words.filter(word => word !== '').join(' ')];
 }
 

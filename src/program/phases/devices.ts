@@ -1,7 +1,9 @@
 import type { OciConfig, OciDevice } from '../../oci/config.ts';
 import { named, num, type ProgramBuilder } from '../builder.ts';
+import { moveMount } from '../mount-calls.ts';
 import type { SlotOperand } from '../program.ts';
 import { OPEN_HOW_SIZE, openHow, type RootPaths } from '../root-paths.ts';
+import type { UserNamespace } from './user-namespace.ts';
 
 const TYPES = { c: [0o020000, 'S_IFCHR'], b: [0o060000, 'S_IFBLK'], p: [0o010000, 'S_IFIFO'] } as const;
 
@@ -19,12 +21,21 @@ const LINKS = [
  * Device nodes and links, each by the fd of the directory that is to hold it: /dev was mounted by this program, so no
  * link of the image can lead elsewhere (CVE-2026-41579). The modes need a umask of 0.
  */
-export function makeDevices(b: ProgramBuilder, paths: RootPaths, config: OciConfig): void {
+export function makeDevices(
+  b: ProgramBuilder,
+  paths: RootPaths,
+  config: OciConfig,
+  user: UserNamespace | undefined,
+): void {
   b.phase('devices');
   b.call('umask', [num(0)]);
   // A volume there brings its own devices, and may be the machine's /dev (runc: needsSetupDev).
   if (config.mounts.some(({ destination, type }) => destination === '/dev' && type === 'bind')) return;
-  for (const device of config.linux.devices) makeDevice(b, paths, device);
+  for (const device of config.linux.devices) {
+    const hosts = user?.devices.get(device.path);
+    if (hosts === undefined) makeDevice(b, paths, device);
+    else moveMount(b, hosts, paths.file(device.path));
+  }
   const dev = paths.directory('/dev');
   for (const [target, name] of LINKS)
     b.call('symlinkat', [b.text(target), dev, b.text(name)], { ignore: ['EEXIST'] });

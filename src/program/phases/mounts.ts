@@ -5,6 +5,7 @@ import { cloneSubPath, cloneTree, moveMount, newMount, setAttributes } from '../
 import type { ContainerPlan } from '../plan.ts';
 import type { SlotOperand } from '../program.ts';
 import type { RootPaths } from '../root-paths.ts';
+import { mapIds, type UserNamespace } from './user-namespace.ts';
 
 /** Detached trees of the bind mounts' sources, by destination. */
 export type BindSources = ReadonlyMap<string, SlotOperand>;
@@ -14,18 +15,19 @@ export function openBindSources(
   b: ProgramBuilder,
   plan: ContainerPlan,
   where: 'host' | 'sandbox',
+  user: UserNamespace | undefined,
 ): BindSources {
   const sources = new Map<string, SlotOperand>();
   for (const mount of plan.config.mounts) {
     const options = parseMountOptions(mount.options);
     if (!options.isBind || (isInSandbox(plan, mount) ? 'sandbox' : 'host') !== where) continue;
     const subPath = plan.subPaths[mount.destination];
-    sources.set(
-      mount.destination,
+    const source =
       subPath === undefined
         ? cloneTree(b, mount.source, options.isRecursiveBind)
-        : cloneSubPath(b, subPath.root, subPath.path, options.isRecursiveBind),
-    );
+        : cloneSubPath(b, subPath.root, subPath.path, options.isRecursiveBind);
+    if (options.isIdMapped && user !== undefined) mapIds(b, source, user.idmap);
+    sources.set(mount.destination, source);
   }
   return sources;
 }

@@ -2,6 +2,7 @@ import { CLONE, CLOSE_RANGE } from '../../linux/constants.generated.ts';
 import { NAMESPACES } from '../../linux/namespaces.ts';
 import type { OciNamespace } from '../../oci/config.ts';
 import { flags, named, num, type ProgramBuilder } from '../builder.ts';
+import type { ContainerPlan } from '../plan.ts';
 import type { SlotOperand } from '../program.ts';
 import { openHost } from '../root-paths.ts';
 
@@ -32,6 +33,36 @@ export function setNamespace(b: ProgramBuilder, fd: SlotOperand, type: OciNamesp
 /** Namespaces that the container gets anew and that are not made by the clone itself. */
 export function unshare(b: ProgramBuilder, types: readonly OciNamespace['type'][]): void {
   if (types.length > 0) b.call('unshare', [flags(CLONE, ...types.map(type => NAMESPACES[type].flag))]);
+}
+
+/** Which of a container's namespaces are joined, cloned into, or unshared, and when. */
+export interface NamespaceSteps {
+  readonly joined: readonly OciNamespace[];
+  readonly unshared: readonly OciNamespace['type'][];
+  /** Last, so that what the container sees as the root of its cgroups is its own. */
+  readonly newCgroup: readonly OciNamespace['type'][];
+  /** In a user namespace it must be made after that one was entered. */
+  readonly newPid: readonly OciNamespace['type'][];
+  readonly cloneFlags: readonly 'CLONE_NEWPID'[];
+  /** Only a child of this process is in the PID namespace; it is cloned last. */
+  readonly needsClone: boolean;
+}
+
+export function planNamespaces({ config, runner }: ContainerPlan): NamespaceSteps {
+  const { namespaces } = config.linux;
+  const joined = namespaces.filter(({ path, type }) => path !== undefined && type !== 'user');
+  const made = namespaces.filter(({ path }) => path === undefined).map(({ type }) => type);
+  const isOwned = namespaces.some(({ type }) => type === 'user');
+  const clonesPid = runner === 'direct' && !isOwned && made.includes('pid');
+  const newPid = made.filter(type => type === 'pid');
+  return {
+    joined,
+    unshared: made.filter(type => type !== 'cgroup' && (type !== 'pid' || (!isOwned && !clonesPid))),
+    newCgroup: made.filter(type => type === 'cgroup'),
+    newPid: isOwned ? newPid : [],
+    cloneFlags: clonesPid ? ['CLONE_NEWPID'] : [],
+    needsClone: !isOwned && !clonesPid && namespaces.some(({ type }) => type === 'pid'),
+  };
 }
 
 /** Moves this process into its cgroups (v1; on v2 it was born there). "0" is the writer itself, cgroups(7). */

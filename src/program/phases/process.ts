@@ -3,6 +3,7 @@ import type { OciProcess } from '../../oci/config.ts';
 import { flags, named, num, octal, type ProgramBuilder } from '../builder.ts';
 import type { DataOperand } from '../program.ts';
 import { openHost } from '../root-paths.ts';
+import { hideMemory } from './user-namespace.ts';
 
 type Capability = keyof typeof CAP;
 
@@ -38,6 +39,7 @@ export function setIdentity(b: ProgramBuilder, process: OciProcess): void {
   b.call('setgroups', [num(user.additionalGids.length), groupList(b, user.additionalGids)]);
   b.call('setresgid', [num(user.gid), num(user.gid), num(user.gid)]);
   b.call('setresuid', [num(user.uid), num(user.uid), num(user.uid)]);
+  hideMemory(b);
   b.call('prctl', [flags(PR, 'PR_SET_KEEPCAPS'), num(0), num(0), num(0), num(0)]);
   setCapabilities(b, process);
   b.call('prctl', [

@@ -3,6 +3,7 @@ import type { ProgramBuilder } from '../builder.ts';
 import { cloneTree, cloneTreeAt, moveMount, newMount, setAttributes } from '../mount-calls.ts';
 import type { ContainerPlan } from '../plan.ts';
 import type { RootPaths } from '../root-paths.ts';
+import type { UserNamespace } from './user-namespace.ts';
 
 const EMPTY = ['nosuid', 'nodev', 'noexec'];
 
@@ -11,14 +12,19 @@ const EMPTY = ['nosuid', 'nodev', 'noexec'];
  * container's: CVE-2025-31133). A path that does not exist is skipped; one that is not what the plan says it is fails
  * the program, rather than staying uncovered.
  */
-export function maskPaths(b: ProgramBuilder, paths: RootPaths, plan: ContainerPlan): void {
+export function maskPaths(
+  b: ProgramBuilder,
+  paths: RootPaths,
+  plan: ContainerPlan,
+  user: UserNamespace | undefined,
+): void {
   const { maskedPaths } = plan.config.linux;
   if (maskedPaths.length > 0) b.phase('masked paths');
   for (const path of maskedPaths) {
     const target = paths.find(path);
     const cover = plan.maskedDirectories.includes(path)
       ? newMount(b, 'tmpfs', 'tmpfs', EMPTY, { guard: target })
-      : cloneTree(b, '/dev/null', false, { guard: target });
+      : (user?.covers.get(path) ?? cloneTree(b, '/dev/null', false, { guard: target }));
     setAttributes(b, cover, { set: ['MOUNT_ATTR_RDONLY'] });
     moveMount(b, cover, target);
   }

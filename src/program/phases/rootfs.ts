@@ -1,8 +1,8 @@
 import { FSCONFIG, FSMOUNT, FSOPEN, MOUNT_ATTR, MS } from '../../linux/constants.generated.ts';
 import { propagationFlags } from '../../linux/mount-options.ts';
 import type { OciConfig } from '../../oci/config.ts';
-import { flags, NULL, num, type ProgramBuilder } from '../builder.ts';
-import { cloneTree, close, moveMountTo, setAttributes } from '../mount-calls.ts';
+import { CWD, flags, NULL, num, type ProgramBuilder } from '../builder.ts';
+import { cloneTree, close, moveMount, setAttributes } from '../mount-calls.ts';
 import type { Rootfs } from '../plan.ts';
 import type { SlotOperand } from '../program.ts';
 
@@ -12,12 +12,16 @@ export function isolatePropagation(b: ProgramBuilder): void {
   b.call('mount', [NULL, b.text('/'), NULL, flags(MS, 'MS_REC', 'MS_PRIVATE'), NULL]);
 }
 
-/** Makes the container's root a mount of its own; returns its fd. */
-export function mountRootfs(b: ProgramBuilder, rootfs: Rootfs): SlotOperand {
+/**
+ * Makes the container's root a mount of its own, detached; returns its fd. The working directory is then where it is to be
+ * attached: the one place that stays reachable in a user namespace to which all paths of the host are closed.
+ */
+export function makeRootfs(b: ProgramBuilder, rootfs: Rootfs): SlotOperand {
+  b.phase('root filesystem');
   if (rootfs.kind === 'directory') {
     const tree = cloneTree(b, rootfs.path, true);
     setAttributes(b, tree, { propagation: 'MS_PRIVATE', recursive: true });
-    moveMountTo(b, tree, rootfs.path);
+    b.call('chdir', [b.text(rootfs.path)]);
     return tree;
   }
   // Relative paths, because fsconfig(2) takes at most 255 characters; overlayfs resolves them from the working directory.
@@ -33,8 +37,13 @@ export function mountRootfs(b: ProgramBuilder, rootfs: Rootfs): SlotOperand {
   b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_CMD_CREATE'), NULL, NULL, num(0)]);
   const mount = b.call('fsmount', [fs, flags(FSMOUNT, 'FSMOUNT_CLOEXEC'), flags(MOUNT_ATTR)]);
   close(b, fs);
-  moveMountTo(b, mount, rootfs.mountPoint);
+  b.call('chdir', [b.text(rootfs.mountPoint)]);
   return mount;
+}
+
+/** Puts it onto the working directory, which unshare(2) has carried over into the new mount namespace. */
+export function attachRootfs(b: ProgramBuilder, root: SlotOperand): void {
+  moveMount(b, root, CWD);
 }
 
 /** overlayfs separates layers by ":" and takes "\" as the escape. */

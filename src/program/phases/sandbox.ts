@@ -1,8 +1,10 @@
 import { AT, CLONE, F, IOCTL, MS } from '../../linux/constants.generated.ts';
 import { NAMESPACES } from '../../linux/namespaces.ts';
 import { flags, NULL, named, num, type ProgramBuilder, parameter } from '../builder.ts';
+import { cloneTree, close, moveMountTo } from '../mount-calls.ts';
 import type { SandboxPlan } from '../plan.ts';
 import { openHost } from '../root-paths.ts';
+import { mapIds, mapper } from './user-namespace.ts';
 
 /** The pod's tmpfs mounts, in its own mount namespace: the host never sees them. Host mounts still arrive (slave). */
 export function mountSandbox(b: ProgramBuilder, plan: SandboxPlan): void {
@@ -16,6 +18,13 @@ export function mountSandbox(b: ProgramBuilder, plan: SandboxPlan): void {
       flags(MS, 'MS_NOSUID', 'MS_NODEV', 'MS_NOEXEC'),
       b.text(options),
     ]);
+  }
+  const idmap = plan.isInUserNamespace ? mapper(b) : undefined;
+  for (const { source, target, isMapped } of plan.trees) {
+    const tree = cloneTree(b, source, false);
+    if (isMapped && idmap !== undefined) mapIds(b, tree, idmap);
+    moveMountTo(b, tree, target);
+    close(b, tree);
   }
 }
 
@@ -36,10 +45,13 @@ export function bringLoopbackUp(b: ProgramBuilder): void {
 }
 
 /** fds of the new namespaces, in the table that this child shares with the runtime (CLONE_FILES); by OCI type. */
-export function exportNamespaces(b: ProgramBuilder, plan: SandboxPlan): ReadonlyMap<string, number> {
+export function exportNamespaces(
+  b: ProgramBuilder,
+  types: readonly (keyof typeof NAMESPACES)[],
+): ReadonlyMap<string, number> {
   b.phase('hand over');
   return new Map(
-    plan.namespaces.map(
+    types.map(
       type =>
         [type, openHost(b, `/proc/self/ns/${NAMESPACES[type].file}`, 'O_RDONLY', 'O_CLOEXEC').pc] as const,
     ),

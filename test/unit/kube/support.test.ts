@@ -64,7 +64,6 @@ t.test('a plain pod is neither refused nor warned of', t => {
 
 t.test('what would matter and is not done is refused', t => {
   const specs: readonly Partial<PodSpec>[] = [
-    { hostUsers: false },
     { runtimeClassName: 'gvisor' },
     { securityContext: { seccompProfile: { type: 'RuntimeDefault' } } },
     { securityContext: { sysctls: [{ name: 'a', value: '1' }] } },

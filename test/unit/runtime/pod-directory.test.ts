@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { rootsAt } from '../../../src/oci/pod-paths.ts';
+import { isLocked } from '../../../src/runtime/lock-file.ts';
 import {
   findPods,
   findRunningPod,
-  isLocked,
   isSameProcess,
   PodDirectory,
   type PodRecord,

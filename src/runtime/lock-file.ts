@@ -1,0 +1,34 @@
+import { closeSync, existsSync, fstatSync, openSync, statSync } from 'node:fs';
+import { errnoCode } from '../base/errors.ts';
+import { LOCK } from '../linux/constants.generated.ts';
+import { flock } from '../native/libc.ts';
+
+/** Locks a file for as long as this process lives; undefined while another one holds it. */
+export function lockFile(path: string): number | undefined {
+  for (;;) {
+    const fd = openSync(path, 'a', 0o600);
+    if (!flock(fd, LOCK.LOCK_EX | LOCK.LOCK_NB)) {
+      closeSync(fd);
+      return undefined;
+    }
+    // The holder before us may have removed the file between our open and our lock: then this lock guards nothing.
+    if (existsSync(path) && fstatSync(fd).ino === statSync(path).ino) return fd;
+    closeSync(fd);
+  }
+}
+
+/** True while some process holds the lock of a file. */
+export function isLocked(path: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+  try {
+    return !flock(fd, LOCK.LOCK_SH | LOCK.LOCK_NB);
+  } finally {
+    closeSync(fd);
+  }
+}
