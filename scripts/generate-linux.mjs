@@ -10,7 +10,7 @@ const OUTPUT = 'src/linux/constants.generated.ts';
 const ARM64_HEADERS = '/usr/aarch64-linux-gnu/include';
 
 const SYSCALLS =
-  `capset chdir close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
+  `bpf capset chdir close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
    fsconfig fsmount fsopen fstatfs getcwd ioctl landlock_create_ruleset memfd_create mkdirat mknodat
    mount mount_setattr move_mount open_tree openat openat2 pidfd_open pidfd_send_signal pipe2
    pivot_root pread64 prctl prlimit64 renameat2 rt_sigprocmask sendmsg sethostname setgroups setns

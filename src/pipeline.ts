@@ -211,6 +211,7 @@ function planContainer(
       .filter(({ destination, source }) => isFile(input, destination, source))
       .map(({ destination }) => destination),
     cgroupProcs: cgroup.joins,
+    deviceCgroup: input.host.cgroups.isV2 && !security.privileged ? cgroup.path : undefined,
     stdin: input.stdin,
   };
 }

@@ -2,6 +2,7 @@
 
 /** System call numbers: [x86-64, arm64]. */
 export const SYSCALL_NUMBERS = {
+  bpf: [321, 280],
   capset: [126, 91],
   chdir: [80, 49],
   close: [3, 57],

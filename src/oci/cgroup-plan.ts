@@ -1,4 +1,5 @@
 import type { OciResources } from './config.ts';
+import { formatDeviceRule } from './device-rules.ts';
 
 /** Where the machine has its cgroups. */
 export interface CgroupFacts {
@@ -44,7 +45,7 @@ export interface CgroupFile {
 }
 
 interface Setting {
-  readonly controller: 'cpu' | 'memory' | 'pids' | 'hugetlb';
+  readonly controller: 'cpu' | 'memory' | 'pids' | 'hugetlb' | 'devices';
   readonly file: string;
   readonly value: string;
   readonly isOptional?: boolean;
@@ -52,7 +53,7 @@ interface Setting {
 
 /** The settings of one version, in an order that the kernel takes: memory before memory and swap. */
 const SETTINGS: Readonly<Record<1 | 2, (resources: OciResources) => readonly (Setting | undefined)[]>> = {
-  1: ({ cpu, memory, pids, hugepageLimits = [] }) => [
+  1: ({ cpu, memory, pids, hugepageLimits = [], devices = [] }) => [
     weight('cpu.shares', cpu?.shares, shares => shares),
     setting('cpu', 'cpu.cfs_period_us', cpu?.period),
     setting('cpu', 'cpu.cfs_quota_us', cpu?.quota),
@@ -62,6 +63,9 @@ const SETTINGS: Readonly<Record<1 | 2, (resources: OciResources) => readonly (Se
     setting('pids', 'pids.max', pids?.limit),
     ...hugepageLimits.map(({ pageSize, limit }) =>
       setting('hugetlb', `hugetlb.${pageSize}.limit_in_bytes`, limit),
+    ),
+    ...devices.map(rule =>
+      setting('devices', rule.allow ? 'devices.allow' : 'devices.deny', formatDeviceRule(rule)),
     ),
   ],
   2: ({ cpu, memory, pids, hugepageLimits = [], unified = {} }) => [
@@ -118,6 +122,7 @@ const WHAT: Readonly<Record<Setting['controller'], string>> = {
   memory: 'memory limits',
   pids: 'the limit of processes',
   hugetlb: 'limits of huge pages',
+  devices: 'device rules',
 };
 
 /**
@@ -146,7 +151,9 @@ export function planCgroup(
       if (version === 2) v2Controllers.add(one.controller);
     }
   };
-  const isOnV2 = (controller: string): boolean => facts.v2Controllers.includes(controller);
+  // Devices are no controller of v2: a program is attached to the cgroup.
+  const isOnV2 = (controller: string): boolean =>
+    controller === 'devices' ? facts.isV2 : facts.v2Controllers.includes(controller);
   const v2Root = facts.isV2 ? facts.root : undefined;
   place(2, controller => (isOnV2(controller) ? v2Root : undefined));
   place(1, controller => (isOnV2(controller) ? undefined : facts.v1[controller]));

@@ -1,6 +1,7 @@
 import type { Pod } from '../kube/types.generated.ts';
 import type { EffectiveSecurityContext, NamespaceOwner } from '../security/effective.ts';
 import type { OciConfig, OciDevice, OciMount, OciNamespace, OciNamespaceType } from './config.ts';
+import { deviceRules } from './device-rules.ts';
 import {
   etcMounts,
   overridden,
@@ -59,7 +60,7 @@ export function generate(input: GenerateInput): OciConfig {
       ...idMappings(context, input.hostRoot),
       devices: context.privileged ? unique([...DEFAULT_DEVICES, ...host.devices]) : DEFAULT_DEVICES,
       cgroupsPath: input.cgroupsPath,
-      resources: containerResources(container, host),
+      resources: { devices: deviceRules(context.privileged), ...containerResources(container, host) },
       ...optional('rootfsPropagation', rootfsPropagation(container)),
       maskedPaths: context.maskedPaths,
       readonlyPaths: context.readonlyPaths,

@@ -5,9 +5,10 @@
 import type { Arch } from '../linux/arch.ts';
 import type { CLONE } from '../linux/constants.generated.ts';
 import { NAMESPACES } from '../linux/namespaces.ts';
-import type { OciProcess } from '../oci/config.ts';
+import type { OciDeviceRule, OciProcess } from '../oci/config.ts';
 import { flags, num, ProgramBuilder, parameter } from './builder.ts';
 import { newMount } from './mount-calls.ts';
+import { loadDeviceRules, restrictDevices } from './phases/device-rules.ts';
 import { makeDevices, openNull } from './phases/devices.ts';
 import { mountAll, openBindSources, sealTmpfs } from './phases/mounts.ts';
 import {
@@ -78,6 +79,16 @@ export interface CompiledSandbox extends Compiled {
   };
 }
 
+/** The filter of device rules, which the runtime keeps for all containers: `filter` is the pc of its fd. */
+export function compileDeviceRules(
+  rules: readonly OciDeviceRule[],
+  arch: Arch,
+): Compiled & { readonly filter: number } {
+  const b = new ProgramBuilder(arch);
+  const { pc } = loadDeviceRules(b, rules);
+  return { program: verify(b.build()), cloneFlags: ['CLONE_FILES'], filter: pc };
+}
+
 /** A user namespace of its own for a pod. Its maps are written by the runtime, before it reaps this process. */
 export function compileUserNamespace(arch: Arch): CompiledSandbox {
   const b = new ProgramBuilder(arch);
@@ -106,7 +117,8 @@ export function compileSandbox(plan: SandboxPlan, arch: Arch): CompiledSandbox {
   const namespaces = new Map([...mount, ...exportNamespaces(b, others)]);
   const cloned = isOwned ? (['mount'] as const) : plan.namespaces;
   const cloneFlags = ['CLONE_FILES', ...cloned.map(type => NAMESPACES[type].flag)] as const;
-  return { program: verify(b.build()), cloneFlags, exports: { namespaces, directories } };
+  const exports = { namespaces, directories };
+  return { program: verify(b.build()), cloneFlags, exports };
 }
 
 /** PID 1 of a shared PID namespace: an empty root, no capabilities, no file of the host. */
@@ -152,6 +164,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   closeOnExec(b);
   joinCgroups(b, plan.cgroupProcs);
   setOomScore(b, process);
+  restrictDevices(b, plan.deviceCgroup);
 
   const user = openUserNamespace(b, config, plan.maskedDirectories);
   b.phase('sources');

@@ -19,6 +19,8 @@ export interface ContainerPlan {
   readonly fileMounts: readonly string[];
   /** cgroup v1 `cgroup.procs` files that the container writes itself into; on v2 it is born in its cgroup. */
   readonly cgroupProcs: readonly string[];
+  /** The v2 cgroup that the device rules (parameter `devices`) are attached to; on v1 they are files. */
+  readonly deviceCgroup?: string | undefined;
   /** What stdin is. stdout and stderr are always the runtime's pipes, or all three are the terminal. */
   readonly stdin: 'null' | 'pipe';
 }

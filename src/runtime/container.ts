@@ -6,11 +6,13 @@ import { describeErrno } from '../linux/errno.ts';
 import { makeDirectories } from '../native/exact-mode.ts';
 import { type Child, execute, executeInShim, ProgramError } from '../native/execute.ts';
 import { rawSyscall } from '../native/libc.ts';
-import type { CgroupFacts, CgroupPlan } from '../oci/cgroup-plan.ts';
+import type { CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { ContainerInput, ContainerStages } from '../pipeline.ts';
 import { compileStages } from '../pipeline.ts';
 import { Cgroup, CgroupError, createCgroup, withCgroup } from './cgroups.ts';
+import { deviceFilter } from './device-filter.ts';
+import { removeCgroup } from './pod-cgroup.ts';
 import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
 
 /** Our ends of what a started container reads and writes. */
@@ -58,8 +60,11 @@ export async function startContainer(
   if (input.hostRoot !== 0)
     chownSync(paths.layer(container.name, attempt, 'upper'), input.hostRoot, input.hostRoot);
   mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
-  const { cgroup, warnings } = makeCgroup(stages.cgroup, input.host.cgroups);
+  const { cgroup, warnings } = await makeCgroup(stages.cgroup, input);
+  const filter = stages.plan.deviceCgroup === undefined ? undefined : deviceFilter();
+  filter?.catch(() => {});
   await sandbox;
+  const parameters: Record<string, number> = filter === undefined ? {} : { devices: await filter };
   try {
     return {
       cgroup,
@@ -67,7 +72,7 @@ export async function startContainer(
       ...(await launch(
         stages.compiled,
         { runner: stages.plan.runner, stdin: input.stdin, process: stages.oci.process },
-        { cgroup, trace },
+        { cgroup, trace, parameters },
       )),
       stages,
     };
@@ -80,11 +85,14 @@ export async function startContainer(
   }
 }
 
-function makeCgroup(
+/** A fresh one for each attempt: what it counts and who may use which device belongs to one. */
+async function makeCgroup(
   plan: CgroupPlan,
-  facts: CgroupFacts,
-): { readonly cgroup: Cgroup | undefined; readonly warnings: readonly string[] } {
+  { attempt, host: { cgroups: facts } }: ContainerInput,
+): Promise<{ readonly cgroup: Cgroup | undefined; readonly warnings: readonly string[] }> {
   if (plan.path === undefined) return { cgroup: undefined, warnings: [] };
+  if (attempt > 0)
+    for (const path of [plan.path, ...plan.others]) await removeCgroup(new Cgroup(path, false));
   try {
     return { warnings: createCgroup(plan, facts), cgroup: new Cgroup(plan.path, facts.isV2) };
   } catch (error) {

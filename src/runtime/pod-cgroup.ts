@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { type CgroupFacts, type CgroupPlan, planCgroup } from '../oci/cgroup-plan.ts';
 import type { OciResources } from '../oci/config.ts';
 import { Cgroup, createCgroup } from './cgroups.ts';
-import type { Cleanup } from './cleanup.ts';
 
 /** Where podspace keeps its own cgroups, below the root of each hierarchy. */
 export const CGROUP = 'podspace';
@@ -23,16 +22,14 @@ export interface PodCgroup {
   readonly warnings: readonly string[];
 }
 
-/** The cgroups of a pod; undefined on a machine without any. */
+/** The cgroups of a pod; undefined on a machine without any. {@link removePodCgroups} undoes it. */
 export function createPodCgroup(
   facts: CgroupFacts,
   uid: string,
   resources: OciResources,
-  cleanup: Cleanup,
 ): PodCgroup | undefined {
   const { root } = facts;
   if (root === undefined) return undefined;
-  cleanup.add('cgroups of the pod', () => removePodCgroups(facts, uid));
   const plan = planCgroup(facts, `/${CGROUP}/${uid}`, resources);
   return {
     tracking: new Cgroup(`${root}/${CGROUP}/${uid}`, facts.isV2),

@@ -10,9 +10,10 @@ import { podResources } from '../oci/resources.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import { CgroupError } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
+import { deviceFilter } from './device-filter.ts';
 import { allocateRange } from './id-ranges.ts';
 import { PodLifecycle } from './lifecycle.ts';
-import { CGROUP, createPodCgroup } from './pod-cgroup.ts';
+import { CGROUP, createPodCgroup, removePodCgroups } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
@@ -35,17 +36,12 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const directory = PodDirectory.create(roots, uid, namespace, name);
     cleanup.add('files of the pod', () => directory.remove());
     const createdAt = Date.now();
-    const resources = podResources(pod, host, options.podMaxPids);
-    const cgroup = createPodCgroup(host.cgroups, uid, resources, cleanup);
-    for (const warning of cgroup?.warnings ?? []) options.observer.onWarning?.(warning);
     const { paths } = directory;
-    const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
-    const volumes = prepareVolumes(pod, options.objects, paths);
-    writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), 0o644);
-    writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
-    writeWithMode(paths.etcFile('resolv.conf'), resolvConf(pod, host), 0o644);
+    cleanup.add('cgroups of the pod', () => removePodCgroups(host.cgroups, uid));
     const hostRoot = pod.spec?.hostUsers === false ? allocateRange(uid, cleanup) : 0;
-    const sandbox = createSandbox(
+    // In threads, while the rest is made here.
+    if (host.cgroups.isV2) void deviceFilter().catch(() => {});
+    const namespaces = createSandbox(
       {
         pod,
         paths,
@@ -56,17 +52,26 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       },
       cleanup,
       options.trace === true ? options.observer.onTrace : undefined,
-    ).then(made => {
-      fillVolumes(pod, volumes, made.directory);
-      return made;
-    });
-    // Containers are compiled meanwhile, and wait for it then.
+    );
     cleanup.add('the sandbox', () =>
-      sandbox.then(
+      namespaces.then(
         () => {},
         () => {},
       ),
     );
+    const cgroup = createPodCgroup(host.cgroups, uid, podResources(pod, host, options.podMaxPids));
+    for (const warning of cgroup?.warnings ?? []) options.observer.onWarning?.(warning);
+    const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
+    const volumes = prepareVolumes(pod, options.objects, paths);
+    writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), 0o644);
+    writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
+    writeWithMode(paths.etcFile('resolv.conf'), resolvConf(pod, host), 0o644);
+    const sandbox = namespaces.then(made => {
+      fillVolumes(pod, volumes, made.directory);
+      return made;
+    });
+    // Containers are compiled meanwhile, and wait for it then.
+    sandbox.catch(() => {});
     const input = (container: Container, attempt: number): ContainerInput => ({
       pod,
       container,

@@ -4,13 +4,20 @@ import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import type { Arch } from '../linux/arch.ts';
 import { hostArch } from '../native/library.ts';
+import { deviceRules } from '../oci/device-rules.ts';
 import { podNames } from '../oci/etc-files.ts';
 import { ID_RANGE_SIZE } from '../oci/generate.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { type ContainerStages, compileStages } from '../pipeline.ts';
-import { type Compiled, compilePause, compileSandbox, compileUserNamespace } from '../program/compile.ts';
+import {
+  type Compiled,
+  compileDeviceRules,
+  compilePause,
+  compileSandbox,
+  compileUserNamespace,
+} from '../program/compile.ts';
 import type { IdentityError } from '../security/identity.ts';
 import { gatherHostFacts } from './host-facts.ts';
 import { planPause, planSandbox } from './sandbox.ts';
@@ -57,6 +64,7 @@ export function stageSandbox(
   const programs = new Map<string, Compiled>([
     ...(plan.isInUserNamespace ? ([['user namespace', compileUserNamespace(arch)]] as const) : []),
     ['sandbox', compileSandbox(plan, arch)],
+    ...(host.cgroups.isV2 ? ([['device rules', compileDeviceRules(deviceRules(false), arch)]] as const) : []),
   ]);
   const pause = planPause(pod, paths, plan, []);
   if (pause !== undefined) programs.set('pause', compilePause(pause, arch));

@@ -8,7 +8,10 @@ import { stagesOf } from '../cases/stages.ts';
 import { buildDriver, needsArm64, runDriver } from './drivers.ts';
 
 const parameters = Object.fromEntries(
-  ['stdin', 'stdout', 'stderr', 'console', 'shim', 'pidfd'].map((name, i) => [name, i + 10]),
+  ['stdin', 'stdout', 'stderr', 'console', 'shim', 'pidfd', 'devices', 'userns'].map((name, i) => [
+    name,
+    i + 10,
+  ]),
 );
 t.setTimeout(900_000);
 const ROUNDS = process.env.FUZZ_ROUNDS ?? '60000';
