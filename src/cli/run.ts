@@ -82,7 +82,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
       return runPod(options);
     });
     output.end();
-    const code = finish(args, io, results, stops.timedOut);
+    const code = finish(args, io, pods, results, stops.timedOut);
     return streams.exitCode(code);
   } finally {
     stopTimer?.();
@@ -193,25 +193,35 @@ function observe(
   };
 }
 
-function finish(args: Args, io: Io, results: readonly PodResult[], timedOut: boolean): number {
+function finish(
+  args: Args,
+  io: Io,
+  pods: readonly Pod[],
+  results: readonly PodResult[],
+  timedOut: boolean,
+): number {
   const isJson = text(args, 'output') === 'json';
   if (isJson) io.out(`${JSON.stringify(results.length === 1 ? results[0] : { items: results }, null, 2)}\n`);
-  else for (const result of results) report(io, result, results.length > 1);
+  else for (const [i, result] of results.entries()) report(io, pods[i], result, results.length > 1);
   if (timedOut) return TIMED_OUT;
   return results.map(exitCodeOf).find(code => code !== 0) ?? 0;
 }
 
-/** What the output itself does not tell: why something did not run. */
-function report(io: Io, result: PodResult, isOneOfMany: boolean): void {
+/** What the output itself does not tell: why something did not run, and what a container said of its own failure. */
+function report(io: Io, pod: Pod | undefined, result: PodResult, isOneOfMany: boolean): void {
   const head = isOneOfMany ? `pod "${result.name}": ` : '';
   // A message can hold words of an image.
   if (result.reason !== undefined)
     io.err(`error: ${head}${result.reason}: ${printable(result.message ?? '')}\n`);
-  for (const { name, init, sidecar, reason, message, exitCode } of result.containers) {
-    if (message !== undefined)
-      io.err(`error: ${head}container "${name}": ${reason}: ${printable(message)}\n`);
-    else if (reason === 'OOMKilled')
-      io.err(`error: ${head}container "${name}": OOMKilled: the kernel killed it for want of memory\n`);
+  const { containers = [], initContainers = [] } = pod?.spec ?? {};
+  // What falls back to the output has been seen already.
+  const hasOwnMessage = (container: string): boolean =>
+    [...containers, ...initContainers].find(({ name }) => name === container)?.terminationMessagePolicy !==
+    'FallbackToLogsOnError';
+  for (const { name, init, sidecar, reason, message, exitCode, startedAt } of result.containers) {
+    const isTold = startedAt === undefined || (exitCode !== 0 && hasOwnMessage(name));
+    if (message !== undefined && isTold)
+      io.err(`error: ${head}container "${name}": ${reason}: ${printable(message.trimEnd())}\n`);
     else if (init && !sidecar && exitCode !== 0)
       io.err(`error: ${head}init container "${name}" ended with exit code ${exitCode}\n`);
   }

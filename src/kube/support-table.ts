@@ -62,11 +62,8 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
     readinessProbe: noted('readiness only tells Services where to send traffic'),
     startupProbe: refused(PROBE),
     lifecycle: refused('hooks are not run yet'),
-    terminationMessagePath: noted(
-      'termination messages are not collected yet',
-      value => value !== '/dev/termination-log',
-    ),
-    terminationMessagePolicy: noted('termination messages are not collected yet', value => value !== 'File'),
+    terminationMessagePath: acted('the message is in the result; a volume at that path, or at /dev, wins'),
+    terminationMessagePolicy: acted(),
     stdin: noted('use run -i to connect standard input', isTrue),
     stdinOnce: inert(),
     tty: noted('use run -t to get a terminal', isTrue),

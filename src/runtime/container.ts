@@ -12,6 +12,7 @@ import type { ContainerInput, ContainerStages } from '../pipeline.ts';
 import { compileStages } from '../pipeline.ts';
 import { Cgroup, CgroupError, createCgroup, withCgroup } from './cgroups.ts';
 import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
+import { TerminationLog } from './termination-message.ts';
 
 /** Our ends of what a started container reads and writes. */
 export interface ContainerStreams {
@@ -27,6 +28,7 @@ export interface StartedContainer {
   readonly stages: ContainerStages;
   readonly streams: ContainerStreams;
   readonly cgroup: Cgroup | undefined;
+  readonly terminationLog: TerminationLog;
   readonly warnings: readonly string[];
 }
 
@@ -59,10 +61,12 @@ export async function startContainer(
     chownSync(paths.layer(container.name, attempt, 'upper'), input.hostRoot, input.hostRoot);
   mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
   const { cgroup, warnings } = makeCgroup(stages.cgroup, input.host.cgroups);
-  await sandbox;
+  const terminationLog = new TerminationLog(paths.terminationLog(container.name, attempt));
   try {
+    await sandbox;
     return {
       cgroup,
+      terminationLog,
       warnings: [...stages.warnings, ...warnings],
       ...(await launch(
         stages.compiled,
@@ -72,6 +76,7 @@ export async function startContainer(
       stages,
     };
   } catch (error) {
+    terminationLog.close();
     const { memory } = stages.oci.linux.resources;
     if (!(error instanceof ContainerStartError) || error.programError?.errno !== ERRNO.ENOMEM || !memory)
       throw error;

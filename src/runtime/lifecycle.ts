@@ -6,7 +6,7 @@ import type { ContainerInput } from '../pipeline.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
 import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
 import { MemoryPeak } from './memory-peak.ts';
-import { onAbort } from './on-abort.ts';
+import { delay, onAbort } from './on-abort.ts';
 import { hasOomKill } from './pod-cgroup.ts';
 import type { ContainerRecord } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
@@ -222,7 +222,14 @@ export class PodLifecycle {
     await streams;
     // containerd's rule: somebody of the container was killed for want of memory, and it ended as one who is killed.
     const isOomKilled = exit.exitCode === 137 && hasOomKill(started.stages.cgroup);
-    result.ended({ ...exit, maxRss: memory.end(exit.maxRss), isOomKilled }, startedAt, finishedAt, attempt);
+    const message = started.terminationLog.read();
+    started.terminationLog.close();
+    result.ended(
+      { ...exit, maxRss: memory.end(exit.maxRss), isOomKilled, message },
+      startedAt,
+      finishedAt,
+      attempt,
+    );
     return exit;
   }
 
@@ -259,9 +266,14 @@ export class PodLifecycle {
   }
 
   #resultOf(container: Container, isInit: boolean): ResultBuilder {
+    const { containers = [], initContainers = [] } = this.#options.pod.spec ?? {};
     const result = new ResultBuilder(
       { name: container.name, init: isInit, sidecar: isInit && isSidecar(container) },
-      this.#options.capture === true,
+      {
+        capture: this.#options.capture === true,
+        fallsBackToLogs: container.terminationMessagePolicy === 'FallbackToLogsOnError',
+        containers: containers.length + initContainers.length,
+      },
     );
     this.#results.set(container.name, result);
     return result;
@@ -295,15 +307,3 @@ export class PodLifecycle {
 }
 
 const secondsSince = (start: number): number => (Date.now() - start) / 1000;
-
-async function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  let wake = (): void => {};
-  const woken = new Promise<void>(resolve => {
-    wake = resolve;
-  });
-  const timer = setTimeout(wake, milliseconds);
-  const ignoreAbort = onAbort(signal, wake);
-  await woken;
-  clearTimeout(timer);
-  ignoreAbort();
-}
