@@ -24,7 +24,7 @@ export async function run(args: Args, io: Io): Promise<number> {
       `Defaulted container "${container.name}" out of: ${record.containers.map(({ name }) => name).join(', ')}\n`,
     );
   }
-  const stdin = new StdinConnection(flag(args, 'stdin'), flag(args, 'tty'));
+  const stdin = new StdinConnection({ isInteractive: flag(args, 'stdin'), isTerminal: flag(args, 'tty') });
   let running: RunningExec;
   try {
     running = await startExec({

@@ -37,7 +37,12 @@ export async function run(args: Args, parent: Io): Promise<number> {
     err: text => void streams.write('stderr', Buffer.from(text)),
   };
   const stops = new StopSignals(io);
-  const stdin = flag(args, 'stdin') || flag(args, 'tty') ? await connectStdin(args) : undefined;
+  // As kubectl attach: with -i to a container that has a terminal, ours is to be like it.
+  const isTerminal = flag(args, 'tty') || (flag(args, 'stdin') && target?.container.tty === true);
+  const stdin =
+    target !== undefined && (flag(args, 'stdin') || isTerminal)
+      ? await connectStdin(args, io, target.container, isTerminal)
+      : undefined;
   const output = new PrefixedOutput((stream, chunk) => streams.write(stream, chunk), io.color.out);
   const stopTimer =
     milliseconds === undefined ? undefined : startTimer(milliseconds, () => stops.timeOut(timeout));
@@ -49,7 +54,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
         pod === target?.pod && stdin !== undefined
           ? {
               name: target.container.name,
-              terminal: flag(args, 'tty'),
+              terminal: isTerminal,
               consoleSize: stdin.consoleSize,
               connect: stdin.connect,
             }
@@ -118,9 +123,22 @@ async function allOrNone(
 }
 
 /** Loaded only when asked for: it brings node:tty and node:net along. */
-async function connectStdin(args: Args): Promise<StdinConnection> {
-  const { StdinConnection } = await import('./stdin.ts');
-  return new StdinConnection(flag(args, 'stdin'), flag(args, 'tty'));
+async function connectStdin(
+  args: Args,
+  io: Io,
+  container: Container,
+  isTerminal: boolean,
+): Promise<StdinConnection> {
+  const [{ StdinConnection }, { staysOpen }] = await Promise.all([
+    import('./stdin.ts'),
+    import('../runtime/stdin.ts'),
+  ]);
+  const kept = `container "${container.name}": standard input has ended, and stays open for it: stdinOnce is not set`;
+  return new StdinConnection({
+    isInteractive: flag(args, 'stdin'),
+    isTerminal,
+    ...(staysOpen(container) ? { onKeptOpen: () => printWarnings(io, [kept]) } : {}),
+  });
 }
 
 /** The pod and container that -c, -i, -t and a command are for. */

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import type { Image } from '../image/store.ts';
 import type { Container } from '../kube/types.generated.ts';
 import type { Child } from '../native/execute.ts';
@@ -208,6 +209,7 @@ export class PodLifecycle {
     observer.onTrace?.(container.name, started.stages.compiled.program, started.child.report);
     observer.onStarted?.(container.name, started.stages);
     observer.onEvent?.('Normal', 'Started', 'Container started', container.name);
+    const keptInput = this.#connectInput(container, started);
     const streams = this.#readStreams(container, started, result);
     const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
     const ended = waitForExit(started.child.pidfd);
@@ -217,6 +219,7 @@ export class PodLifecycle {
     const exit = await ended;
     const finishedAt = Date.now();
     this.#running.remove(container);
+    if (keptInput !== undefined) closeSync(keptInput);
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
     if (started.stages.security.namespaces.pid !== 'container') started.cgroup?.kill();
     await streams;
@@ -233,10 +236,16 @@ export class PodLifecycle {
     return exit;
   }
 
+  /** Nobody writes to the input of a container that is not attached to, but it stays open as long as the container runs. */
+  #connectInput({ name }: Container, { streams }: StartedContainer): number | undefined {
+    const { attached } = this.#options;
+    if (attached?.name !== name || attached.connect === undefined) return streams.stdin;
+    attached.connect({ stdin: streams.stdin, terminal: streams.terminal });
+    return undefined;
+  }
+
   #readStreams(container: Container, { streams }: StartedContainer, result: ResultBuilder): Promise<unknown> {
-    const { observer, attached } = this.#options;
-    if (attached?.name === container.name)
-      attached.connect?.({ stdin: streams.stdin, terminal: streams.terminal });
+    const { observer } = this.#options;
     const take =
       (stream: OutputStream) =>
       (chunk: Buffer): boolean | undefined => {
