@@ -133,7 +133,7 @@ async function feed(
       stop();
       const fd = streams.terminal ?? streams.stdin ?? -1;
       const target = { fd, isTerminal: streams.terminal !== undefined };
-      stop = pump(source, target, staysOpen(container) ? () => {} : undefined);
+      stop = pump(source, target, staysOpen(container) ? { onKeptOpen: () => {} } : {});
     },
     detach: () => stop(),
   };

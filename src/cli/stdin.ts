@@ -1,15 +1,13 @@
 import { closeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { resizeTerminal } from '../runtime/container.ts';
-import { pump } from '../runtime/stdin.ts';
+import { type PumpOptions, pump } from '../runtime/stdin.ts';
 
-export interface StdinOptions {
+export interface StdinOptions extends PumpOptions {
   /** -i: our input is the container's. */
   readonly isInteractive: boolean;
   /** The container has a terminal, and ours is to be like it. */
   readonly isTerminal: boolean;
-  /** The container's input stays open at the end of ours; this is told then. */
-  readonly onKeptOpen?: () => void;
 }
 
 /** Connects our own standard input, or terminal, with that of a container. */
@@ -32,12 +30,12 @@ export class StdinConnection {
     readonly terminal: number | undefined;
   }): void => {
     this.close();
-    const { isInteractive, onKeptOpen } = this.#options;
+    const { isInteractive } = this.#options;
     if (streams.terminal !== undefined) this.#connectTerminal(streams.terminal);
     const fd = streams.terminal ?? streams.stdin;
     if (fd === undefined) return;
     const isTerminal = streams.terminal !== undefined;
-    if (isInteractive) this.#undo.push(pump(process.stdin, { fd, isTerminal }, onKeptOpen));
+    if (isInteractive) this.#undo.push(pump(process.stdin, { fd, isTerminal }, this.#options));
     else if (!isTerminal) closeSync(fd);
   };
 

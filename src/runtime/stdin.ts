@@ -18,19 +18,31 @@ export function staysOpen({ stdin, stdinOnce }: Container): boolean {
   return stdin === true && stdinOnce !== true;
 }
 
+export interface PumpOptions {
+  /** The target's input does not end with the stream; this is called instead. */
+  readonly onKeptOpen?: () => void;
+  /** Takes out what is not for the target. */
+  readonly filter?: { push(chunk: Uint8Array): Buffer; rest(): Buffer };
+}
+
 /**
  * Copies a stream to a container's input until the returned function is called. At the end of the stream the input ends
- * too, or `onKeptOpen` is called, where it is given. A container that does not read holds the stream up.
+ * too, unless it is to stay open. A container that does not read holds the stream up.
  */
-export function pump(source: Readable, target: InputTarget, onKeptOpen?: () => void): () => void {
+export function pump(
+  source: Readable,
+  target: InputTarget,
+  { onKeptOpen, filter }: PumpOptions = {},
+): () => void {
   const sink = target.isTerminal ? terminalWriter(target.fd) : pipeWriter(target.fd);
   const onData = (chunk: Buffer): void => {
-    if (!sink.write(chunk)) {
+    if (!sink.write(filter?.push(chunk) ?? chunk)) {
       source.pause();
       sink.once('drain', () => source.resume());
     }
   };
   const onEnd = (): void => {
+    if (filter !== undefined) sink.write(filter.rest());
     if (onKeptOpen !== undefined) onKeptOpen();
     // The end of our input is the end of the container's; a terminal has a key for that.
     else if (target.isTerminal) sink.write('\u0004');
