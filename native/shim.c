@@ -1,10 +1,11 @@
 /*
- * podspace-shim: the interpreter in a process of its own, static and without libc. Two roles, by argv[0]:
+ * podspace-shim: the interpreter in a process of its own, static and without libc. Its roles, by argv[0]:
  *
  *   podspace-shim PROGRAM-FD REPORT-FD   run a program where Node's memory must not be shared with the child: joining
  *                                        namespaces in which untrusted processes live. It starts in the host's
  *                                        namespaces, makes itself non-dumpable, and only then joins.
  *   /pause                               PID 1 of a pod with shareProcessNamespace: reaps, and ends on SIGTERM.
+ *   /drain                               reads its stdin, the master of a terminal, until nobody is at the terminal.
  *
  * Node runs it from a sealed memfd, so that a container cannot reach a file of the host through /proc/PID/exe
  * (CVE-2019-5736).
@@ -110,10 +111,21 @@ static int pause_and_reap(void)
 	}
 }
 
-static int is_pause(const char *name)
+/* The end of a terminal is EIO: its last process has gone. */
+static int drain(void)
 {
-	const char *want = "/pause";
+	char buffer[4096];
+	long size;
 
+	ps_sys5(__NR_prctl, 15 /* PR_SET_NAME */, "podspace-drain", 0, 0, 0);
+	do
+		size = ps_sys3(__NR_read, 0, buffer, sizeof(buffer));
+	while (size > 0 || size == -EINTR);
+	return 0;
+}
+
+static int is_name(const char *name, const char *want)
+{
 	while (*want && *want == *name)
 		want++, name++;
 	return *want == 0 && *name == 0;
@@ -124,8 +136,10 @@ _Noreturn __attribute__((used)) void shim_main(long *stack)
 	long argc = stack[0];
 	char **argv = (char **)&stack[1];
 
-	if (argc == 1 && is_pause(argv[0]))
+	if (argc == 1 && is_name(argv[0], "/pause"))
 		ps_exit(pause_and_reap());
+	if (argc == 1 && is_name(argv[0], "/drain"))
+		ps_exit(drain());
 	if (argc == 3)
 		ps_exit(run_program(argv));
 	ps_exit(126);

@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream';
+import { UserError } from './base/errors.ts';
 import { ImageStore } from './image/store.ts';
 import { type LoadedPod, loadManifest, type Manifest } from './kube/manifest.ts';
-import type { Pod } from './kube/types.generated.ts';
+import type { Container, Pod } from './kube/types.generated.ts';
 import type { OciConfig } from './oci/config.ts';
 import { DEFAULT_ROOTS, rootsAt } from './oci/pod-paths.ts';
 import { acceptPod } from './pipeline.ts';
@@ -8,6 +10,7 @@ import { disassemble } from './program/disassemble.ts';
 import { gatherHostFacts } from './runtime/host-facts.ts';
 import { runPod as runAcceptedPod } from './runtime/pod.ts';
 import type { PodResult } from './runtime/pod-result.ts';
+import type { AttachedContainer } from './runtime/run-options.ts';
 import { NO_UID, stageAll } from './runtime/stages.ts';
 import { newUid } from './runtime/uid.ts';
 import type { EffectiveSecurityContext } from './security/effective.ts';
@@ -25,6 +28,12 @@ export interface RunOptions extends PodOptions {
   readonly onStdout?: (chunk: Buffer, container: string) => void;
   readonly onStderr?: (chunk: Buffer, container: string) => void;
   readonly onWarning?: (message: string) => void;
+  /** The container that `stdin` and `tty` are for; the first one by default. */
+  readonly container?: string;
+  /** What that container reads. Its input ends with this, unless its spec has `stdin` without `stdinOnce`. */
+  readonly stdin?: string | Uint8Array | Readable;
+  /** Gives it a terminal, of a size if you like; its output is all stdout then. */
+  readonly tty?: boolean | { readonly columns: number; readonly rows: number };
   /** Keep the output for the result; true by default. */
   readonly capture?: boolean;
   /** The kubelet's --pod-max-pids: how many processes the pod can have at a time. */
@@ -61,23 +70,73 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
   const { pod, warnings } = acceptPod(loaded, newUid());
   const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
   for (const warning of warnings) options.onWarning?.(warning);
-  return runAcceptedPod({
-    pod,
-    objects,
-    images: new ImageStore(roots.state),
-    host: gatherHostFacts(),
-    roots,
-    capture: options.capture !== false,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
-    observer: {
-      onOutput: (container, stream, chunk) => {
-        (stream === 'stdout' ? options.onStdout : options.onStderr)?.(chunk, container);
-        return true;
+  const attachment = await attach(pod, options);
+  try {
+    return await runAcceptedPod({
+      pod,
+      objects,
+      images: new ImageStore(roots.state),
+      host: gatherHostFacts(),
+      roots,
+      capture: options.capture !== false,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
+      ...(attachment === undefined ? {} : { attached: attachment }),
+      observer: {
+        onOutput: (container, stream, chunk) => {
+          (stream === 'stdout' ? options.onStdout : options.onStderr)?.(chunk, container);
+          return true;
+        },
+        onWarning: message => options.onWarning?.(message),
       },
-      onWarning: message => options.onWarning?.(message),
+    });
+  } finally {
+    attachment?.detach();
+  }
+}
+
+/** The container that the caller's input or terminal is for. */
+async function attach(
+  { spec }: Pod,
+  { container: name, stdin, tty = false }: RunOptions,
+): Promise<(AttachedContainer & { detach(): void }) | undefined> {
+  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
+  const container = name === undefined ? containers[0] : containers.find(each => each.name === name);
+  if (container === undefined)
+    throw new UserError(`container "${name}" is not in the manifest`, {
+      hint: `there are: ${containers.map(each => each.name).join(', ')}`,
+    });
+  if (stdin === undefined && tty === false) return undefined;
+  const size = typeof tty === 'object' ? { height: tty.rows, width: tty.columns } : undefined;
+  return {
+    name: container.name,
+    terminal: tty !== false,
+    ...(size === undefined ? {} : { consoleSize: size }),
+    ...(stdin === undefined ? { detach: () => {} } : await feed(stdin, container)),
+  };
+}
+
+/** Loaded only when asked for: it brings node:tty and node:net along. */
+async function feed(
+  stdin: NonNullable<RunOptions['stdin']>,
+  container: Container,
+): Promise<Required<Pick<AttachedContainer, 'connect'>> & { detach(): void }> {
+  const [{ Readable }, { pump, staysOpen }] = await Promise.all([
+    import('node:stream'),
+    import('./runtime/stdin.ts'),
+  ]);
+  const isBytes = typeof stdin === 'string' || stdin instanceof Uint8Array;
+  const source = isBytes ? Readable.from([Buffer.from(stdin)]) : stdin;
+  let stop = (): void => {};
+  return {
+    connect: streams => {
+      stop();
+      const fd = streams.terminal ?? streams.stdin ?? -1;
+      const target = { fd, isTerminal: streams.terminal !== undefined };
+      stop = pump(source, target, staysOpen(container) ? { onKeptOpen: () => {} } : {});
     },
-  });
+    detach: () => stop(),
+  };
 }
 
 /** What running the pod would do, without doing it. Needs no root. Rejections are as with {@link runPod}. */

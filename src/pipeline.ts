@@ -227,8 +227,13 @@ function realMounts(mount: OciMount, host: HostFacts): readonly OciMount[] {
   return host.cgroupMounts.map(cgroup => ({ ...cgroup, options: [...cgroup.options, ...mount.options] }));
 }
 
-function isFile({ paths, volumes, container }: ContainerInput, destination: string, source: string): boolean {
+function isFile(
+  { paths, volumes, container, attempt }: ContainerInput,
+  destination: string,
+  source: string,
+): boolean {
   if (source.startsWith(`${paths.state}/etc-`)) return true;
+  if (source === paths.terminationLog(container.name, attempt)) return true;
   const mount = container.volumeMounts?.find(
     ({ mountPath }) => mountPath.replace(/(.)\/$/, '$1') === destination,
   );

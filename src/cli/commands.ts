@@ -1,3 +1,4 @@
+import { DEFAULT_DETACH_KEYS } from './detach-keys.ts';
 import type { Command } from './io.ts';
 
 export interface Option {
@@ -6,6 +7,8 @@ export interface Option {
   readonly describe: string;
   readonly choices?: readonly string[];
   readonly default?: string;
+  /** "" is a value too. */
+  readonly canBeEmpty?: boolean;
 }
 
 export interface Positional {
@@ -131,6 +134,12 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       container,
       stdin: { type: 'boolean', alias: 'i', describe: 'connect standard input' },
       tty: { type: 'boolean', alias: 't', describe: 'a terminal' },
+      'detach-keys': {
+        type: 'string',
+        describe: 'keys that leave the command running, with -it on a terminal; "" for none',
+        default: DEFAULT_DETACH_KEYS,
+        canBeEmpty: true,
+      },
     },
     takesRest: 'required',
     examples: [['podspace exec web -it -- sh', 'a shell beside the container’s process']],

@@ -1,9 +1,11 @@
 import { UserError } from '../base/errors.ts';
 import { SIG } from '../linux/constants.generated.ts';
+import { duplicate } from '../native/execute.ts';
 import { ContainerStartError } from '../runtime/container.ts';
 import { chooseContainer, type RunningExec, startExec } from '../runtime/exec.ts';
 import { findRunningPod } from '../runtime/pod-directory.ts';
 import { readAll, readTerminal } from '../runtime/streams.ts';
+import { DEFAULT_DETACH_KEYS, DetachKeys, parseDetachKeys } from './detach-keys.ts';
 import { type Args, flag, type Io, text } from './io.ts';
 import { Output } from './output.ts';
 import { requireRoot } from './root.ts';
@@ -24,7 +26,17 @@ export async function run(args: Args, io: Io): Promise<number> {
       `Defaulted container "${container.name}" out of: ${record.containers.map(({ name }) => name).join(', ')}\n`,
     );
   }
-  const stdin = new StdinConnection(flag(args, 'stdin'), flag(args, 'tty'));
+  const keys = parseDetachKeys(text(args, 'detach-keys') ?? DEFAULT_DETACH_KEYS);
+  const isDetachable = flag(args, 'stdin') && flag(args, 'tty') && process.stdin.isTTY && keys.length > 0;
+  let detach = (): void => {};
+  const detached = new Promise<undefined>(resolve => {
+    detach = () => resolve(undefined);
+  });
+  const stdin = new StdinConnection({
+    isInteractive: flag(args, 'stdin'),
+    isTerminal: flag(args, 'tty'),
+    ...(isDetachable ? { filter: new DetachKeys(keys, detach) } : {}),
+  });
   let running: RunningExec;
   try {
     running = await startExec({
@@ -34,6 +46,7 @@ export async function run(args: Args, io: Io): Promise<number> {
       terminal: flag(args, 'tty'),
       consoleSize: stdin.consoleSize,
       stdin: flag(args, 'stdin'),
+      isDetachable,
     });
   } catch (error) {
     // What containerd answers to a command that cannot be started; the shell's own codes are for shells.
@@ -46,6 +59,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   for (const [name, listener] of listeners) process.on(name, listener);
   try {
     const { streams } = running;
+    const master = isDetachable && streams.terminal !== undefined ? duplicate(streams.terminal) : undefined;
     const reading =
       streams.terminal === undefined
         ? [
@@ -54,7 +68,11 @@ export async function run(args: Args, io: Io): Promise<number> {
           ]
         : [readTerminal(streams.terminal, chunk => output.write('stdout', chunk))];
     stdin.connect(streams);
-    const exit = await running.exit;
+    const exit = await Promise.race([running.exit, detached]);
+    if (exit === undefined) {
+      if (master !== undefined) (await import('../runtime/drain.ts')).drainInBackground(master);
+      return 0;
+    }
     // A child that it left in the background may hold the pipes for ever; its output after the end is not ours.
     await Promise.race([Promise.all(reading), new Promise(resolve => setTimeout(resolve, 100))]);
     return output.exitCode(exit.exitCode);

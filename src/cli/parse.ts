@@ -134,7 +134,11 @@ function readOption(
   }
   // `-c=web` is `-c web`, as with kubectl.
   const value = inlineValue === true && !rawName.startsWith('--') ? written?.replace(/^=/, '') : written;
-  if (value === undefined || value === '' || (inlineValue === false && /^-./.test(value)))
+  if (
+    value === undefined ||
+    (value === '' && option.canBeEmpty !== true) ||
+    (inlineValue === false && /^-./.test(value))
+  )
     throw new UserError(`option --${name} needs a value`, { hint });
   if (option.choices !== undefined && !option.choices.includes(value)) {
     const choices = option.choices.map(choice => `"${choice}"`).join(', ');

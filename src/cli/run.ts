@@ -37,7 +37,12 @@ export async function run(args: Args, parent: Io): Promise<number> {
     err: text => void streams.write('stderr', Buffer.from(text)),
   };
   const stops = new StopSignals(io);
-  const stdin = flag(args, 'stdin') || flag(args, 'tty') ? await connectStdin(args) : undefined;
+  // As kubectl attach: with -i to a container that has a terminal, ours is to be like it.
+  const isTerminal = flag(args, 'tty') || (flag(args, 'stdin') && target?.container.tty === true);
+  const stdin =
+    target !== undefined && (flag(args, 'stdin') || isTerminal)
+      ? await connectStdin(args, io, target.container, isTerminal)
+      : undefined;
   const output = new PrefixedOutput((stream, chunk) => streams.write(stream, chunk), io.color.out);
   const stopTimer =
     milliseconds === undefined ? undefined : startTimer(milliseconds, () => stops.timeOut(timeout));
@@ -49,7 +54,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
         pod === target?.pod && stdin !== undefined
           ? {
               name: target.container.name,
-              terminal: flag(args, 'tty'),
+              terminal: isTerminal,
               consoleSize: stdin.consoleSize,
               connect: stdin.connect,
             }
@@ -82,7 +87,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
       return runPod(options);
     });
     output.end();
-    const code = finish(args, io, results, stops.timedOut);
+    const code = finish(args, io, pods, results, stops.timedOut);
     return streams.exitCode(code);
   } finally {
     stopTimer?.();
@@ -118,9 +123,22 @@ async function allOrNone(
 }
 
 /** Loaded only when asked for: it brings node:tty and node:net along. */
-async function connectStdin(args: Args): Promise<StdinConnection> {
-  const { StdinConnection } = await import('./stdin.ts');
-  return new StdinConnection(flag(args, 'stdin'), flag(args, 'tty'));
+async function connectStdin(
+  args: Args,
+  io: Io,
+  container: Container,
+  isTerminal: boolean,
+): Promise<StdinConnection> {
+  const [{ StdinConnection }, { staysOpen }] = await Promise.all([
+    import('./stdin.ts'),
+    import('../runtime/stdin.ts'),
+  ]);
+  const kept = `container "${container.name}": standard input has ended, and stays open for it: stdinOnce is not set`;
+  return new StdinConnection({
+    isInteractive: flag(args, 'stdin'),
+    isTerminal,
+    ...(staysOpen(container) ? { onKeptOpen: () => printWarnings(io, [kept]) } : {}),
+  });
 }
 
 /** The pod and container that -c, -i, -t and a command are for. */
@@ -193,25 +211,35 @@ function observe(
   };
 }
 
-function finish(args: Args, io: Io, results: readonly PodResult[], timedOut: boolean): number {
+function finish(
+  args: Args,
+  io: Io,
+  pods: readonly Pod[],
+  results: readonly PodResult[],
+  timedOut: boolean,
+): number {
   const isJson = text(args, 'output') === 'json';
   if (isJson) io.out(`${JSON.stringify(results.length === 1 ? results[0] : { items: results }, null, 2)}\n`);
-  else for (const result of results) report(io, result, results.length > 1);
+  else for (const [i, result] of results.entries()) report(io, pods[i], result, results.length > 1);
   if (timedOut) return TIMED_OUT;
   return results.map(exitCodeOf).find(code => code !== 0) ?? 0;
 }
 
-/** What the output itself does not tell: why something did not run. */
-function report(io: Io, result: PodResult, isOneOfMany: boolean): void {
+/** What the output itself does not tell: why something did not run, and what a container said of its own failure. */
+function report(io: Io, pod: Pod | undefined, result: PodResult, isOneOfMany: boolean): void {
   const head = isOneOfMany ? `pod "${result.name}": ` : '';
   // A message can hold words of an image.
   if (result.reason !== undefined)
     io.err(`error: ${head}${result.reason}: ${printable(result.message ?? '')}\n`);
-  for (const { name, init, sidecar, reason, message, exitCode } of result.containers) {
-    if (message !== undefined)
-      io.err(`error: ${head}container "${name}": ${reason}: ${printable(message)}\n`);
-    else if (reason === 'OOMKilled')
-      io.err(`error: ${head}container "${name}": OOMKilled: the kernel killed it for want of memory\n`);
+  const { containers = [], initContainers = [] } = pod?.spec ?? {};
+  // What falls back to the output has been seen already.
+  const hasOwnMessage = (container: string): boolean =>
+    [...containers, ...initContainers].find(({ name }) => name === container)?.terminationMessagePolicy !==
+    'FallbackToLogsOnError';
+  for (const { name, init, sidecar, reason, message, exitCode, startedAt } of result.containers) {
+    const isTold = startedAt === undefined || (exitCode !== 0 && hasOwnMessage(name));
+    if (message !== undefined && isTold)
+      io.err(`error: ${head}container "${name}": ${reason}: ${printable(message.trimEnd())}\n`);
     else if (init && !sidecar && exitCode !== 0)
       io.err(`error: ${head}init container "${name}" ended with exit code ${exitCode}\n`);
   }

@@ -25,7 +25,6 @@ const refused = (reason: string, when?: SupportRow['when']): SupportRow => ({
   when,
 });
 
-const isTrue = (value: unknown): boolean => value === true;
 const ONE_NODE = 'there is one machine and no scheduler';
 const NOT_YET = 'not supported yet';
 
@@ -62,14 +61,11 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
     readinessProbe: noted('readiness only tells Services where to send traffic'),
     startupProbe: refused(PROBE),
     lifecycle: refused('hooks are not run yet'),
-    terminationMessagePath: noted(
-      'termination messages are not collected yet',
-      value => value !== '/dev/termination-log',
-    ),
-    terminationMessagePolicy: noted('termination messages are not collected yet', value => value !== 'File'),
-    stdin: noted('use run -i to connect standard input', isTrue),
-    stdinOnce: inert(),
-    tty: noted('use run -t to get a terminal', isTrue),
+    terminationMessagePath: acted('the message is in the result; a volume at that path, or at /dev, wins'),
+    terminationMessagePolicy: acted(),
+    stdin: acted('run -i connects yours; without it nothing ever comes, and the input does not end'),
+    stdinOnce: acted('the input ends with yours; else it stays open, as for the next kubectl attach'),
+    tty: acted('its output is the terminal’s, lines end in CR LF; run -i makes your terminal one with it'),
     securityContext: acted(),
     'securityContext.seLinuxOptions': refused(NOT_YET),
     'securityContext.appArmorProfile': refused(NOT_YET, isConfined),

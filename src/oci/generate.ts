@@ -6,8 +6,10 @@ import {
   etcMounts,
   overridden,
   type PreparedVolume,
+  parentsFirst,
   rootfsPropagation,
   systemMounts,
+  terminationLogMount,
   volumeMounts,
 } from './mounts.ts';
 import type { PodPaths } from './pod-paths.ts';
@@ -19,6 +21,8 @@ export interface GenerateInput extends ProcessInput {
   readonly paths: PodPaths;
   readonly volumes: ReadonlyMap<string, PreparedVolume>;
   readonly rootPath: string;
+  /** Counts the container's restarts. */
+  readonly attempt: number;
   readonly cgroupsPath: string;
   /** The host's number of user 0, where the pod has a user namespace. */
   readonly hostRoot: number;
@@ -49,7 +53,10 @@ export function generate(input: GenerateInput): OciConfig {
     mounts: mappedMounts(context, [
       ...overridden(systemMounts(context, paths), container),
       ...etcMounts(container, context, paths),
-      ...volumeMounts(container, input.volumes),
+      ...parentsFirst([
+        ...volumeMounts(container, input.volumes),
+        ...terminationLogMount(container, input.attempt, paths),
+      ]),
     ]),
     process: {
       ...generateProcess(input),

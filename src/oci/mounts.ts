@@ -79,6 +79,21 @@ export function etcMounts(
   );
 }
 
+/** The kubelet's file for the termination message; a volume at its place, or at the /dev it is in, wins. */
+export function terminationLogMount(
+  container: Container,
+  attempt: number,
+  paths: PodPaths,
+): readonly OciMount[] {
+  const mount: OciMount = {
+    destination: absolute(container.terminationMessagePath ?? ''),
+    type: 'bind',
+    source: paths.terminationLog(container.name, attempt),
+    options: ['rbind', 'rprivate', 'rw'],
+  };
+  return container.terminationMessagePath === undefined ? [] : overridden([mount], container);
+}
+
 /** A volume as the runtime has prepared it. */
 export interface PreparedVolume {
   readonly source: string;
@@ -93,13 +108,17 @@ const PROPAGATION: Readonly<Record<string, string>> = {
   Bidirectional: 'rshared',
 };
 
-/** The container's volumeMounts, parents before what is mounted below them. */
+/** The container's volumeMounts. */
 export function volumeMounts(
   container: Container,
   volumes: ReadonlyMap<string, PreparedVolume>,
 ): readonly OciMount[] {
-  const mounts = (container.volumeMounts ?? []).map(mount => volumeMount(mount, volumes.get(mount.name)));
-  return mounts.sort((a, b) => depth(a.destination) - depth(b.destination));
+  return (container.volumeMounts ?? []).map(mount => volumeMount(mount, volumes.get(mount.name)));
+}
+
+/** Parents before what is mounted below them. */
+export function parentsFirst(mounts: readonly OciMount[]): readonly OciMount[] {
+  return [...mounts].sort((a, b) => depth(a.destination) - depth(b.destination));
 }
 
 function volumeMount(mount: VolumeMount, volume: PreparedVolume | undefined): OciMount {

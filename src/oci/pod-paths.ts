@@ -59,6 +59,11 @@ export class PodPaths {
     return `${this.run}/root`;
   }
 
+  /** Where one attempt of a container leaves its termination message. */
+  terminationLog(container: string, attempt: number): string {
+    return `${this.state}/${container}.${attempt}/termination-log`;
+  }
+
   /** A container's writable layer; `attempt` counts its restarts. A container's name has no dot. */
   layer(container: string, attempt: number, part: 'upper' | 'work'): string {
     return `${this.state}/${container}.${attempt}/${part}`;

@@ -210,7 +210,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   if (user === undefined || process.terminal)
     ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   closeHostFds(b);
-  becomeProcess(b, process, steps.needsClone);
+  becomeProcess(b, process, { needsClone: steps.needsClone, isDetachable: false });
   return { program: verify(b.build()), cloneFlags: steps.cloneFlags };
 }
 
@@ -239,12 +239,16 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   else connectPipes(b, undefined);
   if (plan.hostRoot === undefined || process.terminal) ownStreams(b, process.user.uid, true);
   closeHostFds(b);
-  becomeProcess(b, process, true);
+  becomeProcess(b, process, { needsClone: true, isDetachable: plan.isDetachable });
   return { program: verify(b.build()), cloneFlags: [] };
 }
 
 /** The end of every program: from root of the host, inside the container, to the payload. */
-function becomeProcess(b: ProgramBuilder, process: OciProcess, needsClone: boolean): void {
+function becomeProcess(
+  b: ProgramBuilder,
+  process: OciProcess,
+  { needsClone, isDetachable }: { readonly needsClone: boolean; readonly isDetachable: boolean },
+): void {
   setLimits(b, process);
   b.phase('working directory');
   const entered = notEntered(b);
@@ -254,7 +258,7 @@ function becomeProcess(b: ProgramBuilder, process: OciProcess, needsClone: boole
   checkWorkingDirectory(b, entered);
   if (needsClone) b.clone();
   becomeSessionLeader(b, process.terminal);
-  dieWithParent(b);
+  if (!isDetachable) dieWithParent(b);
   setUmask(b, process);
   execute(b, process);
 }

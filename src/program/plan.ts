@@ -67,5 +67,7 @@ export interface ExecPlan {
   /** The host's number of user 0, where the container has a user namespace. */
   readonly hostRoot?: number;
   readonly process: OciProcess;
+  /** It may outlive who starts it: a hang-up of its terminal tells it then, and not a death signal. */
+  readonly isDetachable: boolean;
   readonly cgroupProcs: readonly string[];
 }

@@ -14,6 +14,7 @@ import { Cgroup, CgroupError, createCgroup, withCgroup } from './cgroups.ts';
 import { deviceFilter } from './device-filter.ts';
 import { removeCgroup } from './pod-cgroup.ts';
 import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
+import { TerminationLog } from './termination-message.ts';
 
 /** Our ends of what a started container reads and writes. */
 export interface ContainerStreams {
@@ -29,6 +30,7 @@ export interface StartedContainer {
   readonly stages: ContainerStages;
   readonly streams: ContainerStreams;
   readonly cgroup: Cgroup | undefined;
+  readonly terminationLog: TerminationLog;
   readonly warnings: readonly string[];
 }
 
@@ -63,11 +65,13 @@ export async function startContainer(
   const { cgroup, warnings } = await makeCgroup(stages.cgroup, input);
   const filter = stages.plan.deviceCgroup === undefined ? undefined : deviceFilter();
   filter?.catch(() => {});
-  await sandbox;
-  const parameters: Record<string, number> = filter === undefined ? {} : { devices: await filter };
+  const terminationLog = new TerminationLog(paths.terminationLog(container.name, attempt));
   try {
+    await sandbox;
+    const parameters: Record<string, number> = filter === undefined ? {} : { devices: await filter };
     return {
       cgroup,
+      terminationLog,
       warnings: [...stages.warnings, ...warnings],
       ...(await launch(
         stages.compiled,
@@ -77,6 +81,7 @@ export async function startContainer(
       stages,
     };
   } catch (error) {
+    terminationLog.close();
     const { memory } = stages.oci.linux.resources;
     if (!(error instanceof ContainerStartError) || error.programError?.errno !== ERRNO.ENOMEM || !memory)
       throw error;

@@ -18,6 +18,8 @@ export interface ExecOptions {
   readonly terminal: boolean;
   readonly consoleSize?: OciProcess['consoleSize'];
   readonly stdin: boolean;
+  /** It can go on without us: see drainInBackground(). */
+  readonly isDetachable: boolean;
 }
 
 export interface RunningExec {
@@ -49,6 +51,7 @@ export async function startExec({
   terminal,
   consoleSize,
   stdin,
+  isDetachable,
 }: ExecOptions): Promise<RunningExec> {
   const pidfd = openProcess(container);
   try {
@@ -65,7 +68,12 @@ export async function startExec({
     const cgroup =
       container.cgroup === undefined ? undefined : new Cgroup(container.cgroup, detectCgroups().isV2);
     const compiled = compileExec(
-      { process, cgroupProcs: container.cgroupProcs, ...(hostRoot === undefined ? {} : { hostRoot }) },
+      {
+        process,
+        cgroupProcs: container.cgroupProcs,
+        isDetachable,
+        ...(hostRoot === undefined ? {} : { hostRoot }),
+      },
       hostArch(),
     );
     const options = { cgroup, trace: false, parameters: { pidfd } };

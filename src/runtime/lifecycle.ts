@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import type { Image } from '../image/store.ts';
 import type { Container } from '../kube/types.generated.ts';
 import type { Child } from '../native/execute.ts';
@@ -6,7 +7,7 @@ import type { ContainerInput } from '../pipeline.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
 import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
 import { MemoryPeak } from './memory-peak.ts';
-import { onAbort } from './on-abort.ts';
+import { delay, onAbort } from './on-abort.ts';
 import { hasOomKill } from './pod-cgroup.ts';
 import type { ContainerRecord } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
@@ -208,6 +209,7 @@ export class PodLifecycle {
     observer.onTrace?.(container.name, started.stages.compiled.program, started.child.report);
     observer.onStarted?.(container.name, started.stages);
     observer.onEvent?.('Normal', 'Started', 'Container started', container.name);
+    const keptInput = this.#connectInput(container, started);
     const streams = this.#readStreams(container, started, result);
     const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
     const ended = waitForExit(started.child.pidfd);
@@ -217,19 +219,33 @@ export class PodLifecycle {
     const exit = await ended;
     const finishedAt = Date.now();
     this.#running.remove(container);
+    if (keptInput !== undefined) closeSync(keptInput);
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
     if (started.stages.security.namespaces.pid !== 'container') started.cgroup?.kill();
     await streams;
     // containerd's rule: somebody of the container was killed for want of memory, and it ended as one who is killed.
     const isOomKilled = exit.exitCode === 137 && hasOomKill(started.stages.cgroup);
-    result.ended({ ...exit, maxRss: memory.end(exit.maxRss), isOomKilled }, startedAt, finishedAt, attempt);
+    const message = started.terminationLog.read();
+    started.terminationLog.close();
+    result.ended(
+      { ...exit, maxRss: memory.end(exit.maxRss), isOomKilled, message },
+      startedAt,
+      finishedAt,
+      attempt,
+    );
     return exit;
   }
 
+  /** Nobody writes to the input of a container that is not attached to, but it stays open as long as the container runs. */
+  #connectInput({ name }: Container, { streams }: StartedContainer): number | undefined {
+    const { attached } = this.#options;
+    if (attached?.name !== name || attached.connect === undefined) return streams.stdin;
+    attached.connect({ stdin: streams.stdin, terminal: streams.terminal });
+    return undefined;
+  }
+
   #readStreams(container: Container, { streams }: StartedContainer, result: ResultBuilder): Promise<unknown> {
-    const { observer, attached } = this.#options;
-    if (attached?.name === container.name)
-      attached.connect?.({ stdin: streams.stdin, terminal: streams.terminal });
+    const { observer } = this.#options;
     const take =
       (stream: OutputStream) =>
       (chunk: Buffer): boolean | undefined => {
@@ -259,9 +275,14 @@ export class PodLifecycle {
   }
 
   #resultOf(container: Container, isInit: boolean): ResultBuilder {
+    const { containers = [], initContainers = [] } = this.#options.pod.spec ?? {};
     const result = new ResultBuilder(
       { name: container.name, init: isInit, sidecar: isInit && isSidecar(container) },
-      this.#options.capture === true,
+      {
+        capture: this.#options.capture === true,
+        fallsBackToLogs: container.terminationMessagePolicy === 'FallbackToLogsOnError',
+        containers: containers.length + initContainers.length,
+      },
     );
     this.#results.set(container.name, result);
     return result;
@@ -295,15 +316,3 @@ export class PodLifecycle {
 }
 
 const secondsSince = (start: number): number => (Date.now() - start) / 1000;
-
-async function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  let wake = (): void => {};
-  const woken = new Promise<void>(resolve => {
-    wake = resolve;
-  });
-  const timer = setTimeout(wake, milliseconds);
-  const ignoreAbort = onAbort(signal, wake);
-  await woken;
-  clearTimeout(timer);
-  ignoreAbort();
-}

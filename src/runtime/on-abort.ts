@@ -18,3 +18,16 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
   known.add(callback);
   return () => known.delete(callback);
 }
+
+/** Waits, but not longer than until the signal is aborted. */
+export async function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
+  let wake = (): void => {};
+  const woken = new Promise<void>(resolve => {
+    wake = resolve;
+  });
+  const timer = setTimeout(wake, milliseconds);
+  const ignoreAbort = onAbort(signal, wake);
+  await woken;
+  clearTimeout(timer);
+  ignoreAbort();
+}

@@ -6,6 +6,7 @@ export interface ContainerResult {
   readonly sidecar: boolean;
   /** `Completed`, `Error`, `StartError`…; for a container that never ran, its waiting reason. */
   readonly reason: string;
+  /** Why it did not run, or its termination message. */
   readonly message: string | undefined;
   /** As Kubernetes counts: the exit status, or 128 + signal; undefined if it never ran. */
   readonly exitCode: number | undefined;

@@ -73,6 +73,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     // Containers are compiled meanwhile, and wait for it then.
     sandbox.catch(() => {});
     const input = (container: Container, attempt: number): ContainerInput => ({
+      ...streamsOf(options, container),
       pod,
       container,
       attempt,
@@ -86,10 +87,6 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       cgroupsPath: `/${CGROUP}/${uid}/${container.name}`,
       hostRoot,
       ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
-      terminal: options.attached?.name === container.name && options.attached.terminal,
-      ...(options.attached?.consoleSize === undefined ? {} : { consoleSize: options.attached.consoleSize }),
-      stdin:
-        options.attached?.name === container.name && options.attached.connect !== undefined ? 'pipe' : 'null',
       arch: hostArch(),
     });
     const lifecycle = new PodLifecycle(options, input, {
@@ -122,6 +119,19 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   } finally {
     await cleanup.run();
   }
+}
+
+/** What the spec says, and what the caller adds to it for the container that it is attached to. */
+function streamsOf(
+  { attached }: RunPodOptions,
+  container: Container,
+): Pick<ContainerInput, 'terminal' | 'consoleSize' | 'stdin'> {
+  const own = attached?.name === container.name ? attached : undefined;
+  return {
+    terminal: container.tty === true || own?.terminal === true,
+    ...(own?.consoleSize === undefined ? {} : { consoleSize: own.consoleSize }),
+    stdin: container.stdin === true || own?.connect !== undefined ? 'pipe' : 'null',
+  };
 }
 
 function failed(pod: Pod, reason: string, message: string): PodResult {

@@ -2,6 +2,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Exit } from './child-exits.ts';
 import type { ContainerResult } from './pod-result.ts';
 import type { OutputStream } from './run-options.ts';
+import { fitMessage, LogTail } from './termination-message.ts';
 
 /** containerd's exit code of a container that could not be started. */
 const START_ERROR = 128;
@@ -9,10 +10,23 @@ const START_ERROR = 128;
 /** How much of each stream is kept, in bytes; a pod that writes without end must not use up podspace's memory. */
 const MAX_CAPTURE = 64 << 20;
 
+interface ResultOptions {
+  /** Keep the output. */
+  readonly capture: boolean;
+  /** terminationMessagePolicy: FallbackToLogsOnError. */
+  readonly fallsBackToLogs: boolean;
+  /** How many the pod has. */
+  readonly containers: number;
+}
+
 /** Collects what is known of one container over its attempts. */
 export class ResultBuilder {
   readonly #kind: Pick<ContainerResult, 'name' | 'init' | 'sidecar'>;
   readonly #decoders: Readonly<Record<OutputStream, StringDecoder>> | undefined;
+  readonly #containers: number;
+  readonly #fallsBackToLogs: boolean;
+  /** Of the current attempt. */
+  #tail: LogTail | undefined;
   readonly #text = { stdout: '', stderr: '' };
   readonly #size = { stdout: 0, stderr: 0 };
   #state: Pick<
@@ -30,14 +44,21 @@ export class ResultBuilder {
   #cpuMicroseconds = 0;
   #maxRss = 0;
 
-  constructor(kind: Pick<ContainerResult, 'name' | 'init' | 'sidecar'>, capture: boolean) {
+  constructor(
+    kind: Pick<ContainerResult, 'name' | 'init' | 'sidecar'>,
+    { capture, fallsBackToLogs, containers }: ResultOptions,
+  ) {
     this.#kind = kind;
+    this.#containers = containers;
+    this.#fallsBackToLogs = fallsBackToLogs;
+    this.#tail = fallsBackToLogs ? new LogTail() : undefined;
     this.#decoders = capture
       ? { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') }
       : undefined;
   }
 
   output(stream: OutputStream, chunk: Buffer): void {
+    this.#tail?.push(chunk);
     if (this.#decoders === undefined) return;
     const room = Math.max(0, MAX_CAPTURE - this.#size[stream]);
     this.#size[stream] += chunk.length;
@@ -59,7 +80,7 @@ export class ResultBuilder {
   }
 
   ended(
-    exit: Exit & { readonly isOomKilled?: boolean },
+    exit: Exit & { readonly isOomKilled?: boolean; readonly message?: string },
     startedAt: number,
     finishedAt: number,
     restartCount: number,
@@ -68,13 +89,20 @@ export class ResultBuilder {
     this.#maxRss = Math.max(this.#maxRss, exit.maxRss);
     this.#state = {
       reason: exit.exitCode === 0 ? 'Completed' : exit.isOomKilled === true ? 'OOMKilled' : 'Error',
-      message: undefined,
+      message: this.#message(exit.message ?? '', exit.exitCode),
       exitCode: exit.exitCode,
       signal: exit.signal,
       startedAt: new Date(startedAt).toISOString(),
       finishedAt: new Date(finishedAt).toISOString(),
       restartCount,
     };
+  }
+
+  /** What the container said in its file, or else, where that is asked for, the end of what it printed. */
+  #message(said: string, exitCode: number): string | undefined {
+    const message = said === '' && exitCode !== 0 ? (this.#tail?.text() ?? '') : said;
+    if (this.#fallsBackToLogs) this.#tail = new LogTail();
+    return message === '' ? undefined : fitMessage(message, this.#containers);
   }
 
   build(): ContainerResult {

@@ -116,8 +116,8 @@ export function stageAll(
         cgroupsPath: `/podspace/${paths.uid}/${container.name}`,
         // A run takes one that is free.
         hostRoot: ID_RANGE_SIZE,
-        terminal: false,
-        stdin: 'null',
+        terminal: container.tty === true,
+        stdin: container.stdin === true ? 'pipe' : 'null',
         arch,
       });
       const imageWarning =

@@ -204,6 +204,9 @@ export function explainSurprises(pod: Pod, container: Container): readonly strin
           `readOnlyRootFilesystem is about the root alone: ${mounted.map(({ mountPath }) => mountPath).join(', ')} can be written to`,
         ]
       : []),
+    ...(container.stdin === true
+      ? ['stdin: what reads standard input waits until somebody writes there, and only run -i can']
+      : []),
     ...(spec.securityContext?.fsGroup !== undefined && hostPaths.length > 0
       ? ['fsGroup does not change the owner of hostPath volumes']
       : []),

@@ -44,7 +44,7 @@ export function stagesOf(directory: string, arch: Arch): CaseStages {
       for (const terminal of [false, true]) {
         const process = { ...stages.oci.process, args: ['sh'], terminal };
         const file = `${container.name}.exec${terminal ? '-t' : ''}.program.txt`;
-        add(file, compileExec({ process, cgroupProcs: [] }, arch).program);
+        add(file, compileExec({ process, cgroupProcs: [], isDetachable: terminal }, arch).program);
       }
     }
     return explain(staged, false);

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import t from 'tap';
-import { leftovers, needsRoot, PODSPACE, podspace, probePod, type Report, start } from './harness.ts';
+import { leftovers, needsRoot, podspace, probePod, type Report, start } from './harness.ts';
+import { podspaceCommand, underTerminal } from './terminal.ts';
 
 const guest = {
   runAsUser: 405,
@@ -142,30 +142,10 @@ t.test('ps and inspect', { skip: needsRoot }, async t => {
   });
 });
 
-/** Runs podspace under a terminal that script(1) makes. */
-function underTerminal(
-  args: readonly string[],
-  input: (write: (text: string) => void, waitFor: (text: string) => Promise<void>) => Promise<void>,
-): Promise<{ output: string; status: number | null }> {
-  const command = [process.execPath, PODSPACE, ...args]
-    .map(word => `'${word.replaceAll("'", "'\\''")}'`)
-    .join(' ');
-  const child = spawn('script', ['-qefc', `stty rows 33 cols 77; ${command}`, '/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout.on('data', chunk => (output += chunk));
-  const waitFor = async (text: string): Promise<void> => {
-    for (let i = 0; i < 400 && !output.includes(text); i++) await new Promise(done => setTimeout(done, 20));
-    if (!output.includes(text)) throw new Error(`"${text}" did not come: ${JSON.stringify(output)}`);
-  };
-  const ended = new Promise<number | null>(done => child.on('close', done));
-  return input(text => child.stdin.write(text), waitFor).then(async () => ({ status: await ended, output }));
-}
-
 t.test('run -it and exec -it: a real terminal, with its size', { skip: needsRoot }, async t => {
   const dir = t.testdir({ 'pod.json': JSON.stringify(probePod({}, { image: 'localhost/busybox' })) });
-  const ran = await underTerminal(['run', '-it', `${dir}/pod.json`, '--', 'sh'], async (write, waitFor) => {
+  const shell = podspaceCommand(['run', '-it', `${dir}/pod.json`, '--', 'sh']);
+  const ran = await underTerminal(shell, async ({ write, waitFor }) => {
     await waitFor('#');
     write('stty size; tty; echo pid $$; sleep 100\r');
     await waitFor('pid 1');
@@ -178,7 +158,8 @@ t.test('run -it and exec -it: a real terminal, with its size', { skip: needsRoot
   t.equal(ran.status, 4);
 
   await withPod(probePod({}, { args: ['signals'] }), async name => {
-    const execed = await underTerminal(['exec', '-it', name, '--', '/probe', 'tty'], async () => undefined);
+    const command = podspaceCommand(['exec', '-it', name, '--', '/probe', 'tty']);
+    const execed = await underTerminal(command, async () => undefined);
     const report = JSON.parse(/\{.*\}/.exec(execed.output)?.[0] ?? '{}');
     t.match(report, { tty: [1, 1, 1], name: '/dev/pts/0', rows: 33, columns: 77 });
     t.equal(report.sid, report.pid, 'a session of its own');

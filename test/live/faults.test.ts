@@ -4,6 +4,7 @@ import t from 'tap';
 import { ImageStore } from '../../src/image/store.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
 import { ERRNO } from '../../src/linux/constants.generated.ts';
+import { makeFile } from '../../src/native/exact-mode.ts';
 import { execute, executeInShim, ProgramError, reap } from '../../src/native/execute.ts';
 import { NO_CGROUPS, planCgroup } from '../../src/oci/cgroup-plan.ts';
 import { podNames } from '../../src/oci/etc-files.ts';
@@ -104,6 +105,7 @@ async function withStages(
     for (const part of ['upper', 'work'] as const)
       mkdirSync(paths.layer('probe', 0, part), { recursive: true });
     chownSync(paths.layer('probe', 0, 'upper'), hostRoot, hostRoot);
+    makeFile(paths.terminationLog('probe', 0), 0o666);
     await body(stages);
     if (sandbox.pause !== undefined) process.kill(sandbox.pause.pid, 'SIGKILL');
   } finally {

@@ -86,7 +86,7 @@ export async function withCanary(t: Test, body: (canary: string) => void | Promi
 export async function withImage(
   attack: Pick<Attack, 'build' | 'config'>,
   canary: string,
-  body: (name: string) => void,
+  body: (name: string) => void | Promise<void>,
 ): Promise<void> {
   const name = `localhost/test-hostile-${process.pid}`;
   const store = new ImageStore(DEFAULT_ROOTS.state);
@@ -104,7 +104,7 @@ export async function withImage(
     );
     await importDirectory(store, name, root, { config });
     isImported = true;
-    body(name);
+    await body(name);
   } finally {
     if (isImported) store.remove(name, () => false);
     // Deep trees and names that are no UTF-8 are among them.

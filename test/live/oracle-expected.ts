@@ -73,7 +73,7 @@ const EXPECTED: readonly Expected[] = [
   },
   {
     of: ['runc'],
-    path: /^mounts\.\/(etc\/.*|v)$/,
+    path: /^mounts\.\/(etc\/.*|v|dev\/termination-log)$/,
     mine: /^file tree idmapped,/,
     theirs: /^file tree relatime,/,
     why: 'Debian’s runc does not map the ids of mounts',
@@ -98,6 +98,13 @@ const EXPECTED: readonly Expected[] = [
     mine: /^0$/,
     theirs: /^65534$/,
     why: 'runc makes it before it is a group of the user namespace',
+  },
+  {
+    of: ['runc'],
+    path: /^devices\.termination-log\.[ug]id$/,
+    mine: /^0$/,
+    theirs: /^65534$/,
+    why: 'Debian’s runc does not map the ids of mounts',
   },
   {
     of: ['runc'],

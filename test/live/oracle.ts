@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ImageStore } from '../../src/image/store.ts';
+import { makeFile } from '../../src/native/exact-mode.ts';
 import type { OciConfig, OciMount } from '../../src/oci/config.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
 import type { Report } from './harness.ts';
@@ -44,6 +45,7 @@ function standalone(config: OciConfig, hostname: string, directory: string, isTe
     if (!mount.source.startsWith(DEFAULT_ROOTS.state)) return mount;
     const source = join(directory, mount.source.replaceAll('/', '_'));
     if (mount.destination.startsWith('/etc/')) writeFileSync(source, '');
+    else if (mount.destination === '/dev/termination-log') makeFile(source, 0o666);
     else mkdirSync(source, { recursive: true });
     return { ...mount, source };
   });
@@ -88,7 +90,7 @@ export function makeBundle(
 }
 
 /** Mount points whose files come from a directory of the caller's: which filesystem that is on is no matter. */
-const FILE_TREES = /^\/$|^\/etc\/|^\/[vwh]$/;
+const FILE_TREES = /^\/$|^\/etc\/|^\/[vwh]$|termination-log$/;
 
 /** One line of mountinfo, proc_pid_mountinfo(5): the part of the mount itself, not of where its files come from. */
 function describeMount(line: string): readonly [target: string, description: string] {

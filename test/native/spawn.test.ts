@@ -130,6 +130,18 @@ t.test('the shim that is built for arm64 runs under qemu', { skip: needsArm64 },
   t.equal(await new Promise(resolve => pause.once('exit', resolve)), 0);
 });
 
+t.test('as /drain it reads to the end, and prints nothing', async t => {
+  const drain = spawn(SHIM, [], { argv0: '/drain', stdio: ['pipe', 'pipe', 'pipe'] });
+  let printed = '';
+  for (const stream of [drain.stdout, drain.stderr]) stream.on('data', chunk => (printed += chunk));
+  const ended = new Promise(resolve => drain.once('close', resolve));
+  await new Promise<void>(resolve => drain.stdin.write(Buffer.alloc(1 << 20), () => resolve()));
+  t.equal(drain.exitCode, null, 'it waits');
+  drain.stdin.end();
+  t.equal(await ended, 0);
+  t.equal(printed, '');
+});
+
 t.test('as /pause it reaps orphans, and ends on SIGTERM', { skip: needsRoot }, async t => {
   const script = `exec -a /pause ${SHIM}`;
   const child = spawn('unshare', ['-pf', '--kill-child', '--mount-proc', 'bash', '-c', script], {

@@ -73,7 +73,9 @@ t.test('what each option does not take', t => {
           ? [[`--${option}=perhaps`, `option --${option}: "perhaps" is neither "true" nor "false"`]]
           : [
               [`--${option}`, `option --${option} needs a value`],
-              [`--${option}=`, `option --${option} needs a value`],
+              ...(row.canBeEmpty === true
+                ? []
+                : [[`--${option}=`, `option --${option} needs a value`] as const]),
               [`--no-${option}`, `unknown option "--no-${option}"`],
               ...(row.choices === undefined
                 ? []

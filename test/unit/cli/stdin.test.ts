@@ -7,6 +7,8 @@ import { makePipe, readAll } from '../../../src/runtime/streams.ts';
 
 const realStdin = Object.getOwnPropertyDescriptor(process, 'stdin') ?? {};
 
+const INTERACTIVE = { isInteractive: true, isTerminal: false };
+
 /** Puts a stream in the place of our own standard input for one test. */
 function ownStdin(t: { teardown(body: () => void): unknown }): PassThrough {
   const stdin = new PassThrough();
@@ -46,7 +48,10 @@ const isOpen = (fd: number): boolean => {
 t.test('without -i a container has no input at all', async t => {
   const stdin = ownStdin(t);
   const { stdin: fd, text } = container();
-  new StdinConnection(false, false).connect({ stdin: fd, terminal: undefined });
+  new StdinConnection({ isInteractive: false, isTerminal: false }).connect({
+    stdin: fd,
+    terminal: undefined,
+  });
   stdin.write('not for you');
   t.equal(await text, '');
   t.notOk(isOpen(fd));
@@ -55,7 +60,7 @@ t.test('without -i a container has no input at all', async t => {
 t.test('with -i it gets every byte, and its input ends with ours', async t => {
   const stdin = ownStdin(t);
   const { stdin: fd, text } = container();
-  const connection = new StdinConnection(true, false);
+  const connection = new StdinConnection(INTERACTIVE);
   connection.connect({ stdin: fd, terminal: undefined });
   const large = 'x'.repeat(1 << 20);
   stdin.write('some text\n');
@@ -67,7 +72,7 @@ t.test('with -i it gets every byte, and its input ends with ours', async t => {
 t.test('close detaches: nothing listens any more, and the container sees the end', async t => {
   const stdin = ownStdin(t);
   const { stdin: fd, text, seen } = container();
-  const connection = new StdinConnection(true, false);
+  const connection = new StdinConnection(INTERACTIVE);
   connection.connect({ stdin: fd, terminal: undefined });
   stdin.write('before');
   await until(() => seen() === 'before');
@@ -81,7 +86,7 @@ t.test('close detaches: nothing listens any more, and the container sees the end
 
 t.test('a container that is started again gets the input from there on', async t => {
   const stdin = ownStdin(t);
-  const connection = new StdinConnection(true, false);
+  const connection = new StdinConnection(INTERACTIVE);
   const first = container();
   connection.connect({ stdin: first.stdin, terminal: undefined });
   stdin.write('one');
@@ -99,7 +104,7 @@ t.test(
   { timeout: 5000 },
   async t => {
     const stdin = ownStdin(t);
-    const connection = new StdinConnection(true, false);
+    const connection = new StdinConnection(INTERACTIVE);
     const first = container();
     connection.connect({ stdin: first.stdin, terminal: undefined });
     stdin.end('all');
@@ -111,9 +116,22 @@ t.test(
   },
 );
 
+t.test('an input that stays open does not end with ours, and says so', async t => {
+  const stdin = ownStdin(t);
+  const { stdin: fd, seen } = container();
+  let told = 0;
+  const connection = new StdinConnection({ ...INTERACTIVE, onKeptOpen: () => told++ });
+  connection.connect({ stdin: fd, terminal: undefined });
+  stdin.end('all');
+  await until(() => seen() === 'all' && told === 1);
+  t.same([seen(), told], ['all', 1]);
+  t.ok(isOpen(fd));
+  connection.close();
+});
+
 t.test('a container that does not read, or has closed its input, is no error', async t => {
   const stdin = ownStdin(t);
-  const connection = new StdinConnection(true, false);
+  const connection = new StdinConnection(INTERACTIVE);
   const { read, write } = makePipe();
   connection.connect({ stdin: write, terminal: undefined });
   for (let i = 0; i < 64; i++) stdin.write(Buffer.alloc(65536, 'x'));

@@ -4,6 +4,7 @@ import { type ContainerResult, exitCodeOf, type PodResult } from '../../../src/r
 import { ResultBuilder } from '../../../src/runtime/result-builder.ts';
 
 const KIND = { name: 'c', init: false, sidecar: false };
+const OPTIONS = { capture: true, fallsBackToLogs: false, containers: 1 };
 
 /** How a process ended: a number is its exit status, a negative one the signal that killed it. */
 const exit = (code: number, cpuMicroseconds = 0, maxRss = 0): Exit => ({
@@ -14,7 +15,7 @@ const exit = (code: number, cpuMicroseconds = 0, maxRss = 0): Exit => ({
 });
 
 t.test('a container that never ran', t => {
-  t.same(new ResultBuilder(KIND, true).build(), {
+  t.same(new ResultBuilder(KIND, OPTIONS).build(), {
     ...KIND,
     reason: 'ContainerCreating',
     message: undefined,
@@ -41,7 +42,7 @@ t.test('how a container ended, in Kubernetes’ words', t => {
     [-15, 'Error', 143, 15],
     [-11, 'Error', 139, 11],
   ] as const) {
-    const result = new ResultBuilder(KIND, true);
+    const result = new ResultBuilder(KIND, OPTIONS);
     result.ended(exit(code), 1000, 2500, 0);
     t.match(result.build(), {
       reason,
@@ -56,12 +57,12 @@ t.test('how a container ended, in Kubernetes’ words', t => {
 });
 
 t.test('one that could not be started has containerd’s exit code, one that was not created has none', t => {
-  const started = new ResultBuilder(KIND, true);
+  const started = new ResultBuilder(KIND, OPTIONS);
   started.notStarted('StartError', 'exec: "x": not found');
   t.match(started.build(), { reason: 'StartError', message: 'exec: "x": not found', exitCode: 128 });
   t.ok(started.build().finishedAt);
   for (const reason of ['CreateContainerConfigError', 'CreateContainerError']) {
-    const created = new ResultBuilder(KIND, true);
+    const created = new ResultBuilder(KIND, OPTIONS);
     created.notStarted(reason, 'why');
     t.match(created.build(), { reason, message: 'why', exitCode: undefined, finishedAt: undefined });
   }
@@ -69,7 +70,7 @@ t.test('one that could not be started has containerd’s exit code, one that was
 });
 
 t.test('restarts: the last run’s end, everybody’s output, all of the time, the highest peak', t => {
-  const result = new ResultBuilder(KIND, true);
+  const result = new ResultBuilder(KIND, OPTIONS);
   result.output('stdout', Buffer.from('one\n'));
   result.ended(exit(1, 100, 5000), 1000, 2000, 0);
   result.output('stdout', Buffer.from('two\n'));
@@ -91,7 +92,7 @@ t.test('restarts: the last run’s end, everybody’s output, all of the time, t
 });
 
 t.test('output that is cut inside a character, or is no UTF-8 at all', t => {
-  const result = new ResultBuilder(KIND, true);
+  const result = new ResultBuilder(KIND, OPTIONS);
   const text = Buffer.from('a€𝄞z');
   for (const byte of text) result.output('stdout', Buffer.from([byte]));
   result.output('stderr', Buffer.from([0x61, 0xff, 0x62, 0xe2, 0x82]));
@@ -103,7 +104,7 @@ t.test('output that is cut inside a character, or is no UTF-8 at all', t => {
 });
 
 t.test('of an endless stream only the first 64 MiB are kept', t => {
-  const result = new ResultBuilder(KIND, true);
+  const result = new ResultBuilder(KIND, OPTIONS);
   const megabyte = Buffer.alloc(1 << 20, 'a');
   for (let i = 0; i < 64; i++) result.output('stdout', megabyte);
   t.match([result.build().stdout.length, result.build().truncated], [64 << 20, false]);
@@ -113,7 +114,7 @@ t.test('of an endless stream only the first 64 MiB are kept', t => {
 });
 
 t.test('nothing is kept unless it is asked for', t => {
-  const result = new ResultBuilder(KIND, false);
+  const result = new ResultBuilder(KIND, { ...OPTIONS, capture: false });
   result.output('stdout', Buffer.from('text'));
   t.equal(result.build().stdout, '');
   t.end();
@@ -124,7 +125,7 @@ function podOf(
   phase: PodResult['phase'],
   ...containers: readonly (number | undefined | Partial<ContainerResult>)[]
 ): PodResult {
-  const blank = new ResultBuilder(KIND, false).build();
+  const blank = new ResultBuilder(KIND, { ...OPTIONS, capture: false }).build();
   return {
     name: 'p',
     namespace: 'default',
