@@ -1,6 +1,6 @@
 import type { Pod } from '../kube/types.generated.ts';
 import type { NamespaceOwner } from '../security/effective.ts';
-import type { OciConfig, OciDevice, OciNamespace, OciNamespaceType } from './config.ts';
+import type { OciConfig, OciDevice, OciNamespace, OciNamespaceType, OciSeccomp } from './config.ts';
 import {
   etcMounts,
   overridden,
@@ -19,6 +19,7 @@ export interface GenerateInput extends ProcessInput {
   readonly volumes: ReadonlyMap<string, PreparedVolume>;
   readonly rootPath: string;
   readonly cgroupsPath: string;
+  readonly seccomp: OciSeccomp | undefined;
 }
 
 /** The devices that the runtime-spec says every container must have ("Default Devices"). */
@@ -57,6 +58,7 @@ export function generate(input: GenerateInput): OciConfig {
       ...optional('rootfsPropagation', rootfsPropagation(container)),
       maskedPaths: context.maskedPaths,
       readonlyPaths: context.readonlyPaths,
+      ...optional('seccomp', input.seccomp),
     },
     // The names that containerd and CRI-O drivers look for.
     annotations: {

@@ -6,6 +6,7 @@ import type { Arch } from '../linux/arch.ts';
 import type { CLONE } from '../linux/constants.generated.ts';
 import { NAMESPACES } from '../linux/namespaces.ts';
 import type { OciNamespace, OciProcess } from '../oci/config.ts';
+import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 import { flags, num, ProgramBuilder } from './builder.ts';
 import { moveMountTo, newMount } from './mount-calls.ts';
 import { makeDevices, openNull } from './phases/devices.ts';
@@ -14,14 +15,20 @@ import { closeOnExec, joinCgroups, openNamespaces, setNamespace, unshare } from 
 import {
   becomeSessionLeader,
   checkWorkingDirectory,
+  clearAmbient,
   dieWithParent,
   enterWorkingDirectory,
   execute,
   notEntered,
+  raiseAmbient,
+  raiseSysAdmin,
+  setCapabilities,
   setIdentity,
+  setIds,
   setLimits,
   setOomScore,
   setUmask,
+  unblockSignals,
 } from './phases/process.ts';
 import { makePathsReadonly, maskPaths } from './phases/protected-paths.ts';
 import { isolatePropagation, makeRootReadonly, mountRootfs, pivot } from './phases/rootfs.ts';
@@ -36,6 +43,7 @@ import {
   mountSharedProc,
   setHostname,
 } from './phases/sandbox.ts';
+import { installFilter } from './phases/seccomp.ts';
 import {
   closeHostFds,
   connectPipes,
@@ -45,7 +53,7 @@ import {
   ownStreams,
 } from './phases/terminal.ts';
 import type { ContainerPlan, ExecPlan, PausePlan, SandboxPlan } from './plan.ts';
-import type { VerifiedProgram } from './program.ts';
+import type { DataOperand, VerifiedProgram } from './program.ts';
 import { RootPaths } from './root-paths.ts';
 import { verify } from './verify.ts';
 
@@ -94,6 +102,7 @@ export function compilePause(plan: PausePlan, arch: Arch): Compiled {
   setIdentity(b, plan.process);
   dieWithParent(b);
   b.call('close_range', [num(0), num(2), flags({})]);
+  installFilter(b, plan.seccomp);
   executeShim(b, ['/pause'], []);
   return { program: verify(b.build()), cloneFlags: ['CLONE_NEWPID'] };
 }
@@ -153,7 +162,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   else connectTerminal(b, terminal);
   ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   closeHostFds(b);
-  becomeProcess(b, process, needsClone);
+  becomeProcess(b, process, plan.seccomp, needsClone);
   return { program: verify(b.build()), cloneFlags: clonesPid ? ['CLONE_NEWPID'] : [] };
 }
 
@@ -169,16 +178,25 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   else connectPipes(b, undefined);
   ownStreams(b, process.user.uid, true);
   closeHostFds(b);
-  becomeProcess(b, process, true);
+  becomeProcess(b, process, plan.seccomp, true);
   return { program: verify(b.build()), cloneFlags: [] };
 }
 
 /** The end of every program: from root of the host, inside the container, to the payload. */
-function becomeProcess(b: ProgramBuilder, process: OciProcess, needsClone: boolean): void {
+function becomeProcess(
+  b: ProgramBuilder,
+  process: OciProcess,
+  seccomp: SeccompFilter | undefined,
+  needsClone: boolean,
+): void {
   setLimits(b, process);
   b.phase('working directory');
   const entered = notEntered(b);
   enterWorkingDirectory(b, process.cwd, entered);
+  if (seccomp !== undefined && !process.noNewPrivileges) {
+    becomeFilteredWithPrivileges(b, process, seccomp, entered, needsClone);
+    return;
+  }
   setIdentity(b, process);
   enterWorkingDirectory(b, process.cwd, entered);
   checkWorkingDirectory(b, entered);
@@ -186,6 +204,44 @@ function becomeProcess(b: ProgramBuilder, process: OciProcess, needsClone: boole
   becomeSessionLeader(b, process.terminal);
   dieWithParent(b);
   setUmask(b, process);
+  unblockSignals(b);
+  // With no_new_privs anybody may: a profile must allow execve, and nothing else of what is done here.
+  if (seccomp !== undefined) installFilter(b, seccomp);
+  execute(b, process);
+}
+
+/**
+ * Without no_new_privs only CAP_SYS_ADMIN may install a filter, which the process must not keep: the last capset comes
+ * after it. A profile must allow capset and execve; and, where the program goes on in a sibling, which must have no more
+ * privileges than the untrusted processes that see it, what that one has left to do: clone, setsid, prctl, the ioctl for a
+ * terminal, and exit_group for the first process. (prctl also where there are ambient capabilities.)
+ */
+function becomeFilteredWithPrivileges(
+  b: ProgramBuilder,
+  process: OciProcess,
+  seccomp: SeccompFilter,
+  entered: DataOperand,
+  needsClone: boolean,
+): void {
+  setIds(b, process);
+  clearAmbient(b);
+  enterWorkingDirectory(b, process.cwd, entered);
+  checkWorkingDirectory(b, entered);
+  const lead = (): void => {
+    becomeSessionLeader(b, process.terminal);
+    dieWithParent(b);
+  };
+  if (!needsClone) lead();
+  setUmask(b, process);
+  unblockSignals(b);
+  raiseSysAdmin(b, process);
+  installFilter(b, seccomp);
+  setCapabilities(b, process);
+  raiseAmbient(b, process);
+  if (needsClone) {
+    b.clone();
+    lead();
+  }
   execute(b, process);
 }
 

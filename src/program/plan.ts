@@ -1,4 +1,5 @@
 import type { OciConfig, OciNamespace, OciProcess } from '../oci/config.ts';
+import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 
 /**
  * Everything the compiler must know about one container: its OCI config, and what the runtime-spec has no words for
@@ -19,6 +20,8 @@ export interface ContainerPlan {
   readonly fileMounts: readonly string[];
   /** cgroup v1 `cgroup.procs` files that the container writes itself into; on v2 it is born in its cgroup. */
   readonly cgroupProcs: readonly string[];
+  /** `linux.seccomp`, compiled. */
+  readonly seccomp: SeccompFilter | undefined;
   /** What stdin is. stdout and stderr are always the runtime's pipes, or all three are the terminal. */
   readonly stdin: 'null' | 'pipe';
 }
@@ -53,11 +56,14 @@ export interface PausePlan {
   /** An empty directory to put its root on. */
   readonly root: string;
   readonly process: OciProcess;
+  readonly seccomp: SeccompFilter;
   readonly cgroupProcs: readonly string[];
 }
 
 /** A process that enters a running container. */
 export interface ExecPlan {
   readonly process: OciProcess;
+  /** The container's own. */
+  readonly seccomp: SeccompFilter | undefined;
   readonly cgroupProcs: readonly string[];
 }

@@ -9,6 +9,7 @@ import { Cgroup, detectCgroups } from './cgroups.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
 import { type ContainerStreams, launch } from './container.ts';
 import { type ContainerRecord, isSameProcess, type PodRecord } from './pod-directory.ts';
+import { filterOf } from './seccomp.ts';
 
 export interface ExecOptions {
   readonly container: ContainerRecord;
@@ -61,7 +62,10 @@ export async function startExec({
     };
     const cgroup =
       container.cgroup === undefined ? undefined : new Cgroup(container.cgroup, detectCgroups().isV2);
-    const compiled = compileExec({ process, cgroupProcs: container.cgroupProcs }, hostArch());
+    const compiled = compileExec(
+      { process, seccomp: filterOf(container.seccomp), cgroupProcs: container.cgroupProcs },
+      hostArch(),
+    );
     const options = { cgroup, trace: false, parameters: { pidfd } };
     const { child, streams } = await launch(
       compiled,

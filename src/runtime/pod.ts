@@ -14,7 +14,8 @@ import { CGROUP, createPodCgroup } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
-import { createSandbox } from './sandbox.ts';
+import { createSandbox, SandboxError } from './sandbox.ts';
+import { pauseFilter } from './seccomp.ts';
 import { fillVolumes, prepareVolumes, VolumeError } from './volumes.ts';
 
 /**
@@ -47,7 +48,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       pod,
       paths,
       names.nodename,
-      pausePlan,
+      { cgroup: pausePlan, filter: () => pauseFilter(host.kernelRelease, options.seccomp) },
       cleanup,
       options.trace === true ? options.observer.onTrace : undefined,
     ).then(made => {
@@ -74,6 +75,8 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       podIP,
       cgroupsPath: `/${CGROUP}/${uid}/${container.name}`,
       ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
+      ...(options.settings === undefined ? {} : { settings: options.settings }),
+      seccomp: options.seccomp,
       terminal: options.attached?.name === container.name && options.attached.terminal,
       ...(options.attached?.consoleSize === undefined ? {} : { consoleSize: options.attached.consoleSize }),
       stdin:
@@ -103,7 +106,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   } catch (error) {
     if (error instanceof VolumeError) return failed(pod, 'FailedMount', error.message);
     // Containers' programs fail in their own result: this one was the sandbox's.
-    if (error instanceof ProgramError)
+    if (error instanceof ProgramError || error instanceof SandboxError)
       return failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${error.message}`);
     throw error;
   } finally {

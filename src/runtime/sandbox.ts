@@ -6,6 +6,7 @@ import { shimFd } from '../native/shim.ts';
 import type { CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
+import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 import { type CompiledSandbox, compilePause, compileSandbox } from '../program/compile.ts';
 import type { PausePlan, SandboxPlan } from '../program/plan.ts';
 import { Cgroup, withCgroup } from './cgroups.ts';
@@ -42,11 +43,20 @@ export function planSandbox(pod: Pod, paths: PodPaths, nodename: string | undefi
   };
 }
 
+/** What the pause process gets; asked for only if there is one. */
+export interface PauseInput {
+  readonly cgroup: CgroupPlan;
+  readonly filter: () => SeccompFilter | { readonly error: string };
+}
+
+/** Why there is no sandbox, other than a system call that failed. */
+export class SandboxError extends Error {}
+
 export async function createSandbox(
   pod: Pod,
   paths: PodPaths,
   nodename: string | undefined,
-  pauseCgroup: CgroupPlan,
+  { cgroup: pauseCgroup, filter }: PauseInput,
   cleanup: Cleanup,
   onTrace?: PodObserver['onTrace'],
 ): Promise<Sandbox> {
@@ -59,7 +69,7 @@ export async function createSandbox(
   });
   for (const [type, fd] of fds.namespaces)
     symlinkSync(`/proc/${process.pid}/fd/${fd}`, paths.namespace(type));
-  const pausePlan = planPause(pod, paths, plan, pauseCgroup.joins);
+  const pausePlan = planPause(pod, paths, plan, pauseCgroup.joins, filter);
   const pause = pausePlan === undefined ? undefined : await startPause(pausePlan, pauseCgroup);
   if (pause !== undefined) {
     symlinkSync(`/proc/${pause.pid}/ns/pid`, paths.namespace('pid'));
@@ -119,8 +129,11 @@ export function planPause(
   paths: PodPaths,
   sandbox: SandboxPlan,
   cgroupProcs: readonly string[],
+  filter: PauseInput['filter'],
 ): PausePlan | undefined {
   if (pod.spec?.shareProcessNamespace !== true || pod.spec.hostPID === true) return undefined;
+  const seccomp = filter();
+  if ('error' in seccomp) throw new SandboxError(seccomp.error);
   const context = pod.spec.securityContext ?? {};
   const process: OciProcess = {
     terminal: false,
@@ -138,7 +151,7 @@ export function planPause(
     noNewPrivileges: true,
   };
   const namespaces = sandbox.namespaces.map(type => ({ type, path: paths.namespace(type) }));
-  return { namespaces, proc: paths.proc, root: `${paths.run}/pause`, process, cgroupProcs };
+  return { namespaces, proc: paths.proc, root: `${paths.run}/pause`, process, seccomp, cgroupProcs };
 }
 
 function startPause(plan: PausePlan, { path, joins }: CgroupPlan): Promise<Child> {

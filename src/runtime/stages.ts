@@ -8,11 +8,14 @@ import { podNames } from '../oci/etc-files.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
+import type { SeccompTools } from '../oci/seccomp/generate.ts';
 import { type ContainerStages, compileStages } from '../pipeline.ts';
 import { type Compiled, compilePause, compileSandbox } from '../program/compile.ts';
+import type { SecuritySettings } from '../security/effective.ts';
 import type { IdentityError } from '../security/identity.ts';
 import { gatherHostFacts } from './host-facts.ts';
 import { planPause, planSandbox } from './sandbox.ts';
+import { pauseFilter, profileRootOf, type SeccompOptions, seccompReader } from './seccomp.ts';
 import { isMemory } from './volumes.ts';
 
 /** The uid of a pod that is only looked at, so that what is printed is the same each time. */
@@ -30,21 +33,36 @@ export interface StagedContainer {
 /** What the stages must know beside the manifest. */
 export interface Machine {
   readonly host: HostFacts;
+  readonly seccomp: SeccompTools;
+  readonly settings: SecuritySettings;
   readonly images: Pick<ImageStore, 'get' | 'rootfs'>;
   readonly arch: Arch;
 }
 
-export function thisMachine(roots: Roots): Machine {
-  return { host: gatherHostFacts(), images: new ImageStore(roots.state), arch: hostArch() };
+export function thisMachine(
+  roots: Roots,
+  { seccompDefault, seccompProfileRoot }: SeccompOptions = {},
+): Machine {
+  return {
+    host: gatherHostFacts(),
+    seccomp: seccompReader(profileRootOf(roots, seccompProfileRoot)),
+    settings: seccompDefault === undefined ? {} : { seccompDefault },
+    images: new ImageStore(roots.state),
+    arch: hostArch(),
+  };
 }
 
 /** The programs that make a pod's shared namespaces, by what they are for. */
-export function stageSandbox(pod: Pod, roots: Roots, { host, arch }: Machine): ReadonlyMap<string, Compiled> {
+export function stageSandbox(
+  pod: Pod,
+  roots: Roots,
+  { host, arch, seccomp }: Machine,
+): ReadonlyMap<string, Compiled> {
   const paths = new PodPaths(roots, pod.metadata?.uid ?? NO_UID);
   const names = podNames(pod, host);
   const plan = planSandbox(pod, paths, 'error' in names ? undefined : names.nodename);
   const programs = new Map<string, Compiled>([['sandbox', compileSandbox(plan, arch)]]);
-  const pause = planPause(pod, paths, plan, []);
+  const pause = planPause(pod, paths, plan, [], () => pauseFilter(host.kernelRelease, seccomp));
   if (pause !== undefined) programs.set('pause', compilePause(pause, arch));
   return programs;
 }
@@ -54,7 +72,7 @@ export function stageAll(
   pods: readonly Pod[],
   objects: PodObjects,
   roots: Roots,
-  { host, images, arch }: Machine = thisMachine(roots),
+  { host, images, arch, seccomp, settings }: Machine = thisMachine(roots),
 ): readonly StagedContainer[] {
   return pods.flatMap(pod => {
     const names = podNames(pod, host);
@@ -94,6 +112,8 @@ export function stageAll(
         cgroupsPath: `/podspace/${paths.uid}/${container.name}`,
         terminal: false,
         stdin: 'null',
+        settings,
+        seccomp,
         arch,
       });
       const imageWarning =

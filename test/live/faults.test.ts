@@ -14,6 +14,7 @@ import { Cleanup } from '../../src/runtime/cleanup.ts';
 import { gatherHostFacts } from '../../src/runtime/host-facts.ts';
 import { PodDirectory } from '../../src/runtime/pod-directory.ts';
 import { createSandbox } from '../../src/runtime/sandbox.ts';
+import { pauseFilter, seccompSettings } from '../../src/runtime/seccomp.ts';
 import { makePipe } from '../../src/runtime/streams.ts';
 import { newUid } from '../../src/runtime/uid.ts';
 import { prepareVolumes } from '../../src/runtime/volumes.ts';
@@ -50,6 +51,7 @@ async function withStages(
   body: (stages: ContainerStages) => void | Promise<void>,
 ): Promise<void> {
   const host = gatherHostFacts();
+  const { seccomp } = seccompSettings(DEFAULT_ROOTS, {});
   const [loaded] = loadManifest([{ file: 'pod', text: JSON.stringify(probePod(spec, container)) }]).pods;
   if (loaded === undefined) throw new Error('no pod');
   const { pod } = acceptPod(loaded, newUid());
@@ -63,7 +65,13 @@ async function withStages(
     if ('error' in names) throw new Error(names.error);
     const volumes = prepareVolumes(pod, { configMaps: [], secrets: [] }, paths);
     for (const file of ['hosts', 'hostname', 'resolv.conf'] as const) writeFileSync(paths.etcFile(file), '');
-    const sandbox = await createSandbox(pod, paths, names.nodename, planCgroup(NO_CGROUPS, '', {}), cleanup);
+    const sandbox = await createSandbox(
+      pod,
+      paths,
+      names.nodename,
+      { cgroup: planCgroup(NO_CGROUPS, '', {}), filter: () => pauseFilter(host.kernelRelease, seccomp) },
+      cleanup,
+    );
     const [first] = pod.spec?.containers ?? [];
     const image = new ImageStore(DEFAULT_ROOTS.state).get('localhost/probe');
     if (first === undefined || image === undefined) throw new Error('no container');
@@ -85,6 +93,7 @@ async function withStages(
       cgroupsPath: '/none',
       terminal: false,
       stdin: 'null',
+      seccomp,
       arch: process.arch as 'x64' | 'arm64',
     });
     if ('error' in stages) throw new Error(stages.error);
