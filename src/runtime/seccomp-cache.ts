@@ -28,22 +28,25 @@ import { INSTRUCTION_SIZE } from '../oci/seccomp/enosys-stub.ts';
 export class SeccompCache {
   readonly #directory: string;
   readonly #arch: Arch;
+  readonly #compile: typeof compileSeccomp;
+  readonly #memory = new Map<string, Uint8Array>();
 
-  constructor(state: string, arch: Arch) {
+  constructor(state: string, arch: Arch, compile = compileSeccomp) {
     this.#directory = join(state, 'cache', 'seccomp');
     this.#arch = arch;
+    this.#compile = compile;
   }
 
   /** The program for the kernel, or why there is none. */
   compile(seccomp: OciSeccomp): Uint8Array | { readonly error: string } {
     const key = `${COMPILER_VERSION} ${this.#arch} ${formatSeccomp(seccomp)}`;
-    const known = memory.get(key);
+    const known = this.#memory.get(key);
     if (known !== undefined) return known;
     const file = join(this.#directory, hash(key).toString(16).padStart(16, '0'));
     try {
       const bpf = this.#read(file, key) ?? this.#make(file, key, seccomp);
-      if (memory.size >= MAX_ENTRIES) memory.clear();
-      memory.set(key, bpf);
+      if (this.#memory.size >= MAX_ENTRIES) this.#memory.clear();
+      this.#memory.set(key, bpf);
       return bpf;
     } catch (error) {
       if (!(error instanceof SeccompError)) throw error;
@@ -52,7 +55,7 @@ export class SeccompCache {
   }
 
   #make(file: string, key: string, seccomp: OciSeccomp): Uint8Array {
-    const bpf = compileSeccomp(seccomp, this.#arch);
+    const bpf = this.#compile(seccomp, this.#arch);
     try {
       this.#write(file, encode(key, bpf));
     } catch {
@@ -96,9 +99,6 @@ export class SeccompCache {
 const MAX_ENTRIES = 64;
 /** A profile's JSON, and its program. */
 const MAX_FILE = 4 << 20;
-
-/** Of this process, by key. */
-const memory = new Map<string, Uint8Array>();
 
 interface Stat {
   readonly uid: number;

@@ -24,12 +24,16 @@ export function seccompReader(profileRoot: string): SeccompTools {
   return { readProfile: name => readProfile(profileRoot, name) };
 }
 
+/** What is compiled stays in memory from one pod to the next. */
+const caches = new Map<string, SeccompCache>();
+
 /** For what runs. */
 export function seccompSettings(
   roots: Roots,
   { seccompDefault = false, seccompProfileRoot }: SeccompOptions,
 ): { readonly seccomp: SeccompTools; readonly settings: SecuritySettings } {
-  const cache = new SeccompCache(roots.state, hostArch());
+  const cache = caches.get(roots.state) ?? new SeccompCache(roots.state, hostArch());
+  caches.set(roots.state, cache);
   const reader = seccompReader(profileRootOf(roots, seccompProfileRoot));
   return {
     seccomp: { ...reader, compile: seccomp => cache.compile(seccomp) },
