@@ -112,6 +112,7 @@ const volume = {
     { name: 'm', emptyDir: { medium: 'Memory' } },
   ],
 };
+const filter = { seccompProfile: { type: 'RuntimeDefault' } };
 const mountsOf = {
   volumeMounts: [
     { name: 'v', mountPath: '/v', subPath: 'a' },
@@ -122,6 +123,19 @@ const mountsOf = {
 
 for (const [title, spec, container, run] of [
   ['a container', volume, mountsOf, execute],
+  ['a container with a filter', {}, { securityContext: { runAsUser: 405, ...filter } }, execute],
+  [
+    'a container with a filter and no_new_privs',
+    {},
+    { securityContext: { runAsUser: 405, allowPrivilegeEscalation: false, ...filter } },
+    execute,
+  ],
+  [
+    'a container with a filter that joins a shared PID namespace',
+    { shareProcessNamespace: true },
+    { securityContext: filter },
+    executeInShim,
+  ],
   ['a container that joins a shared PID namespace', { shareProcessNamespace: true }, {}, executeInShim],
 ] as const) {
   t.test(`EIO from every instruction of ${title}`, { skip: needsRoot }, async t => {
