@@ -11,7 +11,8 @@ import { gatherHostFacts } from './runtime/host-facts.ts';
 import { runPod as runAcceptedPod } from './runtime/pod.ts';
 import type { PodResult } from './runtime/pod-result.ts';
 import type { AttachedContainer } from './runtime/run-options.ts';
-import { NO_UID, stageAll } from './runtime/stages.ts';
+import { seccompSettings } from './runtime/seccomp.ts';
+import { NO_UID, stageAll, thisMachine } from './runtime/stages.ts';
 import { newUid } from './runtime/uid.ts';
 import type { EffectiveSecurityContext } from './security/effective.ts';
 
@@ -19,6 +20,10 @@ import type { EffectiveSecurityContext } from './security/effective.ts';
 export interface PodOptions {
   /** Directory for all state, instead of /run/podspace and /var/lib/podspace. */
   readonly root?: string;
+  /** The kubelet's --seccomp-default: seccompProfile RuntimeDefault for pods that say nothing. */
+  readonly seccompDefault?: boolean;
+  /** Directory of Localhost seccomp profiles, instead of /var/lib/podspace/seccomp. */
+  readonly seccompProfileRoot?: string;
 }
 
 export interface RunOptions extends PodOptions {
@@ -79,6 +84,7 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
       host: gatherHostFacts(),
       roots,
       capture: options.capture !== false,
+      ...seccompSettings(roots, options),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
       ...(attachment === undefined ? {} : { attached: attachment }),
@@ -147,7 +153,7 @@ export async function compilePod(
   const { manifest: objects, loaded } = load(manifest);
   const accepted = acceptPod(loaded, NO_UID);
   const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
-  const staged = stageAll([accepted.pod], objects, roots);
+  const staged = stageAll([accepted.pod], objects, roots, thisMachine(roots, options));
   return staged.map(({ container, isInit, stages }) => {
     if ('error' in stages)
       throw new Error(`container "${container.name}": ${stages.reason}: ${stages.error}`);

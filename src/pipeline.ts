@@ -20,9 +20,19 @@ import type { ImageDefaults } from './oci/image-config.ts';
 import { type PreparedVolume, subPaths } from './oci/mounts.ts';
 import type { PodPaths } from './oci/pod-paths.ts';
 import { oomScoreAdj, podResources } from './oci/resources.ts';
+import {
+  compileFilter,
+  generateSeccomp,
+  type SeccompFilter,
+  type SeccompTools,
+} from './oci/seccomp/generate.ts';
 import { type Compiled, compileContainer } from './program/compile.ts';
 import type { ContainerPlan } from './program/plan.ts';
-import { determineEffectiveSecurityContext, type EffectiveSecurityContext } from './security/effective.ts';
+import {
+  determineEffectiveSecurityContext,
+  type EffectiveSecurityContext,
+  type SecuritySettings,
+} from './security/effective.ts';
 import type { IdentityError, ImageIdentity } from './security/identity.ts';
 
 const WITHOUT = '--validate=warn runs the pod without what is not supported yet';
@@ -70,6 +80,8 @@ export interface ContainerInput {
   readonly hostRoot: number;
   /** The kubelet's --pod-max-pids. */
   readonly podMaxPids?: number;
+  readonly settings?: SecuritySettings;
+  readonly seccomp: SeccompTools;
   readonly terminal: boolean;
   readonly consoleSize?: OciConfig['process']['consoleSize'];
   readonly stdin: 'null' | 'pipe';
@@ -88,7 +100,7 @@ export interface ContainerStages {
 /** All stages of one container; or why the kubelet would not create it. */
 export function compileStages(input: ContainerInput): ContainerStages | IdentityError {
   const { pod, container, image, host, paths } = input;
-  const security = determineEffectiveSecurityContext(pod, container, image.identity, host);
+  const security = determineEffectiveSecurityContext(pod, container, image.identity, host, input.settings);
   if ('error' in security) return security;
   const environment = resolveEnvironment(pod, container, input.objects, {
     podIP: input.podIP,
@@ -100,8 +112,19 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
     },
   });
   if ('error' in environment) return { reason: 'CreateContainerConfigError', error: environment.error };
+  const seccomp = generateSeccomp(
+    security.seccompProfile,
+    { capabilities: security.capabilities, arch: input.arch, kernelRelease: host.kernelRelease },
+    input.seccomp,
+  );
+  if (seccomp !== undefined && 'error' in seccomp)
+    return { reason: 'CreateContainerError', error: seccomp.error };
+  const filter = compileFilter(seccomp, input.seccomp);
+  if (filter !== undefined && 'error' in filter)
+    return { reason: 'CreateContainerError', error: filter.error };
   const oci = generate({
     ...input,
+    seccomp,
     context: security,
     image: image.defaults,
     env: environment.env,
@@ -115,7 +138,7 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
     oci.linux.resources,
     podResources(pod, host, input.podMaxPids),
   );
-  const plan = planContainer(input, security, oci, cgroup);
+  const plan = planContainer(input, security, oci, cgroup, filter);
   return {
     security,
     oci,
@@ -180,6 +203,7 @@ function planContainer(
   security: EffectiveSecurityContext,
   oci: OciConfig,
   cgroup: CgroupPlan,
+  seccomp: SeccompFilter | undefined,
 ): ContainerPlan {
   const { paths, container, image } = input;
   const hasUsers = security.namespaces.user === 'pod';
@@ -212,6 +236,7 @@ function planContainer(
       .map(({ destination }) => destination),
     cgroupProcs: cgroup.joins,
     deviceCgroup: input.host.cgroups.isV2 && !security.privileged ? cgroup.path : undefined,
+    seccomp,
     stdin: input.stdin,
   };
 }

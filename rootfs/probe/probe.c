@@ -13,6 +13,7 @@
  *   probe spawn N          N children that sleep, then report; the children stay
  *   probe write PATH TEXT  / probe read PATH / probe stat PATH: what happens, as JSON
  *   probe try WHAT ARG…    an operation that may be forbidden, as {"ok":true} or {"errno":N}
+ *   probe calls [i]NR[,ARG…]…  the errno of each of these system calls, 0 for none; "i": through the 32-bit entry of x86
  *   probe tty              what is known of the terminal
  */
 #define _GNU_SOURCE
@@ -507,6 +508,47 @@ static _Noreturn void watch(void)
 	}
 }
 
+/* The way into the kernel that 32-bit programs of x86 take. */
+static long call32(const unsigned long *v)
+{
+#if defined(__x86_64__)
+	long ret;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(ret)
+			 : "a"(v[0]), "b"(v[1]), "c"(v[2]), "d"(v[3])
+			 : "memory", "r8", "r9", "r10", "r11");
+	return (int)ret;
+#else
+	(void)v;
+	return -ENOSYS;
+#endif
+}
+
+static int calls(char **list)
+{
+	putchar('[');
+	for (int i = 0; list[i]; i++) {
+		int is32 = list[i][0] == 'i';
+		unsigned long v[7] = { 0 };
+		char *at = list[i] + is32;
+		long ret;
+
+		for (int k = 0; k < 7 && *at; k++) {
+			v[k] = strtoul(at, &at, 0);
+			if (*at == ',')
+				at++;
+		}
+		if (is32)
+			ret = call32(v);
+		else
+			ret = syscall((long)v[0], v[1], v[2], v[3], v[4], v[5], v[6]) < 0 ? -errno : 0;
+		printf("%s%ld", i ? "," : "", ret < 0 ? -ret : 0);
+	}
+	puts("]");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
@@ -536,6 +578,8 @@ int main(int argc, char **argv)
 		return spawn(atoi(first));
 	if (!strcmp(command, "watch"))
 		watch();
+	if (!strcmp(command, "calls"))
+		return calls(argv + 2);
 	if (!strcmp(command, "tty"))
 		return tty_report();
 	if (!strcmp(command, "read")) {

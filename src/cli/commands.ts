@@ -56,6 +56,18 @@ const validate: Option = {
   default: 'strict',
 };
 
+/** A kubelet's flags. */
+const seccomp: Readonly<Record<string, Option>> = {
+  'seccomp-default': {
+    type: 'boolean',
+    describe: 'seccompProfile RuntimeDefault for pods that say nothing, as with a kubelet',
+  },
+  'seccomp-profile-root': {
+    type: 'string',
+    describe: 'directory of Localhost seccomp profiles, instead of /var/lib/podspace/seccomp',
+  },
+};
+
 /** Options of every command. */
 export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
   root: {
@@ -89,6 +101,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
         type: 'string',
         describe: 'how many processes a pod can have at a time, as with a kubelet',
       },
+      ...seccomp,
       output: { ...output, describe: 'print one object at the end instead of the output' },
       validate,
     },
@@ -112,6 +125,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
         default: 'program',
       },
       container,
+      ...seccomp,
       validate,
     },
     examples: [
@@ -123,7 +137,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   explain: {
     describe: 'say in words what each setting of a pod does',
     positionals: [FILE],
-    options: { filename, validate },
+    options: { filename, ...seccomp, validate },
     examples: [['podspace explain pod.yaml', 'namespaces, identity, capabilities, mounts, and surprises']],
     load: () => import('./explain.ts'),
   },

@@ -1,10 +1,11 @@
 import { UserError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
+import { formatOci } from '../oci/config.ts';
 import type { Compiled } from '../program/compile.ts';
 import { disassemble } from '../program/disassemble.ts';
 import { NO_UID, type StagedContainer, stageAll, stageSandbox, thisMachine } from '../runtime/stages.ts';
 import { printWarnings, readInput } from './input.ts';
-import { type Args, type Io, text } from './io.ts';
+import { type Args, type Io, seccompOptions, text } from './io.ts';
 
 /** Prints one stage of the pipeline: JSON, or a program's listing. */
 export async function run(args: Args, io: Io): Promise<number> {
@@ -16,7 +17,7 @@ export async function run(args: Args, io: Io): Promise<number> {
     return 0;
   }
   const wanted = text(args, 'container');
-  const machine = thisMachine(io.roots);
+  const machine = thisMachine(io.roots, seccompOptions(args));
   const all = stageAll(input.pods, input.manifest, io.roots, machine);
   const staged = all.filter(({ container }) => wanted === undefined || container.name === wanted);
   if (staged.length === 0)
@@ -50,5 +51,5 @@ function print({ pod, container, stages }: StagedContainer, emit: string, hasHea
   if ('error' in stages) return '';
   if (emit === 'program')
     return `${hasHeading ? heading(`${pod.metadata?.name}/${container.name}`, stages.compiled) : ''}${disassemble(stages.compiled.program)}`;
-  return `${JSON.stringify(emit === 'security' ? stages.security : stages.oci, null, 2)}\n`;
+  return `${emit === 'security' ? JSON.stringify(stages.security, null, 2) : formatOci(stages.oci)}\n`;
 }

@@ -1,8 +1,9 @@
 import { printable } from '../base/printable.ts';
-import { NO_UID, type StagedContainer, stageAll } from '../runtime/stages.ts';
+import { describeFilter } from '../oci/seccomp/describe.ts';
+import { NO_UID, type StagedContainer, stageAll, thisMachine } from '../runtime/stages.ts';
 import { explainContainer, explainSurprises } from '../security/explain.ts';
 import { printWarnings, readInput } from './input.ts';
-import type { Args, Io } from './io.ts';
+import { type Args, type Io, seccompOptions } from './io.ts';
 import { formatTable } from './table.ts';
 
 /** Says in words what each setting of each container does, and where it came from. */
@@ -10,7 +11,8 @@ export async function run(args: Args, io: Io): Promise<number> {
   const input = readInput(args, () => NO_UID);
   printWarnings(io, input.warnings);
   let exitCode = 0;
-  for (const staged of stageAll(input.pods, input.manifest, io.roots)) {
+  const machine = thisMachine(io.roots, seccompOptions(args));
+  for (const staged of stageAll(input.pods, input.manifest, io.roots, machine)) {
     if (staged.imageWarning !== undefined) printWarnings(io, [staged.imageWarning]);
     io.out(`${explain(staged, io.color.out)}\n`);
     if ('error' in staged.stages) exitCode = 1;
@@ -26,7 +28,9 @@ export function explain({ pod, container, isInit, stages }: StagedContainer, has
   if ('error' in stages)
     return `${title}  would not be created: ${stages.reason}: ${printable(stages.error)}\n`;
   const { args, cwd } = stages.oci.process;
-  const rows = explainContainer(pod, container, stages.security).map(({ topic, text, origin }) => [
+  const { seccomp } = stages.oci.linux;
+  const filter = seccomp === undefined ? undefined : describeFilter(seccomp);
+  const rows = explainContainer(pod, container, stages.security, filter).map(({ topic, text, origin }) => [
     `  ${topic}`,
     origin,
     printable(text),

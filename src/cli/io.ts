@@ -29,6 +29,17 @@ export function flag(args: Args, name: string): boolean {
   return args.values[name] === true;
 }
 
+/** The options about seccomp that several commands have. */
+export function seccompOptions(args: Args): {
+  readonly seccompDefault: boolean;
+  readonly seccompProfileRoot: string | undefined;
+} {
+  return {
+    seccompDefault: flag(args, 'seccomp-default'),
+    seccompProfileRoot: text(args, 'seccomp-profile-root'),
+  };
+}
+
 /** A command: returns its exit code, throws a UserError for what the user can mend. */
 export interface Command {
   run(args: Args, io: Io): Promise<number>;

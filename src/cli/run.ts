@@ -6,10 +6,11 @@ import { gatherHostFacts } from '../runtime/host-facts.ts';
 import { runPod } from '../runtime/pod.ts';
 import { exitCodeOf, type PodResult } from '../runtime/pod-result.ts';
 import type { PodObserver, RunPodOptions } from '../runtime/run-options.ts';
+import { seccompSettings } from '../runtime/seccomp.ts';
 import { startTimer } from '../runtime/timer.ts';
 import { parseDuration } from './duration.ts';
 import { printWarnings, readInput } from './input.ts';
-import { type Args, flag, type Io, text } from './io.ts';
+import { type Args, flag, type Io, seccompOptions, text } from './io.ts';
 import { Output } from './output.ts';
 import { PrefixedOutput } from './prefix.ts';
 import { requireRoot } from './root.ts';
@@ -68,6 +69,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
         images,
         host,
         roots: io.roots,
+        ...seccompSettings(io.roots, seccompOptions(args)),
         observer: observe(args, io, pod, pods.length, streams, output, attached?.terminal === true),
         trace: flag(args, 'trace'),
         capture: isJson,
@@ -240,6 +242,8 @@ function report(io: Io, pod: Pod | undefined, result: PodResult, isOneOfMany: bo
     const isTold = startedAt === undefined || (exitCode !== 0 && hasOwnMessage(name));
     if (message !== undefined && isTold)
       io.err(`error: ${head}container "${name}": ${reason}: ${printable(message.trimEnd())}\n`);
+    else if (reason === 'OOMKilled')
+      io.err(`error: ${head}container "${name}": OOMKilled: the kernel killed it for want of memory\n`);
     else if (init && !sidecar && exitCode !== 0)
       io.err(`error: ${head}init container "${name}" ended with exit code ${exitCode}\n`);
   }

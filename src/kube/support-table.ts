@@ -69,7 +69,9 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
     securityContext: acted(),
     'securityContext.seLinuxOptions': refused(NOT_YET),
     'securityContext.appArmorProfile': refused(NOT_YET, isConfined),
-    'securityContext.seccompProfile': refused('only Unconfined is supported yet', isConfined),
+    'securityContext.seccompProfile': acted(
+      'Localhost from --seccomp-profile-root; a privileged container has none',
+    ),
     'securityContext.windowsOptions': inert('not interpreted on Linux'),
     'securityContext.procMount': acted('Unmasked needs hostUsers: false, as Kubernetes says'),
   };
@@ -142,7 +144,9 @@ export const SUPPORT: Readonly<Record<string, SupportRow>> = {
   'spec.securityContext.appArmorProfile': refused(NOT_YET, isConfined),
   'spec.securityContext.seLinuxChangePolicy': refused(NOT_YET),
   'spec.securityContext.seLinuxOptions': refused(NOT_YET),
-  'spec.securityContext.seccompProfile': refused('only Unconfined is supported yet', isConfined),
+  'spec.securityContext.seccompProfile': acted(
+    'RuntimeDefault for pods that say nothing with --seccomp-default',
+  ),
   'spec.securityContext.sysctls': refused(NOT_YET, value => Array.isArray(value) && value.length > 0),
   'spec.securityContext.fsGroupChangePolicy': inert('it has no effect on the volume types there are'),
   'spec.securityContext.windowsOptions': inert('not interpreted on Linux'),

@@ -35,13 +35,21 @@ export class ProgramError extends Error {
   constructor(program: VerifiedProgram, report: Report) {
     const instruction = program.instructions[report.pc];
     const text = instruction === undefined ? 'the end of the program' : formatInstruction(instruction);
-    super(`instruction ${report.pc}: ${shorten(text)}: ${describeErrno(report.errno || ERRNO.ENOEXEC)}`);
+    const reason = wasKilled(program, report)
+      ? 'the process was killed there'
+      : describeErrno(report.errno || ERRNO.ENOEXEC);
+    super(`instruction ${report.pc}: ${shorten(text)}: ${reason}`);
     this.name = 'ProgramError';
     this.program = program;
     this.report = report;
     // A shim that did not even start has written nothing.
     this.errno = report.errno || ERRNO.ENOEXEC;
   }
+}
+
+/** It ended on the way, before any execve: a seccomp filter can do that, and so can the kernel for want of memory. */
+function wasKilled({ instructions }: VerifiedProgram, report: Report): boolean {
+  return report.state === 'running' && !instructions[report.pc]?.name?.startsWith('execve');
 }
 
 /** Thousands of groups, or of arguments, say no more than the first of them. */
@@ -85,7 +93,7 @@ function childOf({ program, cloneFlags }: Compiled, spawned: SpawnArguments, res
   const [, , bytes, , , , pidfd] = spawned;
   const report = new Report(bytes);
   const child = { pid, pidfd: pidfd[0] ?? -1, report };
-  if (report.state === 'failed') {
+  if (report.state === 'failed' || wasKilled(program, report)) {
     reap(child);
     throw new ProgramError(program, report);
   }
@@ -142,7 +150,7 @@ export async function executeInShim(compiled: Compiled, options: ExecuteOptions 
     closeSync(shim.pidfd);
     const report = new Report(readAll(reportFd, reportSize(program)));
     const child = sibling(program, report);
-    if (report.state === 'failed' || report.state === 'new') {
+    if (report.state === 'failed' || report.state === 'new' || wasKilled(program, report)) {
       if (child !== undefined) reap(child);
       throw new ProgramError(program, report);
     }

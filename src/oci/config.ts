@@ -1,3 +1,5 @@
+import type { SeccompAction, SeccompArchitecture, SeccompFlag, SeccompOperator } from '../linux/seccomp.ts';
+
 /**
  * The OCI runtime-spec's `config.json`, field for field, as far as podspace generates or runs it.
  * https://github.com/opencontainers/runtime-spec (config.md, config-linux.md), version 1.1, which the runtimes of Debian 12 know.
@@ -88,6 +90,48 @@ export interface OciLinux {
   readonly rootfsPropagation?: string;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+  readonly seccomp?: OciSeccomp;
+}
+
+/** config-linux.md, "Seccomp". */
+export interface OciSeccomp {
+  readonly defaultAction: SeccompAction;
+  readonly defaultErrnoRet?: number;
+  readonly architectures: readonly SeccompArchitecture[];
+  /** Without, SPEC_ALLOW is the runtimes' default. */
+  readonly flags?: readonly SeccompFlag[];
+  readonly syscalls: readonly OciSyscallRule[];
+}
+
+export interface OciSyscallRule {
+  readonly names: readonly string[];
+  readonly action: SeccompAction;
+  readonly errnoRet?: number;
+  readonly args?: readonly OciSyscallArgument[];
+}
+
+/** 64-bit values; a bigint where a number would not be exact. */
+export interface OciSyscallArgument {
+  readonly index: number;
+  readonly value: number | bigint;
+  readonly valueTwo?: number | bigint;
+  readonly op: SeccompOperator;
+}
+
+/** The config as JSON text. */
+export function formatOci(config: OciConfig): string {
+  return format(config, 2);
+}
+
+export function formatSeccomp(seccomp: OciSeccomp): string {
+  return format(seccomp);
+}
+
+/** The numbers that only a bigint holds are written out. */
+function format(value: unknown, indent?: number): string {
+  const isBig = (each: unknown): each is bigint => typeof each === 'bigint';
+  const text = JSON.stringify(value, (_, each: unknown) => (isBig(each) ? `\0${each}` : each), indent);
+  return text.replace(/"\\u0000(\d+)"/g, '$1');
 }
 
 /** config-linux.md, "User namespace mappings". */

@@ -1,6 +1,6 @@
 import type { Pod } from '../kube/types.generated.ts';
 import type { EffectiveSecurityContext, NamespaceOwner } from '../security/effective.ts';
-import type { OciConfig, OciDevice, OciMount, OciNamespace, OciNamespaceType } from './config.ts';
+import type { OciConfig, OciDevice, OciMount, OciNamespace, OciNamespaceType, OciSeccomp } from './config.ts';
 import { deviceRules } from './device-rules.ts';
 import {
   etcMounts,
@@ -26,6 +26,7 @@ export interface GenerateInput extends ProcessInput {
   readonly cgroupsPath: string;
   /** The host's number of user 0, where the pod has a user namespace. */
   readonly hostRoot: number;
+  readonly seccomp: OciSeccomp | undefined;
 }
 
 /** The devices that the runtime-spec says every container must have ("Default Devices"). */
@@ -71,6 +72,7 @@ export function generate(input: GenerateInput): OciConfig {
       ...optional('rootfsPropagation', rootfsPropagation(container)),
       maskedPaths: context.maskedPaths,
       readonlyPaths: context.readonlyPaths,
+      ...optional('seccomp', input.seccomp),
     },
     // The names that containerd and CRI-O drivers look for.
     annotations: {

@@ -7,6 +7,8 @@ export interface HostFacts extends SecurityFacts {
   /** The hard RLIMIT_NOFILE. */
   readonly maxOpenFiles: number;
   readonly hostname: string;
+  /** As uname(2) has it: `6.18.44-custom`. */
+  readonly kernelRelease: string;
   /** An address of the machine, for `status.hostIP`. */
   readonly hostIP: string;
   /** The machine's /etc/hosts and /etc/resolv.conf. */

@@ -4,11 +4,10 @@
  */
 import type { Arch } from '../linux/arch.ts';
 import type { CLONE } from '../linux/constants.generated.ts';
-import { NAMESPACES } from '../linux/namespaces.ts';
-import type { OciDeviceRule, OciProcess } from '../oci/config.ts';
-import { flags, num, ProgramBuilder, parameter } from './builder.ts';
-import { newMount } from './mount-calls.ts';
-import { loadDeviceRules, restrictDevices } from './phases/device-rules.ts';
+import type { OciProcess } from '../oci/config.ts';
+import type { SeccompFilter } from '../oci/seccomp/generate.ts';
+import { ProgramBuilder } from './builder.ts';
+import { restrictDevices } from './phases/device-rules.ts';
 import { makeDevices, openNull } from './phases/devices.ts';
 import { mountAll, openBindSources, sealTmpfs } from './phases/mounts.ts';
 import {
@@ -22,28 +21,31 @@ import {
 import {
   becomeSessionLeader,
   checkWorkingDirectory,
+  clearAmbient,
   dieWithParent,
   enterWorkingDirectory,
   execute,
   notEntered,
+  raiseAmbient,
+  raiseSysAdmin,
+  setCapabilities,
   setIdentity,
+  setIds,
   setLimits,
   setOomScore,
   setUmask,
+  unblockSignals,
 } from './phases/process.ts';
 import { makePathsReadonly, maskPaths } from './phases/protected-paths.ts';
 import { attachRootfs, isolatePropagation, makeRootfs, makeRootReadonly, pivot } from './phases/rootfs.ts';
 import {
   bringLoopbackUp,
   executeShim,
-  exportDirectories,
-  exportNamespaces,
   joinProcess,
   keepStandardStreams,
-  mountSandbox,
-  mountSharedProc,
   setHostname,
 } from './phases/sandbox.ts';
+import { installFilter } from './phases/seccomp.ts';
 import {
   closeHostFds,
   connectPipes,
@@ -57,11 +59,10 @@ import {
   enterUserNamespace,
   giveStreams,
   hostUid,
-  isUserNamespace,
   openUserNamespace,
 } from './phases/user-namespace.ts';
-import type { ContainerPlan, ExecPlan, PausePlan, SandboxPlan } from './plan.ts';
-import type { VerifiedProgram } from './program.ts';
+import type { ContainerPlan, ExecPlan } from './plan.ts';
+import type { DataOperand, VerifiedProgram } from './program.ts';
 import { RootPaths } from './root-paths.ts';
 import { verify } from './verify.ts';
 
@@ -69,89 +70,6 @@ import { verify } from './verify.ts';
 export interface Compiled {
   readonly program: VerifiedProgram;
   readonly cloneFlags: readonly (keyof typeof CLONE)[];
-}
-
-/** The pod's shared namespaces. Runs with the runtime's own fd table, and leaves their fds there (`exports`: by pc). */
-export interface CompiledSandbox extends Compiled {
-  readonly exports: {
-    readonly namespaces: ReadonlyMap<string, number>;
-    readonly directories: ReadonlyMap<string, number>;
-  };
-}
-
-/** The filter of device rules, which the runtime keeps for all containers: `filter` is the pc of its fd. */
-export function compileDeviceRules(
-  rules: readonly OciDeviceRule[],
-  arch: Arch,
-): Compiled & { readonly filter: number } {
-  const b = new ProgramBuilder(arch);
-  const { pc } = loadDeviceRules(b, rules);
-  return { program: verify(b.build()), cloneFlags: ['CLONE_FILES'], filter: pc };
-}
-
-/** A user namespace of its own for a pod. Its maps are written by the runtime, before it reaps this process. */
-export function compileUserNamespace(arch: Arch): CompiledSandbox {
-  const b = new ProgramBuilder(arch);
-  const namespaces = exportNamespaces(b, ['user']);
-  const exports = { namespaces, directories: new Map() };
-  return { program: verify(b.build()), cloneFlags: ['CLONE_FILES', 'CLONE_NEWUSER'], exports };
-}
-
-export function compileSandbox(plan: SandboxPlan, arch: Arch): CompiledSandbox {
-  const b = new ProgramBuilder(arch);
-  const isOwned = plan.isInUserNamespace;
-  // The pod's tmpfs and id-mapped trees stay the host's, so that only podspace can see them all.
-  if (plan.namespaces.includes('mount')) mountSandbox(b, plan);
-  const directories = exportDirectories(
-    b,
-    plan.tmpfs.map(({ path }) => path),
-  );
-  const mount = exportNamespaces(b, ['mount']);
-  const others = plan.namespaces.filter(type => type !== 'mount');
-  if (isOwned) {
-    enterUserNamespace(b, parameter('userns'));
-    unshare(b, others);
-  }
-  if (plan.hostname !== undefined) setHostname(b, plan.hostname);
-  if (plan.namespaces.includes('network')) bringLoopbackUp(b);
-  const namespaces = new Map([...mount, ...exportNamespaces(b, others)]);
-  const cloned = isOwned ? (['mount'] as const) : plan.namespaces;
-  const cloneFlags = ['CLONE_FILES', ...cloned.map(type => NAMESPACES[type].flag)] as const;
-  const exports = { namespaces, directories };
-  return { program: verify(b.build()), cloneFlags, exports };
-}
-
-/** PID 1 of a shared PID namespace: an empty root, no capabilities, no file of the host. */
-export function compilePause(plan: PausePlan, arch: Arch): Compiled {
-  const b = new ProgramBuilder(arch);
-  const user = plan.namespaces.find(isUserNamespace);
-  closeOnExec(b);
-  joinCgroups(b, plan.cgroupProcs);
-  b.phase('namespaces');
-  for (const [{ type }, fd] of openNamespaces(
-    b,
-    plan.namespaces.filter(one => one !== user),
-  ))
-    setNamespace(b, fd, type);
-  b.call('chdir', [b.text(plan.root)]);
-  if (user === undefined) mountSharedProc(b, plan.proc);
-  else {
-    const [[, fd] = []] = openNamespaces(b, [user]);
-    if (fd !== undefined) enterUserNamespace(b, fd);
-    unshare(b, ['pid']);
-    b.clone();
-  }
-  unshare(b, ['mount']);
-  isolatePropagation(b);
-  const root = newMount(b, 'tmpfs', 'tmpfs', ['ro', 'nosuid', 'nodev', 'noexec', 'size=4k', 'mode=755']);
-  attachRootfs(b, root);
-  pivot(b, root, undefined);
-  becomeSessionLeader(b, false);
-  setIdentity(b, plan.process);
-  dieWithParent(b);
-  b.call('close_range', [num(0), num(2), flags({})]);
-  executeShim(b, ['/pause'], []);
-  return { program: verify(b.build()), cloneFlags: user === undefined ? ['CLONE_NEWPID'] : [] };
 }
 
 /** A container. */
@@ -210,7 +128,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   if (user === undefined || process.terminal)
     ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   closeHostFds(b);
-  becomeProcess(b, process, { needsClone: steps.needsClone, isDetachable: false });
+  becomeProcess(b, process, { seccomp: plan.seccomp, needsClone: steps.needsClone, isDetachable: false });
   return { program: verify(b.build()), cloneFlags: steps.cloneFlags };
 }
 
@@ -239,20 +157,32 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   else connectPipes(b, undefined);
   if (plan.hostRoot === undefined || process.terminal) ownStreams(b, process.user.uid, true);
   closeHostFds(b);
-  becomeProcess(b, process, { needsClone: true, isDetachable: plan.isDetachable });
+  becomeProcess(b, process, { seccomp: plan.seccomp, needsClone: true, isDetachable: plan.isDetachable });
   return { program: verify(b.build()), cloneFlags: [] };
+}
+
+interface Ending {
+  readonly seccomp: SeccompFilter | undefined;
+  /** The rest runs in a sibling, in the PID namespace. */
+  readonly needsClone: boolean;
+  /** It may outlive who starts it. */
+  readonly isDetachable: boolean;
 }
 
 /** The end of every program: from root of the host, inside the container, to the payload. */
 function becomeProcess(
   b: ProgramBuilder,
   process: OciProcess,
-  { needsClone, isDetachable }: { readonly needsClone: boolean; readonly isDetachable: boolean },
+  { seccomp, needsClone, isDetachable }: Ending,
 ): void {
   setLimits(b, process);
   b.phase('working directory');
   const entered = notEntered(b);
   enterWorkingDirectory(b, process.cwd, entered);
+  if (seccomp !== undefined && !process.noNewPrivileges) {
+    becomeFilteredWithPrivileges(b, process, seccomp, entered, { needsClone, isDetachable });
+    return;
+  }
   setIdentity(b, process);
   enterWorkingDirectory(b, process.cwd, entered);
   checkWorkingDirectory(b, entered);
@@ -260,6 +190,44 @@ function becomeProcess(
   becomeSessionLeader(b, process.terminal);
   if (!isDetachable) dieWithParent(b);
   setUmask(b, process);
+  unblockSignals(b);
+  // With no_new_privs anybody may: a profile must allow execve, and nothing else of what is done here.
+  if (seccomp !== undefined) installFilter(b, seccomp);
+  execute(b, process);
+}
+
+/**
+ * Without no_new_privs only CAP_SYS_ADMIN may install a filter, which the process must not keep: the last capset comes
+ * after it. A profile must allow capset and execve; and, where the program goes on in a sibling, which must have no more
+ * privileges than the untrusted processes that see it, what that one has left to do: clone, setsid, prctl, the ioctl for a
+ * terminal, and exit_group for the first process. (prctl also where there are ambient capabilities.)
+ */
+function becomeFilteredWithPrivileges(
+  b: ProgramBuilder,
+  process: OciProcess,
+  seccomp: SeccompFilter,
+  entered: DataOperand,
+  { needsClone, isDetachable }: Omit<Ending, 'seccomp'>,
+): void {
+  setIds(b, process);
+  clearAmbient(b);
+  enterWorkingDirectory(b, process.cwd, entered);
+  checkWorkingDirectory(b, entered);
+  const lead = (): void => {
+    becomeSessionLeader(b, process.terminal);
+    if (!isDetachable) dieWithParent(b);
+  };
+  if (!needsClone) lead();
+  setUmask(b, process);
+  unblockSignals(b);
+  raiseSysAdmin(b, process);
+  installFilter(b, seccomp);
+  setCapabilities(b, process);
+  raiseAmbient(b, process);
+  if (needsClone) {
+    b.clone();
+    lead();
+  }
   execute(b, process);
 }
 

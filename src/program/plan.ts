@@ -1,4 +1,5 @@
 import type { OciConfig, OciNamespace, OciProcess } from '../oci/config.ts';
+import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 
 /**
  * Everything the compiler must know about one container: its OCI config, and what the runtime-spec has no words for
@@ -21,6 +22,8 @@ export interface ContainerPlan {
   readonly cgroupProcs: readonly string[];
   /** The v2 cgroup that the device rules (parameter `devices`) are attached to; on v1 they are files. */
   readonly deviceCgroup?: string | undefined;
+  /** `linux.seccomp`, compiled. */
+  readonly seccomp: SeccompFilter | undefined;
   /** What stdin is. stdout and stderr are always the runtime's pipes, or all three are the terminal. */
   readonly stdin: 'null' | 'pipe';
 }
@@ -59,6 +62,7 @@ export interface PausePlan {
   /** An empty directory to put its root on. */
   readonly root: string;
   readonly process: OciProcess;
+  readonly seccomp: SeccompFilter;
   readonly cgroupProcs: readonly string[];
 }
 
@@ -69,5 +73,7 @@ export interface ExecPlan {
   readonly process: OciProcess;
   /** It may outlive who starts it: a hang-up of its terminal tells it then, and not a death signal. */
   readonly isDetachable: boolean;
+  /** The container's own. */
+  readonly seccomp: SeccompFilter | undefined;
   readonly cgroupProcs: readonly string[];
 }

@@ -1,7 +1,7 @@
 import { execute, reap } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
 import { deviceRules } from '../oci/device-rules.ts';
-import { compileDeviceRules } from '../program/compile.ts';
+import { compileDeviceRules } from '../program/compile-sandbox.ts';
 
 let loading: Promise<number> | undefined;
 

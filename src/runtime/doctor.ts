@@ -5,6 +5,7 @@ import { CAPABILITIES } from '../linux/capabilities.ts';
 import { CAP, ERRNO, FSOPEN } from '../linux/constants.generated.ts';
 import { NAMESPACES } from '../linux/namespaces.ts';
 import { rawSyscall } from '../native/libc.ts';
+import { libseccompVersion } from '../native/libseccomp.ts';
 import { detectCgroups } from './cgroups.ts';
 
 export interface Finding {
@@ -42,6 +43,7 @@ export function examine(): readonly Finding[] {
     overlayfs,
     idmappedMounts,
     seccomp,
+    libseccomp,
     landlock,
     lsms,
     capabilities,
@@ -127,6 +129,18 @@ function seccomp(): Finding {
   return actions === ''
     ? limited('seccomp', 'not in this kernel', 'system calls cannot be filtered')
     : ok('seccomp', `actions ${actions}`);
+}
+
+function libseccomp(): Finding {
+  try {
+    return ok('libseccomp', libseccompVersion());
+  } catch (error) {
+    return limited(
+      'libseccomp',
+      error instanceof Error ? error.message : String(error),
+      'pods with a seccompProfile (or --seccomp-default), and those with shareProcessNamespace, cannot be created',
+    );
+  }
 }
 
 function landlock(): Finding {

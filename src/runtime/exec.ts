@@ -9,6 +9,7 @@ import { Cgroup, detectCgroups } from './cgroups.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
 import { type ContainerStreams, launch } from './container.ts';
 import { type ContainerRecord, isSameProcess, type PodRecord } from './pod-directory.ts';
+import { filterOf } from './seccomp.ts';
 
 export interface ExecOptions {
   /** The host's number of the pod's user 0, where it has a user namespace. */
@@ -70,6 +71,7 @@ export async function startExec({
     const compiled = compileExec(
       {
         process,
+        seccomp: filterOf(container.seccomp),
         cgroupProcs: container.cgroupProcs,
         isDetachable,
         ...(hostRoot === undefined ? {} : { hostRoot }),

@@ -27,6 +27,9 @@ export function gatherHostFacts(): HostFacts {
       : [],
     maxOpenFiles: Number(files ?? 1024),
     hostname: readText('/proc/sys/kernel/hostname').trim(),
+    get kernelRelease() {
+      return readText('/proc/sys/kernel/osrelease').trim();
+    },
     get hostIP() {
       address ??= hostAddress();
       return address;

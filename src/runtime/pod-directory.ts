@@ -16,6 +16,7 @@ import { removeTree } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
+import type { SeccompRecord } from './seccomp.ts';
 
 /** A process that podspace started, so that a reused pid is not taken for it. */
 export interface ProcessRecord {
@@ -29,6 +30,8 @@ export interface ContainerRecord extends ProcessRecord {
   readonly image: string;
   readonly imageId: string;
   readonly process: OciProcess;
+  /** Its filter, for exec. */
+  readonly seccomp: SeccompRecord | undefined;
   readonly cgroup: string | undefined;
   /** Of v1 hierarchies: what a process that joins it writes itself into. */
   readonly cgroupProcs: readonly string[];

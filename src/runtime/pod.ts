@@ -17,7 +17,8 @@ import { CGROUP, createPodCgroup, removePodCgroups } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
-import { createSandbox } from './sandbox.ts';
+import { createSandbox, SandboxError } from './sandbox.ts';
+import { pauseFilter } from './seccomp.ts';
 import { fillVolumes, prepareVolumes, VolumeError } from './volumes.ts';
 
 /**
@@ -48,7 +49,10 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
         nodename: names.nodename,
         layers: [...images.values()].map(image => options.images.rootfs(image)),
         hostRoot,
-        pauseCgroup: planCgroup(host.cgroups, `/${CGROUP}/${uid}/pause`, {}),
+        pause: {
+          cgroup: planCgroup(host.cgroups, `/${CGROUP}/${uid}/pause`, {}),
+          filter: () => pauseFilter(host.kernelRelease, options.seccomp),
+        },
       },
       cleanup,
       options.trace === true ? options.observer.onTrace : undefined,
@@ -87,6 +91,8 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       cgroupsPath: `/${CGROUP}/${uid}/${container.name}`,
       hostRoot,
       ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
+      ...(options.settings === undefined ? {} : { settings: options.settings }),
+      seccomp: options.seccomp,
       arch: hostArch(),
     });
     const lifecycle = new PodLifecycle(options, input, {
@@ -113,7 +119,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   } catch (error) {
     if (error instanceof VolumeError) return failed(pod, 'FailedMount', error.message);
     // Containers' programs fail in their own result: this one was the sandbox's.
-    if (error instanceof ProgramError || error instanceof CgroupError)
+    if (error instanceof ProgramError || error instanceof CgroupError || error instanceof SandboxError)
       return failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${error.message}`);
     throw error;
   } finally {

@@ -4,9 +4,11 @@ import type { Pod } from '../kube/types.generated.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { Roots } from '../oci/pod-paths.ts';
+import type { SeccompTools } from '../oci/seccomp/generate.ts';
 import type { ContainerStages } from '../pipeline.ts';
 import type { Report } from '../program/decode.ts';
 import type { VerifiedProgram } from '../program/program.ts';
+import type { SecuritySettings } from '../security/effective.ts';
 
 export type OutputStream = 'stdout' | 'stderr';
 
@@ -43,6 +45,8 @@ export interface RunPodOptions {
   readonly trace?: boolean;
   /** The kubelet's --pod-max-pids: how many processes the pod can have. */
   readonly podMaxPids?: number;
+  readonly seccomp: SeccompTools;
+  readonly settings?: SecuritySettings;
   /** Ends the pod: SIGTERM, the grace period, SIGKILL. */
   readonly signal?: AbortSignal;
   /** Ends it at once: SIGKILL. Only looked at after `signal`. */

@@ -6,6 +6,7 @@ import type { Exit } from './child-exits.ts';
 import { isSidecar, type StartedContainer } from './container.ts';
 import { onAbort } from './on-abort.ts';
 import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
+import { recordFilter } from './seccomp.ts';
 import { startTimer } from './timer.ts';
 
 export interface Running {
@@ -62,6 +63,7 @@ export class RunningContainers {
       pid: child.pid,
       startTime: startTimeOf(child.pid) ?? '',
       process: stages.oci.process,
+      seccomp: recordFilter(stages.plan.seccomp),
       cgroup: cgroup?.path,
       cgroupProcs: stages.cgroup.joins,
     }));

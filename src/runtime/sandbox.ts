@@ -7,13 +7,14 @@ import type { CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { ID_RANGE_SIZE } from '../oci/generate.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
+import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 import { idmappedName } from '../pipeline.ts';
 import {
   type CompiledSandbox,
   compilePause,
   compileSandbox,
   compileUserNamespace,
-} from '../program/compile.ts';
+} from '../program/compile-sandbox.ts';
 import type { PausePlan, SandboxPlan } from '../program/plan.ts';
 import { Cgroup, withCgroup } from './cgroups.ts';
 import { waitForExit } from './child-exits.ts';
@@ -56,6 +57,15 @@ export function planSandbox(
   };
 }
 
+/** What the pause process gets; asked for only if there is one. */
+export interface PauseInput {
+  readonly cgroup: CgroupPlan;
+  readonly filter: () => SeccompFilter | { readonly error: string };
+}
+
+/** Why there is no sandbox, other than a system call that failed. */
+export class SandboxError extends Error {}
+
 /**
  * What overlayfs is to take with the pod's own ids has to have a path: it does not map ids itself. The writable layer has
  * the host's numbers of these ids on the disk: what the kernel makes there for itself belongs to the host's root.
@@ -79,11 +89,11 @@ export interface SandboxInput {
   readonly layers: readonly string[];
   /** The host's number of the pod's user 0; looked at only where it has a user namespace. */
   readonly hostRoot: number;
-  readonly pauseCgroup: CgroupPlan;
+  readonly pause: PauseInput;
 }
 
 export async function createSandbox(
-  { pod, paths, nodename, layers, hostRoot, pauseCgroup }: SandboxInput,
+  { pod, paths, nodename, layers, hostRoot, pause: pauseInput }: SandboxInput,
   cleanup: Cleanup,
   onTrace?: PodObserver['onTrace'],
 ): Promise<Sandbox> {
@@ -103,8 +113,8 @@ export async function createSandbox(
     users === undefined ? {} : { userns: users.namespaces.get('user') ?? -1 };
   const fds = await openSandbox(compileSandbox(plan, hostArch()), onTrace, { parameters });
   keep(fds);
-  const pausePlan = planPause(pod, paths, plan, pauseCgroup.joins);
-  const pause = pausePlan === undefined ? undefined : await startPause(pausePlan, pauseCgroup);
+  const pausePlan = planPause(pod, paths, plan, pauseInput);
+  const pause = pausePlan === undefined ? undefined : await startPause(pausePlan, pauseInput.cgroup);
   if (pause !== undefined) {
     symlinkSync(`/proc/${pause.pid}/ns/pid`, paths.namespace('pid'));
     void waitForExit(pause.pidfd);
@@ -189,9 +199,11 @@ export function planPause(
   pod: Pod,
   paths: PodPaths,
   sandbox: SandboxPlan,
-  cgroupProcs: readonly string[],
+  { cgroup, filter }: PauseInput,
 ): PausePlan | undefined {
   if (pod.spec?.shareProcessNamespace !== true || pod.spec.hostPID === true) return undefined;
+  const seccomp = filter();
+  if ('error' in seccomp) throw new SandboxError(seccomp.error);
   const context = pod.spec.securityContext ?? {};
   const process: OciProcess = {
     terminal: false,
@@ -210,7 +222,14 @@ export function planPause(
   };
   const types = [...sandbox.namespaces, ...(sandbox.isInUserNamespace ? (['user'] as const) : [])];
   const namespaces = types.map(type => ({ type, path: paths.namespace(type) }));
-  return { namespaces, proc: paths.proc, root: `${paths.run}/pause`, process, cgroupProcs };
+  return {
+    namespaces,
+    proc: paths.proc,
+    root: `${paths.run}/pause`,
+    process,
+    seccomp,
+    cgroupProcs: cgroup.joins,
+  };
 }
 
 function startPause(plan: PausePlan, { path, joins }: CgroupPlan): Promise<Child> {

@@ -4,23 +4,27 @@ import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import type { Arch } from '../linux/arch.ts';
 import { hostArch } from '../native/library.ts';
+import { NO_CGROUPS, planCgroup } from '../oci/cgroup-plan.ts';
 import { deviceRules } from '../oci/device-rules.ts';
 import { podNames } from '../oci/etc-files.ts';
 import { ID_RANGE_SIZE } from '../oci/generate.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
+import type { SeccompTools } from '../oci/seccomp/generate.ts';
 import { type ContainerStages, compileStages } from '../pipeline.ts';
+import type { Compiled } from '../program/compile.ts';
 import {
-  type Compiled,
   compileDeviceRules,
   compilePause,
   compileSandbox,
   compileUserNamespace,
-} from '../program/compile.ts';
+} from '../program/compile-sandbox.ts';
+import type { SecuritySettings } from '../security/effective.ts';
 import type { IdentityError } from '../security/identity.ts';
 import { gatherHostFacts } from './host-facts.ts';
 import { planPause, planSandbox } from './sandbox.ts';
+import { pauseFilter, profileRootOf, type SeccompOptions, seccompReader } from './seccomp.ts';
 import { isMemory } from './volumes.ts';
 
 /** The uid of a pod that is only looked at, so that what is printed is the same each time. */
@@ -38,19 +42,30 @@ export interface StagedContainer {
 /** What the stages must know beside the manifest. */
 export interface Machine {
   readonly host: HostFacts;
+  readonly seccomp: SeccompTools;
+  readonly settings: SecuritySettings;
   readonly images: Pick<ImageStore, 'get' | 'rootfs'>;
   readonly arch: Arch;
 }
 
-export function thisMachine(roots: Roots): Machine {
-  return { host: gatherHostFacts(), images: new ImageStore(roots.state), arch: hostArch() };
+export function thisMachine(
+  roots: Roots,
+  { seccompDefault, seccompProfileRoot }: SeccompOptions = {},
+): Machine {
+  return {
+    host: gatherHostFacts(),
+    seccomp: seccompReader(profileRootOf(roots, seccompProfileRoot)),
+    settings: seccompDefault === undefined ? {} : { seccompDefault },
+    images: new ImageStore(roots.state),
+    arch: hostArch(),
+  };
 }
 
 /** The programs that make a pod's shared namespaces, by what they are for. */
 export function stageSandbox(
   pod: Pod,
   roots: Roots,
-  { host, images, arch }: Machine,
+  { host, images, arch, seccomp }: Machine,
 ): ReadonlyMap<string, Compiled> {
   const paths = new PodPaths(roots, pod.metadata?.uid ?? NO_UID);
   const names = podNames(pod, host);
@@ -66,7 +81,10 @@ export function stageSandbox(
     ['sandbox', compileSandbox(plan, arch)],
     ...(host.cgroups.isV2 ? ([['device rules', compileDeviceRules(deviceRules(false), arch)]] as const) : []),
   ]);
-  const pause = planPause(pod, paths, plan, []);
+  const pause = planPause(pod, paths, plan, {
+    cgroup: planCgroup(NO_CGROUPS, '', {}),
+    filter: () => pauseFilter(host.kernelRelease, seccomp),
+  });
   if (pause !== undefined) programs.set('pause', compilePause(pause, arch));
   return programs;
 }
@@ -76,7 +94,7 @@ export function stageAll(
   pods: readonly Pod[],
   objects: PodObjects,
   roots: Roots,
-  { host, images, arch }: Machine = thisMachine(roots),
+  { host, images, arch, seccomp, settings }: Machine = thisMachine(roots),
 ): readonly StagedContainer[] {
   return pods.flatMap(pod => {
     const names = podNames(pod, host);
@@ -118,6 +136,8 @@ export function stageAll(
         hostRoot: ID_RANGE_SIZE,
         terminal: container.tty === true,
         stdin: container.stdin === true ? 'pipe' : 'null',
+        settings,
+        seccomp,
         arch,
       });
       const imageWarning =

@@ -1,4 +1,4 @@
-import type { Container, Pod } from '../kube/types.generated.ts';
+import type { Container, Pod, SeccompProfile } from '../kube/types.generated.ts';
 import { CAPABILITIES, type CapabilityName } from '../linux/capabilities.ts';
 import { MASKED_PATHS, READONLY_PATHS, thermalThrottlePath } from '../linux/protected-paths.ts';
 import { determineCapabilities } from './capabilities.ts';
@@ -26,6 +26,11 @@ export interface EffectiveNamespaces {
   readonly time: NamespaceOwner;
 }
 
+/** The profile in effect, in the words of a pod's own field. */
+export type EffectiveSeccompProfile =
+  | { readonly type: 'Unconfined' | 'RuntimeDefault' }
+  | { readonly type: 'Localhost'; readonly localhostProfile: string };
+
 /**
  * All that a container's settings come to, with nothing left open: the kubelet's merge of pod, container and image, and
  * the runtime's defaults. (Its namesake is in the kubelet, pkg/securitycontext.)
@@ -41,7 +46,7 @@ export interface EffectiveSecurityContext {
   readonly procMount: 'Default' | 'Unmasked';
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
-  readonly seccompProfile: 'Unconfined';
+  readonly seccompProfile: EffectiveSeccompProfile;
   readonly origins: {
     readonly capabilities: Origin;
     readonly privileged: Origin;
@@ -54,12 +59,19 @@ export interface EffectiveSecurityContext {
   readonly warnings: readonly string[];
 }
 
+/** What a kubelet is configured with. */
+export interface SecuritySettings {
+  /** RuntimeDefault for pods that say nothing. */
+  readonly seccompDefault?: boolean;
+}
+
 /** Merges one container's settings. A container that the kubelet would refuse to create is an {@link IdentityError}. */
 export function determineEffectiveSecurityContext(
   pod: Pod,
   container: Container,
   image: ImageIdentity,
   host: SecurityFacts,
+  settings: SecuritySettings = {},
 ): EffectiveSecurityContext | IdentityError {
   const identity = determineIdentity(pod, container, image);
   if ('error' in identity) return identity;
@@ -74,6 +86,7 @@ export function determineEffectiveSecurityContext(
         { add: context.capabilities?.add ?? [], drop: context.capabilities?.drop ?? [] },
         available,
       );
+  const seccomp = determineSeccomp(pod, container, privileged, settings);
   const isMasked = !privileged && context.procMount !== 'Unmasked';
   return {
     namespaces: determineNamespaces(pod, privileged),
@@ -87,18 +100,59 @@ export function determineEffectiveSecurityContext(
       ? [...Object.keys(MASKED_PATHS), ...host.thermalThrottleCpus.map(thermalThrottlePath)]
       : [],
     readonlyPaths: isMasked ? READONLY_PATHS : [],
-    seccompProfile: 'Unconfined',
+    seccompProfile: seccomp.profile,
     origins: {
       capabilities: context.capabilities === undefined ? 'default' : 'container',
       privileged: originOf(context.privileged, undefined) ?? 'default',
       noNewPrivileges: originOf(context.allowPrivilegeEscalation, undefined) ?? 'default',
       readOnlyRootFilesystem: originOf(context.readOnlyRootFilesystem, undefined) ?? 'default',
       procMount: originOf(context.procMount, undefined) ?? 'default',
-      seccompProfile: originOf(context.seccompProfile, podContext.seccompProfile) ?? 'default',
+      seccompProfile: seccomp.origin,
       supplementalGroups: originOf(undefined, podContext.supplementalGroups) ?? 'default',
     },
-    warnings: [...capabilities.warnings, ...surprises(container, identity, privileged)],
+    warnings: [...capabilities.warnings, ...seccomp.warnings, ...surprises(container, identity, privileged)],
   };
+}
+
+/**
+ * The container's own profile, else the pod's, else the setting's; the whole object, field by field makes no sense. A
+ * privileged container has none whatever is set, as with containerd, and where somebody asked for one that is said.
+ */
+function determineSeccomp(
+  pod: Pod,
+  container: Container,
+  privileged: boolean,
+  { seccompDefault = false }: SecuritySettings,
+): {
+  readonly profile: EffectiveSeccompProfile;
+  readonly origin: Origin;
+  readonly warnings: readonly string[];
+} {
+  const own = container.securityContext?.seccompProfile;
+  const asked = own ?? pod.spec?.securityContext?.seccompProfile;
+  const origin = originOf(own, asked) ?? (seccompDefault ? 'setting' : 'default');
+  if (privileged) {
+    const isLost = asked !== undefined && asked.type !== 'Unconfined';
+    return {
+      profile: { type: 'Unconfined' },
+      origin: 'container',
+      warnings: isLost
+        ? [`privileged has no seccomp filter: seccompProfile (${asked.type}) of the ${origin} is ignored`]
+        : [],
+    };
+  }
+  if (asked === undefined)
+    return {
+      profile: { type: seccompDefault ? 'RuntimeDefault' : 'Unconfined' },
+      origin,
+      warnings: [],
+    };
+  return { profile: effectiveProfile(asked), origin, warnings: [] };
+}
+
+function effectiveProfile({ type, localhostProfile = '' }: SeccompProfile): EffectiveSeccompProfile {
+  if (type === 'Localhost') return { type, localhostProfile };
+  return { type: type === 'RuntimeDefault' ? 'RuntimeDefault' : 'Unconfined' };
 }
 
 /** containerd's table: hostNetwork also takes the host's UTS namespace; hostPID is asked before shareProcessNamespace. */

@@ -65,11 +65,12 @@ function namespaceOrigin(type: Namespace, pod: Pod, context: EffectiveSecurityCo
   return asked[type] === undefined ? 'default' : 'pod';
 }
 
-/** Every setting of a container in words. */
+/** Every setting of a container in words; `filter` is what its seccomp profile lets through. */
 export function explainContainer(
   pod: Pod,
   container: Container,
   context: EffectiveSecurityContext,
+  filter: string | undefined,
 ): readonly Explanation[] {
   return [
     ...(Object.keys(NAMESPACES) as Namespace[]).map(type => {
@@ -82,6 +83,7 @@ export function explainContainer(
     }),
     ...explainIdentity(pod, context),
     ...explainPrivileges(context),
+    explainSeccomp(context, filter),
     ...explainFiles(pod, container, context),
   ];
 }
@@ -156,12 +158,25 @@ function explainPrivileges(context: EffectiveSecurityContext): readonly Explanat
         : 'off: set-user-ID programs and file capabilities work',
       origin: origins.noNewPrivileges,
     },
-    {
-      topic: 'seccomp',
-      text: 'unconfined: every system call is let through to the kernel',
-      origin: origins.seccompProfile,
-    },
   ];
+}
+
+function explainSeccomp(
+  { seccompProfile, origins }: EffectiveSecurityContext,
+  filter: string | undefined,
+): Explanation {
+  const name =
+    seccompProfile.type === 'Localhost'
+      ? `Localhost ${seccompProfile.localhostProfile}`
+      : seccompProfile.type;
+  return {
+    topic: 'seccomp',
+    text:
+      filter === undefined
+        ? 'unconfined: every system call is let through to the kernel'
+        : `${name}: ${filter}`,
+    origin: origins.seccompProfile,
+  };
 }
 
 /** What each kind of volume is, and whether Kubernetes lets a container write to it at all. */

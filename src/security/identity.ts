@@ -17,8 +17,8 @@ export interface ImageIdentity {
   }[];
 }
 
-/** Where a setting came from. */
-export type Origin = 'container' | 'pod' | 'image' | 'default';
+/** Where a setting came from; `setting` is one of podspace's own, as a kubelet's configuration is. */
+export type Origin = 'container' | 'pod' | 'image' | 'setting' | 'default';
 
 export interface Identity {
   readonly uid: number;

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { SYSCALL_NUMBERS } from '../../src/linux/constants.generated.ts';
+import type { OciConfig } from '../../src/oci/config.ts';
 import { stagesOf } from './stages.ts';
 
 /** One folder a case: pod.yaml, and what each stage makes of it. UPDATE_GOLDEN=1 writes the others anew. */
@@ -32,9 +33,17 @@ for (const { name } of cases) {
 
   t.test(`${name} prints the same on arm64`, t => {
     const [x64, arm64] = [stagesOf(directory, 'x64').files, stagesOf(directory, 'arm64').files];
-    for (const [file, text] of x64) t.equal(arm64.get(file), text, file);
+    for (const [file, text] of x64) t.equal(withoutCalls(arm64.get(file) ?? ''), withoutCalls(text), file);
     t.end();
   });
+}
+
+/** Which system calls there are to filter is the architecture's own; how many rules there are is not. */
+function withoutCalls(text: string): string {
+  if (!text.includes('"seccomp": {')) return text.replace(/\d+ system calls are let through/g, 'some are');
+  const { linux, ...config } = JSON.parse(text) as OciConfig;
+  const { architectures: _, syscalls = [], ...seccomp } = linux.seccomp ?? {};
+  return JSON.stringify({ ...config, linux: { ...linux, seccomp: { ...seccomp, rules: syscalls.length } } });
 }
 
 /** Called by the runtime itself, or by a live test. */

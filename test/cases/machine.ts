@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { EMPTY_CONFIG, type ImageConfig } from '../../src/image/config.ts';
 import type { Image } from '../../src/image/store.ts';
 import { parseUsers } from '../../src/image/users.ts';
 import type { Arch } from '../../src/linux/arch.ts';
 import { CAPABILITIES } from '../../src/linux/capabilities.ts';
 import type { HostFacts } from '../../src/oci/host-facts.ts';
+import type { SeccompTools } from '../../src/oci/seccomp/generate.ts';
 import type { Machine } from '../../src/runtime/stages.ts';
 
 /** A machine that no test depends on: pure cgroup v2, every capability, two devices. */
@@ -12,6 +14,7 @@ const HOST: HostFacts = {
   thermalThrottleCpus: [0, 1],
   maxOpenFiles: 1048576,
   hostname: 'node-1',
+  kernelRelease: '6.12.0',
   hostIP: '192.0.2.1',
   etcHosts: '127.0.0.1 localhost\n192.0.2.1 node-1\n',
   resolvConf: 'nameserver 192.0.2.53\nsearch example.org\n',
@@ -58,6 +61,12 @@ const IMAGES = [
   }),
 ];
 
+/** Profiles of test/profiles. */
+const readProfile: SeccompTools['readProfile'] = name => {
+  const path = `test/profiles/${name}`;
+  return { path, text: readFileSync(path, 'utf8') };
+};
+
 export const machineOf = (arch: Arch): Machine => ({
   host: HOST,
   images: {
@@ -65,4 +74,6 @@ export const machineOf = (arch: Arch): Machine => ({
     rootfs: ({ id }) => `images/roots/${id}/rootfs`,
   },
   arch,
+  settings: {},
+  seccomp: { readProfile },
 });

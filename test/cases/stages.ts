@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { explain } from '../../src/cli/explain.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
 import type { Arch } from '../../src/linux/arch.ts';
+import { formatOci } from '../../src/oci/config.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
 import { acceptPod } from '../../src/pipeline.ts';
 import { compileExec } from '../../src/program/compile.ts';
@@ -39,12 +40,16 @@ export function stagesOf(directory: string, arch: Arch): CaseStages {
     const { container, stages } = staged;
     if (!('error' in stages)) {
       files.set(`${container.name}.security.json`, json(stages.security));
-      files.set(`${container.name}.oci.json`, json(stages.oci));
+      files.set(`${container.name}.oci.json`, `${formatOci(stages.oci)}\n`);
       add(`${container.name}.program.txt`, stages.compiled.program);
       for (const terminal of [false, true]) {
         const process = { ...stages.oci.process, args: ['sh'], terminal };
         const file = `${container.name}.exec${terminal ? '-t' : ''}.program.txt`;
-        add(file, compileExec({ process, cgroupProcs: [], isDetachable: terminal }, arch).program);
+        const { seccomp } = stages.plan;
+        const base = stages.oci.linux.uidMappings?.[0]?.hostID;
+        const hostRoot = base === undefined ? {} : { hostRoot: base };
+        const plan = { process, seccomp, cgroupProcs: [], isDetachable: terminal, ...hostRoot };
+        add(file, compileExec(plan, arch).program);
       }
     }
     return explain(staged, false);

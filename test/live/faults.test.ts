@@ -15,6 +15,7 @@ import { Cleanup } from '../../src/runtime/cleanup.ts';
 import { gatherHostFacts } from '../../src/runtime/host-facts.ts';
 import { PodDirectory } from '../../src/runtime/pod-directory.ts';
 import { createSandbox } from '../../src/runtime/sandbox.ts';
+import { pauseFilter, seccompSettings } from '../../src/runtime/seccomp.ts';
 import { makePipe } from '../../src/runtime/streams.ts';
 import { newUid } from '../../src/runtime/uid.ts';
 import { prepareVolumes } from '../../src/runtime/volumes.ts';
@@ -51,6 +52,7 @@ async function withStages(
   body: (stages: ContainerStages) => void | Promise<void>,
 ): Promise<void> {
   const host = gatherHostFacts();
+  const { seccomp } = seccompSettings(DEFAULT_ROOTS, {});
   const [loaded] = loadManifest([{ file: 'pod', text: JSON.stringify(probePod(spec, container)) }]).pods;
   if (loaded === undefined) throw new Error('no pod');
   const { pod } = acceptPod(loaded, newUid());
@@ -76,7 +78,10 @@ async function withStages(
         nodename: names.nodename,
         layers: [layer],
         hostRoot,
-        pauseCgroup: planCgroup(NO_CGROUPS, '', {}),
+        pause: {
+          cgroup: planCgroup(NO_CGROUPS, '', {}),
+          filter: () => pauseFilter(host.kernelRelease, seccomp),
+        },
       },
       cleanup,
     );
@@ -99,6 +104,7 @@ async function withStages(
       hostRoot,
       terminal: false,
       stdin: 'null',
+      seccomp,
       arch: process.arch as 'x64' | 'arm64',
     });
     if ('error' in stages) throw new Error(stages.error);
@@ -119,6 +125,7 @@ const volume = {
     { name: 'm', emptyDir: { medium: 'Memory' } },
   ],
 };
+const filter = { seccompProfile: { type: 'RuntimeDefault' } };
 const mountsOf = {
   volumeMounts: [
     { name: 'v', mountPath: '/v', subPath: 'a' },
@@ -129,6 +136,19 @@ const mountsOf = {
 
 for (const [title, spec, container, run] of [
   ['a container', volume, mountsOf, execute],
+  ['a container with a filter', {}, { securityContext: { runAsUser: 405, ...filter } }, execute],
+  [
+    'a container with a filter and no_new_privs',
+    {},
+    { securityContext: { runAsUser: 405, allowPrivilegeEscalation: false, ...filter } },
+    execute,
+  ],
+  [
+    'a container with a filter that joins a shared PID namespace',
+    { shareProcessNamespace: true },
+    { securityContext: filter },
+    executeInShim,
+  ],
   ['a container that joins a shared PID namespace', { shareProcessNamespace: true }, {}, executeInShim],
   ['a container in a user namespace', { ...volume, hostUsers: false }, mountsOf, executeInShim],
 ] as const) {

@@ -26,6 +26,16 @@ export function setLimits(b: ProgramBuilder, process: OciProcess): void {
  * Raw calls only: libc's would change the ids of every thread of Node.
  */
 export function setIdentity(b: ProgramBuilder, process: OciProcess): void {
+  setIds(b, process);
+  setCapabilities(b, process);
+  clearAmbient(b);
+  raiseAmbient(b, process);
+  if (process.noNewPrivileges)
+    b.call('prctl', [flags(PR, 'PR_SET_NO_NEW_PRIVS'), num(1), num(0), num(0), num(0)]);
+}
+
+/** The first half of {@link setIdentity}: the ids, with the runtime's permitted capabilities still there. */
+export function setIds(b: ProgramBuilder, process: OciProcess): void {
   b.phase('identity');
   const { user, capabilities } = process;
   for (const name of Object.keys(CAP) as Capability[]) {
@@ -41,7 +51,9 @@ export function setIdentity(b: ProgramBuilder, process: OciProcess): void {
   b.call('setresuid', [num(user.uid), num(user.uid), num(user.uid)]);
   hideMemory(b);
   b.call('prctl', [flags(PR, 'PR_SET_KEEPCAPS'), num(0), num(0), num(0), num(0)]);
-  setCapabilities(b, process);
+}
+
+export function clearAmbient(b: ProgramBuilder): void {
   b.call('prctl', [
     flags(PR, 'PR_CAP_AMBIENT'),
     flags(PR, 'PR_CAP_AMBIENT_CLEAR_ALL'),
@@ -49,6 +61,10 @@ export function setIdentity(b: ProgramBuilder, process: OciProcess): void {
     num(0),
     num(0),
   ]);
+}
+
+/** Needs each capability in the permitted and inheritable sets. */
+export function raiseAmbient(b: ProgramBuilder, { capabilities }: OciProcess): void {
   for (const name of capabilities.ambient) {
     b.call('prctl', [
       flags(PR, 'PR_CAP_AMBIENT'),
@@ -58,8 +74,6 @@ export function setIdentity(b: ProgramBuilder, process: OciProcess): void {
       num(0),
     ]);
   }
-  if (process.noNewPrivileges)
-    b.call('prctl', [flags(PR, 'PR_SET_NO_NEW_PRIVS'), num(1), num(0), num(0), num(0)]);
 }
 
 function groupList(b: ProgramBuilder, gids: readonly number[]): DataOperand {
@@ -70,8 +84,17 @@ function groupList(b: ProgramBuilder, gids: readonly number[]): DataOperand {
   return b.bytes(bytes, `[${gids.join(', ')}]`);
 }
 
+/**
+ * After the ids are a user's, nothing is effective, and only CAP_SYS_ADMIN may install a filter without no_new_privs: that
+ * one back, for a moment; what the process may have in the end stays permitted.
+ */
+export function raiseSysAdmin(b: ProgramBuilder, { capabilities }: OciProcess): void {
+  const permitted = [...new Set([...capabilities.permitted, 'CAP_SYS_ADMIN'])];
+  setCapabilities(b, { capabilities: { ...capabilities, effective: ['CAP_SYS_ADMIN'], permitted } });
+}
+
 /** capset(2), version 3: two words for each set, in the order effective, permitted, inheritable. */
-function setCapabilities(b: ProgramBuilder, { capabilities }: OciProcess): void {
+export function setCapabilities(b: ProgramBuilder, { capabilities }: Pick<OciProcess, 'capabilities'>): void {
   const header = new Uint8Array(8);
   new DataView(header.buffer).setUint32(0, 0x20080522, true);
   const data = new Uint8Array(24);
@@ -155,8 +178,8 @@ export function commandCandidates(command: string, env: readonly string[]): read
   return path.split(':').map(directory => `${directory === '' ? '.' : directory}/${command}`);
 }
 
-/** The last step. All signals have been blocked since before the clone. */
-export function execute(b: ProgramBuilder, process: OciProcess): void {
+/** All of them have been blocked since before the clone; it is inherited over execve. */
+export function unblockSignals(b: ProgramBuilder): void {
   b.phase('execute');
   b.call('rt_sigprocmask', [
     named(2, 'SIG_SETMASK'),
@@ -164,6 +187,11 @@ export function execute(b: ProgramBuilder, process: OciProcess): void {
     named(0, 'NULL'),
     num(8),
   ]);
+}
+
+/** The last step. */
+export function execute(b: ProgramBuilder, process: OciProcess): void {
+  b.phase('execute');
   const argv = b.texts(process.args);
   const envp = b.texts(process.env);
   const candidates = commandCandidates(process.args[0] ?? '', process.env);

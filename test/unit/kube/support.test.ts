@@ -65,7 +65,7 @@ t.test('a plain pod is neither refused nor warned of', t => {
 t.test('what would matter and is not done is refused', t => {
   const specs: readonly Partial<PodSpec>[] = [
     { runtimeClassName: 'gvisor' },
-    { securityContext: { seccompProfile: { type: 'RuntimeDefault' } } },
+    { securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } },
     { securityContext: { sysctls: [{ name: 'a', value: '1' }] } },
     { securityContext: { seLinuxOptions: { level: 's0' } } },
     { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }] },
@@ -102,7 +102,10 @@ t.test('an empty volume of an unknown type is refused as a full one is', t => {
 t.test('the same values where they are harmless', t => {
   const specs: readonly Partial<PodSpec>[] = [
     { hostUsers: true },
-    { securityContext: { seccompProfile: { type: 'Unconfined' }, appArmorProfile: { type: 'Unconfined' } } },
+    { securityContext: { appArmorProfile: { type: 'Unconfined' } } },
+    { securityContext: { seccompProfile: { type: 'Unconfined' } } },
+    { securityContext: { seccompProfile: { type: 'RuntimeDefault' } } },
+    { securityContext: { seccompProfile: { type: 'Localhost', localhostProfile: 'a.json' } } },
     { securityContext: { sysctls: [] } },
     { volumes: [{ name: 'v', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }] },
     { volumes: [{ name: 'v', emptyDir: { sizeLimit: '1Mi' } }] },

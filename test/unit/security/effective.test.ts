@@ -5,6 +5,7 @@ import { determineCapabilities } from '../../../src/security/capabilities.ts';
 import {
   determineEffectiveSecurityContext,
   type EffectiveSecurityContext,
+  type SecuritySettings,
 } from '../../../src/security/effective.ts';
 import { explainSurprises } from '../../../src/security/explain.ts';
 import type { IdentityError } from '../../../src/security/identity.ts';
@@ -23,14 +24,13 @@ function effective(
   container: Partial<Container>,
   spec: Partial<PodSpec> = {},
   user = '',
+  settings: SecuritySettings = {},
 ): EffectiveSecurityContext | IdentityError {
   const pod = podWith(container, spec);
   const [first = { name: 'c' }] = pod.spec?.containers ?? [];
   const image = { user, passwd: PASSWD, group: GROUP };
-  return determineEffectiveSecurityContext(pod, first, image, {
-    capabilities: CAPABILITIES,
-    thermalThrottleCpus: [],
-  });
+  const host = { capabilities: CAPABILITIES, thermalThrottleCpus: [] };
+  return determineEffectiveSecurityContext(pod, first, image, host, settings);
 }
 
 /** The fields of interest of a context that must be there. */
@@ -141,6 +141,52 @@ t.test('privileged: everything but what the machine itself lacks', t => {
   t.strictSame(context.capabilities, CAPABILITIES);
   t.strictSame([context.maskedPaths, context.readonlyPaths, context.namespaces.cgroup], [[], [], 'host']);
   t.match(context.warnings, [/capabilities.drop are ignored/]);
+  t.end();
+});
+
+type Profile = NonNullable<PodSpec['securityContext']>['seccompProfile'];
+const DEFAULT: Profile = { type: 'RuntimeDefault' };
+const NONE: Profile = { type: 'Unconfined' };
+const FILE: Profile = { type: 'Localhost', localhostProfile: 'a.json' };
+
+const SECCOMP: readonly (readonly [
+  container: Profile,
+  pod: Profile,
+  setting: boolean,
+  expected: Profile,
+  origin: string,
+])[] = [
+  [undefined, undefined, false, NONE, 'default'],
+  [undefined, undefined, true, DEFAULT, 'setting'],
+  [undefined, DEFAULT, false, DEFAULT, 'pod'],
+  [undefined, NONE, true, NONE, 'pod'],
+  [NONE, DEFAULT, true, NONE, 'container'],
+  [FILE, DEFAULT, false, FILE, 'container'],
+  // The whole object is the container's: nothing of the pod's is mixed in.
+  [DEFAULT, FILE, false, DEFAULT, 'container'],
+];
+
+t.test('a seccomp profile: the container’s, else the pod’s, else the setting’s', t => {
+  for (const [own, pods, seccompDefault, expected, origin] of SECCOMP) {
+    const of = (securityContext: Container['securityContext']): EffectiveSecurityContext => {
+      const context = effective(
+        { securityContext: { ...securityContext, ...(own === undefined ? {} : { seccompProfile: own }) } },
+        { securityContext: pods === undefined ? {} : { seccompProfile: pods } },
+        '',
+        { seccompDefault },
+      );
+      if ('error' in context) throw new Error(context.error);
+      return context;
+    };
+    const title = JSON.stringify([own, pods, seccompDefault]);
+    const { seccompProfile, origins, warnings } = of({});
+    t.strictSame([seccompProfile, origins.seccompProfile, warnings], [expected, origin, []], title);
+    const privileged = of({ privileged: true });
+    t.strictSame(privileged.seccompProfile, NONE, `privileged: ${title}`);
+    const isAsked = (own ?? pods ?? NONE).type !== 'Unconfined';
+    t.equal(privileged.warnings.length, isAsked ? 1 : 0, title);
+    if (isAsked) t.match(privileged.warnings[0], /^privileged has no seccomp filter: seccompProfile \(/);
+  }
   t.end();
 });
 

@@ -1,0 +1,68 @@
+import { AUDIT_ARCH, SECCOMP } from './constants.generated.ts';
+
+/** The runtime-spec's words of a seccomp filter, and what the kernel (and libseccomp) call them. */
+
+/** What is returned from a filter; ERRNO and TRACE carry a number in their lower 16 bits. */
+export const SECCOMP_ACTIONS = {
+  SCMP_ACT_KILL: SECCOMP.SECCOMP_RET_KILL_THREAD,
+  SCMP_ACT_KILL_THREAD: SECCOMP.SECCOMP_RET_KILL_THREAD,
+  SCMP_ACT_KILL_PROCESS: SECCOMP.SECCOMP_RET_KILL_PROCESS,
+  SCMP_ACT_TRAP: SECCOMP.SECCOMP_RET_TRAP,
+  SCMP_ACT_ERRNO: SECCOMP.SECCOMP_RET_ERRNO,
+  SCMP_ACT_NOTIFY: SECCOMP.SECCOMP_RET_USER_NOTIF,
+  SCMP_ACT_TRACE: SECCOMP.SECCOMP_RET_TRACE,
+  SCMP_ACT_LOG: SECCOMP.SECCOMP_RET_LOG,
+  SCMP_ACT_ALLOW: SECCOMP.SECCOMP_RET_ALLOW,
+} as const;
+export type SeccompAction = keyof typeof SECCOMP_ACTIONS;
+
+/** libseccomp's enum scmp_compare. */
+export const SECCOMP_OPERATORS = {
+  SCMP_CMP_NE: 1,
+  SCMP_CMP_LT: 2,
+  SCMP_CMP_LE: 3,
+  SCMP_CMP_EQ: 4,
+  SCMP_CMP_GE: 5,
+  SCMP_CMP_GT: 6,
+  SCMP_CMP_MASKED_EQ: 7,
+} as const;
+export type SeccompOperator = keyof typeof SECCOMP_OPERATORS;
+
+/** x32 is x86-64 to the kernel; libseccomp tells them apart by a number of its own, x86-64 without the 64-bit flag. */
+const X32 = AUDIT_ARCH.AUDIT_ARCH_X86_64 - 2 ** 31;
+/** Where the numbers of x32 begin (__X32_SYSCALL_BIT), and those that are arm's own (__ARM_NR_BASE). */
+export const FIRST_X32_SYSCALL = 0x40000000;
+export const FIRST_ARM_PRIVATE_SYSCALL = 0x0f0000;
+
+export const SECCOMP_ARCHITECTURES = {
+  SCMP_ARCH_X86: AUDIT_ARCH.AUDIT_ARCH_I386,
+  SCMP_ARCH_X86_64: AUDIT_ARCH.AUDIT_ARCH_X86_64,
+  SCMP_ARCH_X32: X32,
+  SCMP_ARCH_ARM: AUDIT_ARCH.AUDIT_ARCH_ARM,
+  SCMP_ARCH_AARCH64: AUDIT_ARCH.AUDIT_ARCH_AARCH64,
+  SCMP_ARCH_MIPS: AUDIT_ARCH.AUDIT_ARCH_MIPS,
+  SCMP_ARCH_MIPS64: AUDIT_ARCH.AUDIT_ARCH_MIPS64,
+  SCMP_ARCH_MIPS64N32: AUDIT_ARCH.AUDIT_ARCH_MIPS64N32,
+  SCMP_ARCH_MIPSEL: AUDIT_ARCH.AUDIT_ARCH_MIPSEL,
+  SCMP_ARCH_MIPSEL64: AUDIT_ARCH.AUDIT_ARCH_MIPSEL64,
+  SCMP_ARCH_MIPSEL64N32: AUDIT_ARCH.AUDIT_ARCH_MIPSEL64N32,
+  SCMP_ARCH_PPC: AUDIT_ARCH.AUDIT_ARCH_PPC,
+  SCMP_ARCH_PPC64: AUDIT_ARCH.AUDIT_ARCH_PPC64,
+  SCMP_ARCH_PPC64LE: AUDIT_ARCH.AUDIT_ARCH_PPC64LE,
+  SCMP_ARCH_S390: AUDIT_ARCH.AUDIT_ARCH_S390,
+  SCMP_ARCH_S390X: AUDIT_ARCH.AUDIT_ARCH_S390X,
+  SCMP_ARCH_RISCV64: AUDIT_ARCH.AUDIT_ARCH_RISCV64,
+  SCMP_ARCH_LOONGARCH64: AUDIT_ARCH.AUDIT_ARCH_LOONGARCH64,
+} as const;
+export type SeccompArchitecture = keyof typeof SECCOMP_ARCHITECTURES;
+
+/** Flags of seccomp(2) that make sense before an execve. TSYNC is about threads, of which there is one: it says nothing. */
+export const SECCOMP_FLAGS = {
+  SECCOMP_FILTER_FLAG_TSYNC: 0,
+  SECCOMP_FILTER_FLAG_LOG: SECCOMP.SECCOMP_FILTER_FLAG_LOG,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: SECCOMP.SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+} as const;
+export type SeccompFlag = keyof typeof SECCOMP_FLAGS;
+
+/** The most instructions that the kernel takes, BPF_MAXINSNS of linux/bpf_common.h. */
+export const MAX_FILTER_INSTRUCTIONS = 4096;
