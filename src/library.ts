@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { UserError } from './base/errors.ts';
 import { ImageStore } from './image/store.ts';
 import { type LoadedPod, loadManifest, type Manifest } from './kube/manifest.ts';
+import { sysctlPatternError } from './kube/sysctls.ts';
 import type { Container, Pod } from './kube/types.generated.ts';
 import type { OciConfig } from './oci/config.ts';
 import { DEFAULT_ROOTS, rootsAt } from './oci/pod-paths.ts';
@@ -43,6 +44,8 @@ export interface RunOptions extends PodOptions {
   readonly capture?: boolean;
   /** The kubelet's --pod-max-pids: how many processes the pod can have at a time. */
   readonly podMaxPids?: number;
+  /** The kubelet's --allowed-unsafe-sysctls: names, or their beginnings with a "*". */
+  readonly allowedUnsafeSysctls?: readonly string[];
 }
 
 /** One container through all stages of the pipeline. */
@@ -86,6 +89,7 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
       capture: options.capture !== false,
       ...seccompSettings(roots, options),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
+      allowedUnsafeSysctls: checkSysctlPatterns(options.allowedUnsafeSysctls ?? []),
       ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
       ...(attachment === undefined ? {} : { attached: attachment }),
       observer: {
@@ -99,6 +103,12 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
   } finally {
     attachment?.detach();
   }
+}
+
+function checkSysctlPatterns(patterns: readonly string[]): readonly string[] {
+  const error = patterns.map(sysctlPatternError).find(each => each !== undefined);
+  if (error !== undefined) throw new UserError(`allowedUnsafeSysctls: ${error}`);
+  return patterns;
 }
 
 /** The container that the caller's input or terminal is for. */

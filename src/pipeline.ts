@@ -34,6 +34,7 @@ import {
   type SecuritySettings,
 } from './security/effective.ts';
 import type { IdentityError, ImageIdentity } from './security/identity.ts';
+import { determineLabels } from './security/labels.ts';
 
 const WITHOUT = '--validate=warn runs the pod without what is not supported yet';
 
@@ -122,8 +123,11 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
   const filter = compileFilter(seccomp, input.seccomp);
   if (filter !== undefined && 'error' in filter)
     return { reason: 'CreateContainerError', error: filter.error };
+  const labels = determineLabels(pod, container, host.modules);
+  if ('error' in labels) return { reason: 'CreateContainerError', error: labels.error };
   const oci = generate({
     ...input,
+    labels,
     seccomp,
     context: security,
     image: image.defaults,
@@ -145,7 +149,12 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
     plan,
     compiled: compileContainer(plan, input.arch),
     cgroup,
-    warnings: [...security.warnings, ...environment.warnings, ...resourceWarnings(input, cgroup)],
+    warnings: [
+      ...labels.warnings,
+      ...security.warnings,
+      ...environment.warnings,
+      ...resourceWarnings(input, cgroup),
+    ],
   };
 }
 

@@ -102,6 +102,10 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
         describe: 'how many processes a pod can have at a time, as with a kubelet',
       },
       ...seccomp,
+      'allowed-unsafe-sysctls': {
+        type: 'string',
+        describe: 'sysctls a pod may set beside the safe ones: kernel.msg*,net.core.somaxconn',
+      },
       output: { ...output, describe: 'print one object at the end instead of the output' },
       validate,
     },

@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { ImageStore } from '../image/store.ts';
+import { sysctlPatternError } from '../kube/sysctls.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import { gatherHostFacts } from '../runtime/host-facts.ts';
 import { runPod } from '../runtime/pod.ts';
@@ -27,6 +28,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
   const timeout = text(args, 'timeout');
   const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
   const podMaxPids = parseMaxPids(text(args, 'pod-max-pids'));
+  const allowedUnsafeSysctls = parseSysctls(text(args, 'allowed-unsafe-sysctls'));
   const target = choosePod(args, pods);
   const isJson = text(args, 'output') === 'json';
   printWarnings(parent, warnings);
@@ -85,6 +87,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
         onSignals: send => stops.forwardTo(send),
         ...(attached === undefined ? {} : { attached }),
         ...(podMaxPids === undefined ? {} : { podMaxPids }),
+        allowedUnsafeSysctls,
       };
       return runPod(options);
     });
@@ -104,6 +107,15 @@ function parseMaxPids(value: string | undefined): number | undefined {
   const count = Number(value);
   if (/^\d+$/.test(value) && count > 0 && Number.isSafeInteger(count)) return count;
   throw new UserError(`option --pod-max-pids: "${value}" is not a number of processes`);
+}
+
+function parseSysctls(value: string | undefined): readonly string[] {
+  const patterns = value?.split(',') ?? [];
+  const error = patterns.map(sysctlPatternError).find(each => each !== undefined);
+  if (error === undefined) return patterns;
+  throw new UserError(`option --allowed-unsafe-sysctls: ${error}`, {
+    hint: 'names with commas between, or beginnings as in kernel.msg*',
+  });
 }
 
 /** One pod that cannot be tried at all (its image, its name) ends the others too; nothing of them is left when it is thrown. */

@@ -67,8 +67,10 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
     stdinOnce: acted('the input ends with yours; else it stays open, as for the next kubectl attach'),
     tty: acted('its output is the terminal’s, lines end in CR LF; run -i makes your terminal one with it'),
     securityContext: acted(),
-    'securityContext.seLinuxOptions': refused(NOT_YET),
-    'securityContext.appArmorProfile': refused(NOT_YET, isConfined),
+    'securityContext.seLinuxOptions': acted('where SELinux is on; volumes keep their labels'),
+    'securityContext.appArmorProfile': acted(
+      'where AppArmor is on the profile must be loaded; where not, the pod is rejected',
+    ),
     'securityContext.seccompProfile': acted(
       'Localhost from --seccomp-profile-root; a privileged container has none',
     ),
@@ -81,10 +83,6 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
 /** `example.com/gpu`: such resources come from device plugins. */
 function hasExtendedResource(value: unknown): boolean {
   return Object.keys((value ?? {}) as object).some(name => name.includes('/'));
-}
-
-function isConfined(value: unknown): boolean {
-  return (value as { readonly type?: string } | undefined)?.type !== 'Unconfined';
 }
 
 /** Kinds of volumes; one that is not here is refused. */
@@ -141,13 +139,15 @@ export const SUPPORT: Readonly<Record<string, SupportRow>> = {
   'spec.schedulingGates': noted(ONE_NODE),
   'spec.schedulingGroup': noted(ONE_NODE),
   'spec.securityContext': acted(),
-  'spec.securityContext.appArmorProfile': refused(NOT_YET, isConfined),
-  'spec.securityContext.seLinuxChangePolicy': refused(NOT_YET),
-  'spec.securityContext.seLinuxOptions': refused(NOT_YET),
+  'spec.securityContext.appArmorProfile': acted('as for containers; also the beta annotation'),
+  'spec.securityContext.seLinuxChangePolicy': noted('volumes keep their SELinux labels'),
+  'spec.securityContext.seLinuxOptions': acted('where SELinux is on; volumes keep their labels'),
   'spec.securityContext.seccompProfile': acted(
     'RuntimeDefault for pods that say nothing with --seccomp-default',
   ),
-  'spec.securityContext.sysctls': refused(NOT_YET, value => Array.isArray(value) && value.length > 0),
+  'spec.securityContext.sysctls': acted(
+    'the safe ones, and what --allowed-unsafe-sysctls allows; two more are set in every network namespace',
+  ),
   'spec.securityContext.fsGroupChangePolicy': inert('it has no effect on the volume types there are'),
   'spec.securityContext.windowsOptions': inert('not interpreted on Linux'),
   'spec.serviceAccount': inert('no token is ever mounted'),

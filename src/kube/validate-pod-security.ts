@@ -1,8 +1,7 @@
 import { duplicate, type FieldError, forbidden, invalid, notSupported, required } from './field-error.ts';
+import { SYSCTL_MAX_LENGTH, SYSCTL_REGEX, sysctlNamespace } from './sysctls.ts';
 import type { AppArmorProfile, PodSpec } from './types.generated.ts';
 
-const SEGMENT = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
-const SYSCTL_REGEX = `^(${SEGMENT}[\\./])*${SEGMENT}$`;
 const PATH = 'spec.securityContext';
 
 /** Words of the pod's securityContext. */
@@ -31,8 +30,14 @@ function validateSysctls(spec: PodSpec): readonly FieldError[] {
     const at = `${PATH}.sysctls[${i}].name`;
     const errors: FieldError[] = [];
     if (name === '') errors.push(required(at));
-    else if (name.length > 253 || !new RegExp(SYSCTL_REGEX).test(name))
-      errors.push(invalid(at, name, `must have at most 253 characters and match regex ${SYSCTL_REGEX}`));
+    else if (name.length > SYSCTL_MAX_LENGTH || !new RegExp(SYSCTL_REGEX).test(name))
+      errors.push(
+        invalid(
+          at,
+          name,
+          `must have at most ${SYSCTL_MAX_LENGTH} characters and match regex ${SYSCTL_REGEX}`,
+        ),
+      );
     else if (seen.has(name)) errors.push(duplicate(at, name));
     seen.add(name);
     const namespace = sysctlNamespace(name);
@@ -42,17 +47,6 @@ function validateSysctls(spec: PodSpec): readonly FieldError[] {
       errors.push(invalid(at, name, "may not be specified when 'hostIPC' is true"));
     return errors;
   });
-}
-
-/**
- * The namespace that a sysctl belongs to (k8s.io/component-helpers/node/util/sysctl). In the slash form dots and slashes
- * change places, as sysctl(8) does when the first separator is a slash.
- */
-function sysctlNamespace(name: string): 'ipc' | 'net' | undefined {
-  const isSlashed = /^[^./]*\//.test(name);
-  const dotted = isSlashed ? name.replace(/[./]/g, separator => (separator === '/' ? '.' : '/')) : name;
-  if (/^(kernel\.sem$|kernel\.shm|kernel\.msg|fs\.mqueue\.)/.test(dotted)) return 'ipc';
-  return dotted.startsWith('net.') ? 'net' : undefined;
 }
 
 const APPARMOR_TYPES = ['Localhost', 'RuntimeDefault', 'Unconfined'];

@@ -39,6 +39,8 @@ export interface OciProcess {
   readonly rlimits: readonly OciRlimit[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj?: number;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
 }
 
 export interface OciUser {
@@ -87,6 +89,7 @@ export interface OciLinux {
   readonly devices: readonly OciDevice[];
   readonly cgroupsPath: string;
   readonly resources: OciResources;
+  readonly mountLabel?: string;
   readonly rootfsPropagation?: string;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];

@@ -1,5 +1,6 @@
 import type { Pod } from '../kube/types.generated.ts';
 import type { EffectiveSecurityContext, NamespaceOwner } from '../security/effective.ts';
+import type { SecurityLabels } from '../security/labels.ts';
 import type { OciConfig, OciDevice, OciMount, OciNamespace, OciNamespaceType, OciSeccomp } from './config.ts';
 import { deviceRules } from './device-rules.ts';
 import {
@@ -26,6 +27,7 @@ export interface GenerateInput extends ProcessInput {
   readonly cgroupsPath: string;
   /** The host's number of user 0, where the pod has a user namespace. */
   readonly hostRoot: number;
+  readonly labels: SecurityLabels;
   readonly seccomp: OciSeccomp | undefined;
 }
 
@@ -61,6 +63,8 @@ export function generate(input: GenerateInput): OciConfig {
     ]),
     process: {
       ...generateProcess(input),
+      ...optional('apparmorProfile', input.labels.appArmorProfile),
+      ...optional('selinuxLabel', input.labels.seLinux?.process),
       oomScoreAdj: Math.max(oomScoreAdj(pod, container, host), host.minOomScoreAdj),
     },
     linux: {
@@ -69,6 +73,7 @@ export function generate(input: GenerateInput): OciConfig {
       devices: context.privileged ? unique([...DEFAULT_DEVICES, ...host.devices]) : DEFAULT_DEVICES,
       cgroupsPath: input.cgroupsPath,
       resources: { devices: deviceRules(context.privileged), ...containerResources(container, host) },
+      ...optional('mountLabel', input.labels.seLinux?.mount),
       ...optional('rootfsPropagation', rootfsPropagation(container)),
       maskedPaths: context.maskedPaths,
       readonlyPaths: context.readonlyPaths,

@@ -1,3 +1,4 @@
+import type { ModuleFacts } from '../security/labels.ts';
 import type { SecurityFacts } from '../security/security-facts.ts';
 import type { CgroupFacts } from './cgroup-plan.ts';
 import type { OciDevice, OciMount } from './config.ts';
@@ -19,6 +20,7 @@ export interface HostFacts extends SecurityFacts {
   /** What a mount of type "cgroup" stands for on this machine: one cgroup2, or a tmpfs with a mount per v1 hierarchy. */
   readonly cgroupMounts: readonly OciMount[];
   readonly cgroups: CgroupFacts;
+  readonly modules: ModuleFacts;
   readonly cpus: number;
   /** Main memory in bytes. */
   readonly memory: number;

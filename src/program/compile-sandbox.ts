@@ -19,6 +19,7 @@ import {
   setHostname,
 } from './phases/sandbox.ts';
 import { installFilter } from './phases/seccomp.ts';
+import { setSysctls } from './phases/sysctls.ts';
 import { enterUserNamespace, isUserNamespace } from './phases/user-namespace.ts';
 import type { PausePlan, SandboxPlan } from './plan.ts';
 import { verify } from './verify.ts';
@@ -66,6 +67,7 @@ export function compileSandbox(plan: SandboxPlan, arch: Arch): CompiledSandbox {
   }
   if (plan.hostname !== undefined) setHostname(b, plan.hostname);
   if (plan.namespaces.includes('network')) bringLoopbackUp(b);
+  setSysctls(b, plan.sysctls);
   const namespaces = new Map([...mount, ...exportNamespaces(b, others)]);
   const cloned = isOwned ? (['mount'] as const) : plan.namespaces;
   const cloneFlags = ['CLONE_FILES', ...cloned.map(type => NAMESPACES[type].flag)] as const;

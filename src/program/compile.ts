@@ -9,6 +9,7 @@ import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 import { ProgramBuilder } from './builder.ts';
 import { restrictDevices } from './phases/device-rules.ts';
 import { makeDevices, openNull } from './phases/devices.ts';
+import { setLabels } from './phases/labels.ts';
 import { mountAll, openBindSources, sealTmpfs } from './phases/mounts.ts';
 import {
   closeOnExec,
@@ -95,7 +96,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
       : openNamespaces(b, [{ type: 'mount', path: plan.sandboxMounts.namespace }]);
   for (const [namespace, fd] of [...sandboxMounts, ...joined]) setNamespace(b, fd, namespace.type);
   const sandboxSources = openBindSources(b, plan, 'sandbox', user);
-  const root = makeRootfs(b, plan.rootfs);
+  const root = makeRootfs(b, plan.rootfs, linux.mountLabel);
   if (user !== undefined) {
     giveStreams(b, hostUid(process.user.uid, linux), ownedStreams(plan));
     enterUserNamespace(b, user.fd);
@@ -127,6 +128,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   else connectTerminal(b, terminal);
   if (user === undefined || process.terminal)
     ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
+  setLabels(b, process);
   closeHostFds(b);
   becomeProcess(b, process, { seccomp: plan.seccomp, needsClone: steps.needsClone, isDetachable: false });
   return { program: verify(b.build()), cloneFlags: steps.cloneFlags };
@@ -156,6 +158,7 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   if (process.terminal) connectTerminal(b, openTerminalInContainer(b, process));
   else connectPipes(b, undefined);
   if (plan.hostRoot === undefined || process.terminal) ownStreams(b, process.user.uid, true);
+  setLabels(b, process);
   closeHostFds(b);
   becomeProcess(b, process, { seccomp: plan.seccomp, needsClone: true, isDetachable: plan.isDetachable });
   return { program: verify(b.build()), cloneFlags: [] };

@@ -49,6 +49,8 @@ export interface SandboxPlan {
   readonly isInUserNamespace: boolean;
   /** Trees of the host's that are mounted for it beside each other: images, with its ids, and the pod's own files. */
   readonly trees: readonly { readonly source: string; readonly target: string; readonly isMapped: boolean }[];
+  /** Names with dots, of the namespaces that are made here. */
+  readonly sysctls: readonly { readonly name: string; readonly value: string }[];
   /** tmpfs mounts, at paths of podspace's own state. */
   readonly tmpfs: readonly { readonly path: string; readonly options: string }[];
 }

@@ -6,6 +6,7 @@ import { describeErrno } from '../linux/errno.ts';
 import { makeDirectories } from '../native/exact-mode.ts';
 import { type Child, execute, executeInShim, ProgramError } from '../native/execute.ts';
 import { rawSyscall } from '../native/libc.ts';
+import { procfsFd } from '../native/procfs.ts';
 import type { CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { ContainerInput, ContainerStages } from '../pipeline.ts';
@@ -68,7 +69,10 @@ export async function startContainer(
   const terminationLog = new TerminationLog(paths.terminationLog(container.name, attempt));
   try {
     await sandbox;
-    const parameters: Record<string, number> = filter === undefined ? {} : { devices: await filter };
+    const parameters: Record<string, number> = {
+      ...(filter === undefined ? {} : { devices: await filter }),
+      ...procfsFor(stages.oci.process),
+    };
     return {
       cgroup,
       terminationLog,
@@ -88,6 +92,11 @@ export async function startContainer(
     const message = `${error.message}: ${memory.limit} bytes of memory are too little to start a container`;
     throw new ContainerStartError(error.reason, message, error.programError);
   }
+}
+
+/** Labels are written through a procfs of podspace's own. */
+export function procfsFor({ apparmorProfile, selinuxLabel }: OciProcess): { readonly procfs?: number } {
+  return apparmorProfile === undefined && selinuxLabel === undefined ? {} : { procfs: procfsFd() };
 }
 
 /** A fresh one for each attempt: what it counts and who may use which device belongs to one. */

@@ -7,7 +7,7 @@ import type { OciProcess } from '../oci/config.ts';
 import { compileExec } from '../program/compile.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
-import { type ContainerStreams, launch } from './container.ts';
+import { type ContainerStreams, launch, procfsFor } from './container.ts';
 import { type ContainerRecord, isSameProcess, type PodRecord } from './pod-directory.ts';
 import { filterOf } from './seccomp.ts';
 
@@ -78,7 +78,7 @@ export async function startExec({
       },
       hostArch(),
     );
-    const options = { cgroup, trace: false, parameters: { pidfd } };
+    const options = { cgroup, trace: false, parameters: { pidfd, ...procfsFor(process) } };
     const { child, streams } = await launch(
       compiled,
       { runner: 'exec', stdin: stdin ? 'pipe' : 'null', process },

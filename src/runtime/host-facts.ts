@@ -44,6 +44,7 @@ export function gatherHostFacts(): HostFacts {
     },
     cgroupMounts: cgroupMounts(cgroups),
     cgroups,
+    modules: moduleFacts(),
     get cpus() {
       return os().availableParallelism();
     },
@@ -59,6 +60,20 @@ export function gatherHostFacts(): HostFacts {
 
 function readText(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+const APPARMOR_PROFILES = '/sys/kernel/security/apparmor/profiles';
+
+function moduleFacts(): HostFacts['modules'] {
+  return {
+    appArmor: readText('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
+    seLinux: existsSync('/sys/fs/selinux/enforce'),
+    get appArmorProfiles() {
+      return readText(APPARMOR_PROFILES)
+        .split('\n')
+        .map(line => line.replace(/ \(\w+\)$/, ''));
+    },
+  };
 }
 
 const HUGE_PAGES = '/sys/kernel/mm/hugepages';

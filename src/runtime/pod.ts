@@ -8,6 +8,8 @@ import { planCgroup } from '../oci/cgroup-plan.ts';
 import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
 import { podResources } from '../oci/resources.ts';
 import type { ContainerInput } from '../pipeline.ts';
+import { SYSCTL_PHASE } from '../program/phases/sysctls.ts';
+import { rejectedByNode } from '../security/node-admission.ts';
 import { CgroupError } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
 import { deviceFilter } from './device-filter.ts';
@@ -28,10 +30,15 @@ import { fillVolumes, prepareVolumes, VolumeError } from './volumes.ts';
 export async function runPod(options: RunPodOptions): Promise<PodResult> {
   const { pod, roots, host } = options;
   const { uid = '', name = '', namespace = 'default' } = pod.metadata ?? {};
+  const rejection = rejectedByNode(pod, {
+    allowedUnsafeSysctls: options.allowedUnsafeSysctls ?? [],
+    modules: host.modules,
+  });
+  if (rejection !== undefined) return notRun(pod, 'Failed', rejection.reason, rejection.message);
   const images = findImages(options);
   const names = podNames(pod, host);
   if ('error' in names)
-    return failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
+    return notRun(pod, 'Pending', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
   const cleanup = new Cleanup();
   try {
     const directory = PodDirectory.create(roots, uid, namespace, name);
@@ -117,10 +124,12 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     options.onSignals?.(signal => lifecycle.signal(signal));
     return await lifecycle.run();
   } catch (error) {
-    if (error instanceof VolumeError) return failed(pod, 'FailedMount', error.message);
+    if (error instanceof VolumeError) return notRun(pod, 'Pending', 'FailedMount', error.message);
     // Containers' programs fail in their own result: this one was the sandbox's.
-    if (error instanceof ProgramError || error instanceof CgroupError || error instanceof SandboxError)
-      return failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${error.message}`);
+    if (error instanceof ProgramError || error instanceof CgroupError || error instanceof SandboxError) {
+      const message = `Failed to create pod sandbox: ${settingOf(error)}${error.message}`;
+      return notRun(pod, 'Pending', 'FailedCreatePodSandBox', message);
+    }
     throw error;
   } finally {
     await cleanup.run();
@@ -140,10 +149,17 @@ function streamsOf(
   };
 }
 
-function failed(pod: Pod, reason: string, message: string): PodResult {
+/** A call that writes a sysctl does not say which. */
+function settingOf(error: Error): string {
+  if (!(error instanceof ProgramError)) return '';
+  const phase = error.program.instructions[error.report.pc]?.phase ?? '';
+  return phase.startsWith(SYSCTL_PHASE) ? `${phase}: ` : '';
+}
+
+function notRun(pod: Pod, phase: PodResult['phase'], reason: string, message: string): PodResult {
   const { uid = '', name = '', namespace = 'default' } = pod.metadata ?? {};
   const containers: ContainerResult[] = [];
-  return { name, namespace, uid, phase: 'Pending', reason, message, containers };
+  return { name, namespace, uid, phase, reason, message, containers };
 }
 
 /** Every image of the pod, before anything is made. */

@@ -47,6 +47,8 @@ export interface RunPodOptions {
   readonly podMaxPids?: number;
   readonly seccomp: SeccompTools;
   readonly settings?: SecuritySettings;
+  /** The kubelet's --allowed-unsafe-sysctls: names, or their beginnings with a "*". */
+  readonly allowedUnsafeSysctls?: readonly string[];
   /** Ends the pod: SIGTERM, the grace period, SIGKILL. */
   readonly signal?: AbortSignal;
   /** Ends it at once: SIGKILL. Only looked at after `signal`. */

@@ -1,7 +1,10 @@
 import { closeSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { podSysctls } from '../kube/sysctls.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { type Child, execute, executeInShim, ProgramError, reap } from '../native/execute.ts';
+import { SyscallError } from '../native/libc.ts';
 import { hostArch } from '../native/library.ts';
+import { procfsFd } from '../native/procfs.ts';
 import { shimFd } from '../native/shim.ts';
 import type { CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
@@ -48,6 +51,7 @@ export function planSandbox(
       ...(spec.hostIPC === true ? [] : (['ipc'] as const)),
     ],
     hostname: nodename,
+    sysctls: podSysctls(pod),
     isInUserNamespace: spec.hostUsers === false,
     trees: spec.hostUsers === false ? overlayTrees(paths, layers) : [],
     tmpfs: [
@@ -92,6 +96,15 @@ export interface SandboxInput {
   readonly pause: PauseInput;
 }
 
+function ownProcfs(): number {
+  try {
+    return procfsFd();
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    throw new SandboxError(error.message);
+  }
+}
+
 export async function createSandbox(
   { pod, paths, nodename, layers, hostRoot, pause: pauseInput }: SandboxInput,
   cleanup: Cleanup,
@@ -111,6 +124,7 @@ export async function createSandbox(
   if (users !== undefined) keep(users);
   const parameters: Record<string, number> =
     users === undefined ? {} : { userns: users.namespaces.get('user') ?? -1 };
+  if (plan.sysctls.length > 0) parameters.procfs = ownProcfs();
   const fds = await openSandbox(compileSandbox(plan, hostArch()), onTrace, { parameters });
   keep(fds);
   const pausePlan = planPause(pod, paths, plan, pauseInput);
@@ -177,7 +191,7 @@ async function openSandbox(
   }
 }
 
-const OPENS = new Set(['openat', 'socket', 'open_tree']);
+const OPENS = new Set(['openat', 'openat2', 'socket', 'open_tree']);
 
 function closeOpened(program: CompiledSandbox['program'], error: ProgramError): void {
   const closed = new Set(

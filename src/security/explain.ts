@@ -1,3 +1,4 @@
+import { forbiddenSysctl } from '../kube/sysctls.ts';
 import type { Container, Pod, Volume, VolumeMount } from '../kube/types.generated.ts';
 import { DEFAULT_CAPABILITIES } from '../linux/capabilities.ts';
 import type { EffectiveSecurityContext, NamespaceOwner } from './effective.ts';
@@ -206,6 +207,7 @@ function explainMount(pod: Pod, mount: VolumeMount): Explanation {
 /** Settings of the pod that do more than people think. */
 export function explainSurprises(pod: Pod, container: Container): readonly string[] {
   const spec = pod.spec ?? { containers: [] };
+  const forbidden = forbiddenSysctl(pod, []);
   const hostPaths = (spec.volumes ?? []).filter(({ hostPath }) => hostPath !== undefined);
   const mounted = (container.volumeMounts ?? []).filter(
     ({ name, readOnly }) => readOnly !== true && hostPaths.some(volume => volume.name === name),
@@ -219,6 +221,9 @@ export function explainSurprises(pod: Pod, container: Container): readonly strin
           `readOnlyRootFilesystem is about the root alone: ${mounted.map(({ mountPath }) => mountPath).join(', ')} can be written to`,
         ]
       : []),
+    ...(forbidden === undefined
+      ? []
+      : [`the pod is rejected, unless --allowed-unsafe-sysctls allows it: ${forbidden}`]),
     ...(container.stdin === true
       ? ['stdin: what reads standard input waits until somebody writes there, and only run -i can']
       : []),

@@ -29,6 +29,7 @@ const HOST: HostFacts = {
     v2Controllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'],
     v1: {},
   },
+  modules: { appArmor: false, seLinux: false, appArmorProfiles: [] },
   cpus: 8,
   memory: 16 * 2 ** 30,
   hugepageSizes: [],

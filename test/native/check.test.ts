@@ -8,7 +8,7 @@ import { stagesOf } from '../cases/stages.ts';
 import { buildDriver, needsArm64, runDriver } from './drivers.ts';
 
 const parameters = Object.fromEntries(
-  ['stdin', 'stdout', 'stderr', 'console', 'shim', 'pidfd', 'devices', 'userns'].map((name, i) => [
+  ['stdin', 'stdout', 'stderr', 'console', 'shim', 'pidfd', 'devices', 'userns', 'procfs'].map((name, i) => [
     name,
     i + 10,
   ]),

@@ -39,6 +39,9 @@ function isInSandbox(plan: ContainerPlan, mount: OciMount): boolean {
   );
 }
 
+/** Filesystems whose files get the container's SELinux label; the others have labels of their own. */
+const LABELLED = ['tmpfs', 'devpts'];
+
 /**
  * All mounts of the config, in its order: each is complete, attributes and all, before it becomes visible. Only a
  * read-only tmpfs has to stay writable until what goes into it is there; those are returned, for {@link sealTmpfs}.
@@ -51,6 +54,7 @@ export function mountAll(
 ): readonly SlotOperand[] {
   b.phase('mounts');
   const unsealed: SlotOperand[] = [];
+  const { mountLabel } = plan.config.linux;
   for (const mount of plan.config.mounts) {
     const options = parseMountOptions(mount.options);
     const source = sources.get(mount.destination);
@@ -58,7 +62,11 @@ export function mountAll(
     const isSealedLater = mount.type === 'tmpfs' && options.set.includes('MOUNT_ATTR_RDONLY');
     const made =
       source ??
-      newMount(b, mount.type, mount.source, isSealedLater ? [...mount.options, 'rw'] : mount.options);
+      newMount(b, mount.type, mount.source, [
+        ...mount.options,
+        ...(isSealedLater ? ['rw'] : []),
+        ...(mountLabel !== undefined && LABELLED.includes(mount.type) ? [`context=${mountLabel}`] : []),
+      ]);
     if (isSealedLater) unsealed.push(made);
     const target = plan.fileMounts.includes(mount.destination)
       ? paths.file(mount.destination)

@@ -16,7 +16,7 @@ export function isolatePropagation(b: ProgramBuilder): void {
  * Makes the container's root a mount of its own, detached; returns its fd. The working directory is then where it is to be
  * attached: the one place that stays reachable in a user namespace to which all paths of the host are closed.
  */
-export function makeRootfs(b: ProgramBuilder, rootfs: Rootfs): SlotOperand {
+export function makeRootfs(b: ProgramBuilder, rootfs: Rootfs, mountLabel: string | undefined): SlotOperand {
   b.phase('root filesystem');
   if (rootfs.kind === 'directory') {
     const tree = cloneTree(b, rootfs.path, true);
@@ -34,6 +34,7 @@ export function makeRootfs(b: ProgramBuilder, rootfs: Rootfs): SlotOperand {
   set('lowerdir', rootfs.lower.map(escapeLayer).join(':'));
   set('upperdir', rootfs.upper);
   set('workdir', rootfs.work);
+  if (mountLabel !== undefined) set('context', mountLabel);
   b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_CMD_CREATE'), NULL, NULL, num(0)]);
   const mount = b.call('fsmount', [fs, flags(FSMOUNT, 'FSMOUNT_CLOEXEC'), flags(MOUNT_ATTR)]);
   close(b, fs);

@@ -65,9 +65,6 @@ t.test('a plain pod is neither refused nor warned of', t => {
 t.test('what would matter and is not done is refused', t => {
   const specs: readonly Partial<PodSpec>[] = [
     { runtimeClassName: 'gvisor' },
-    { securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } },
-    { securityContext: { sysctls: [{ name: 'a', value: '1' }] } },
-    { securityContext: { seLinuxOptions: { level: 's0' } } },
     { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }] },
     { volumes: [{ name: 'v', projected: { sources: [] } }] },
     { volumes: [{ name: 'v', emptyDir: { medium: 'HugePages' } }] },
@@ -82,7 +79,6 @@ t.test('what would matter and is not done is refused', t => {
     { livenessProbe: { exec: { command: ['a'] } } },
     { lifecycle: { preStop: { exec: { command: ['a'] } } } },
     { ports: [{ containerPort: 80, hostPort: 80 }] },
-    { securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } },
     { volumeMounts: [{ name: 'v', mountPath: '/v', subPathExpr: '$(A)' }] },
   ];
   for (const container of containers) {
