@@ -32,6 +32,9 @@ const KINDS: Readonly<Record<string, readonly [spec: object, securityContext: ob
   'shared PIDs, without no_new_privs': [{ shareProcessNamespace: true }, nonRoot],
   'shared PIDs, with no_new_privs': [{ shareProcessNamespace: true }, strict],
   'the machine’s PIDs': [{ hostPID: true }, nonRoot],
+  'a user namespace, without no_new_privs': [{ hostUsers: false }, nonRoot],
+  'root of a user namespace': [{ hostUsers: false }, {}],
+  'a user namespace with shared PIDs': [{ hostUsers: false, shareProcessNamespace: true }, nonRoot],
 };
 
 for (const [title, [spec, securityContext]] of Object.entries(KINDS)) {
