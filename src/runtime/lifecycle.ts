@@ -265,7 +265,13 @@ export class PodLifecycle {
     this.#recording ??= setTimeout(async () => {
       this.#recording = undefined;
       const { pause } = await this.#hooks.sandbox;
-      this.#hooks.record(this.#running.records(), pause);
+      try {
+        this.#hooks.record(this.#running.records(), pause);
+      } catch (error) {
+        // A full disk is no reason to end a pod that runs.
+        const why = error instanceof Error ? error.message : String(error);
+        this.#options.observer.onWarning?.(`ps, inspect and exec do not know what runs: ${why}`);
+      }
     }, RECORD_DELAY);
   }
 

@@ -69,38 +69,55 @@ function makeDirectory(path: string, mode = 0o700): void {
 /** The directories of a pod that this process runs. Its lock says to others that it is alive. */
 export class PodDirectory {
   readonly paths: PodPaths;
-  readonly #lock: number;
   readonly #nameLock: number;
   readonly #nameFile: string;
+  #lock: number | undefined;
 
-  private constructor(paths: PodPaths, nameFile: string, nameLock: number, lock: number) {
+  private constructor(paths: PodPaths, nameFile: string, nameLock: number) {
     this.paths = paths;
     this.#nameFile = nameFile;
     this.#nameLock = nameLock;
-    this.#lock = lock;
   }
 
   /** Claims the pod's name, and makes its directories. Throws a UserError if a running pod has that name. */
   static create(roots: Roots, uid: string, namespace: string, name: string): PodDirectory {
-    const paths = new PodPaths(roots, uid);
     const names = join(roots.run, 'names');
     const nameFile = join(names, nameOf(namespace, name));
-    makeDirectory(names);
-    const nameLock = retryWhileMissing(() => lockFile(nameFile), names);
-    if (nameLock === undefined)
-      throw new UserError(`pods "${name}" already exists`, { hint: 'podspace ps shows the pods that run' });
-    makeDirectory(join(roots.run, 'pods'));
+    try {
+      makeDirectory(names);
+      const nameLock = retryWhileMissing(() => lockFile(nameFile), names);
+      if (nameLock === undefined)
+        throw new UserError(`pods "${name}" already exists`, { hint: 'podspace ps shows the pods that run' });
+      const directory = new PodDirectory(new PodPaths(roots, uid), nameFile, nameLock);
+      try {
+        directory.#make();
+      } catch (error) {
+        directory.remove();
+        throw error;
+      }
+      return directory;
+    } catch (error) {
+      removeEmpty(roots);
+      throw error;
+    }
+  }
+
+  #make(): void {
+    const { run, state, roots } = this.paths;
+    makeDirectory(dirname(run));
     // Locked before it appears under its name: gc must never see a live pod without its lock.
-    const temporary = join(roots.run, 'pods', `.${uid}`);
-    makeDirectory(temporary);
-    const lock = lockFile(join(temporary, 'lock'));
-    if (lock === undefined) throw new Error(`bug in podspace: ${temporary} is locked`);
-    mkdirSync(join(temporary, 'ns'), { mode: 0o700 });
-    mkdirSync(join(temporary, 'root'), { mode: 0o700 });
-    renameSync(temporary, paths.run);
+    makeDirectory(this.#temporary);
+    this.#lock = lockFile(join(this.#temporary, 'lock'));
+    if (this.#lock === undefined) throw new Error(`bug in podspace: ${this.#temporary} is locked`);
+    mkdirSync(join(this.#temporary, 'ns'), { mode: 0o700 });
+    mkdirSync(join(this.#temporary, 'root'), { mode: 0o700 });
+    renameSync(this.#temporary, run);
     makeDirectory(roots.state, 0o755);
-    makeDirectory(paths.state);
-    return new PodDirectory(paths, nameFile, nameLock, lock);
+    makeDirectory(state);
+  }
+
+  get #temporary(): string {
+    return join(dirname(this.paths.run), `.${this.paths.uid}`);
   }
 
   write(record: PodRecord): void {
@@ -112,9 +129,10 @@ export class PodDirectory {
   /** Removes everything of the pod, and the directories above that are empty then. */
   remove(): void {
     removePodFiles(this.paths);
+    removeTree(this.#temporary);
     unlinkSync(this.#nameFile);
     closeSync(this.#nameLock);
-    closeSync(this.#lock);
+    if (this.#lock !== undefined) closeSync(this.#lock);
     removeEmpty(this.paths.roots);
   }
 }

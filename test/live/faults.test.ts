@@ -1,25 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
-import { ImageStore } from '../../src/image/store.ts';
-import { loadManifest } from '../../src/kube/manifest.ts';
 import { ERRNO } from '../../src/linux/constants.generated.ts';
-import { makeFile } from '../../src/native/exact-mode.ts';
 import { execute, executeInShim, ProgramError, reap } from '../../src/native/execute.ts';
-import { NO_CGROUPS, planCgroup } from '../../src/oci/cgroup-plan.ts';
-import { podNames } from '../../src/oci/etc-files.ts';
-import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
-import { acceptPod, type ContainerStages, compileStages } from '../../src/pipeline.ts';
 import type { Instruction, VerifiedProgram } from '../../src/program/program.ts';
-import { Cleanup } from '../../src/runtime/cleanup.ts';
-import { gatherHostFacts } from '../../src/runtime/host-facts.ts';
-import { PodDirectory } from '../../src/runtime/pod-directory.ts';
-import { createSandbox } from '../../src/runtime/sandbox.ts';
-import { pauseFilter, seccompSettings } from '../../src/runtime/seccomp.ts';
 import { makePipe } from '../../src/runtime/streams.ts';
-import { newUid } from '../../src/runtime/uid.ts';
-import { prepareVolumes } from '../../src/runtime/volumes.ts';
 import { leftovers, needsRoot, PODSPACE, podspace, probePod } from './harness.ts';
+import { withStages } from './with-stages.ts';
 
 /** The program with one instruction replaced by one that fails with EIO. */
 function withFault(program: VerifiedProgram, pc: number): VerifiedProgram {
@@ -44,80 +31,6 @@ function withFault(program: VerifiedProgram, pc: number): VerifiedProgram {
 const mounts = (): string => readFileSync('/proc/self/mountinfo', 'utf8');
 const openFds = (): readonly string[] => readdirSync('/proc/self/fd');
 const children = (): string => readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8');
-
-/** Makes a pod's sandbox for real, and gives the stages of its container. */
-async function withStages(
-  spec: object,
-  container: object,
-  body: (stages: ContainerStages) => void | Promise<void>,
-): Promise<void> {
-  const host = gatherHostFacts();
-  const { seccomp } = seccompSettings(DEFAULT_ROOTS, {});
-  const [loaded] = loadManifest([{ file: 'pod', text: JSON.stringify(probePod(spec, container)) }]).pods;
-  if (loaded === undefined) throw new Error('no pod');
-  const { pod } = acceptPod(loaded, newUid());
-  const cleanup = new Cleanup();
-  try {
-    const { uid = '', name = '' } = pod.metadata ?? {};
-    const directory = PodDirectory.create(DEFAULT_ROOTS, uid, 'default', name);
-    cleanup.add('files', () => directory.remove());
-    const { paths } = directory;
-    const names = podNames(pod, host);
-    if ('error' in names) throw new Error(names.error);
-    const volumes = prepareVolumes(pod, { configMaps: [], secrets: [] }, paths);
-    for (const file of ['hosts', 'hostname', 'resolv.conf'] as const) writeFileSync(paths.etcFile(file), '');
-    const image = new ImageStore(DEFAULT_ROOTS.state).get('localhost/probe');
-    const [first] = pod.spec?.containers ?? [];
-    if (first === undefined || image === undefined) throw new Error('no container');
-    const layer = `images/roots/${image.id}/rootfs`;
-    const hostRoot = pod.spec?.hostUsers === false ? 0x70000000 : 0;
-    const sandbox = await createSandbox(
-      {
-        pod,
-        paths,
-        nodename: names.nodename,
-        layers: [layer],
-        hostRoot,
-        pause: {
-          cgroup: planCgroup(NO_CGROUPS, '', {}),
-          filter: () => pauseFilter(host.kernelRelease, seccomp),
-        },
-      },
-      cleanup,
-    );
-    const stages = compileStages({
-      pod,
-      container: first,
-      image: {
-        identity: { user: '', ...image.users },
-        defaults: { entrypoint: ['/probe'], cmd: ['exit', '0'], env: [], workingDir: '' },
-        layers: [layer],
-      },
-      objects: { configMaps: [], secrets: [] },
-      host: { ...host, cgroups: NO_CGROUPS },
-      paths,
-      volumes,
-      hostname: name,
-      podIP: '127.0.0.1',
-      attempt: 0,
-      cgroupsPath: '/none',
-      hostRoot,
-      terminal: false,
-      stdin: 'null',
-      seccomp,
-      arch: process.arch as 'x64' | 'arm64',
-    });
-    if ('error' in stages) throw new Error(stages.error);
-    for (const part of ['upper', 'work'] as const)
-      mkdirSync(paths.layer('probe', 0, part), { recursive: true });
-    chownSync(paths.layer('probe', 0, 'upper'), hostRoot, hostRoot);
-    makeFile(paths.terminationLog('probe', 0), 0o666);
-    await body(stages);
-    if (sandbox.pause !== undefined) process.kill(sandbox.pause.pid, 'SIGKILL');
-  } finally {
-    await cleanup.run();
-  }
-}
 
 const volume = {
   volumes: [
@@ -207,20 +120,31 @@ const CALLS = [
   'mknodat',
   'symlinkat',
   'openat2',
+  'seccomp',
+  'bpf',
 ];
 
 t.test(
   'the whole command under strace’s fault injection',
   { skip: needsRoot || (hasStrace ? false : 'needs strace') },
   t => {
-    const pod = JSON.stringify(
+    const spec = { volumes: [{ name: 'm', emptyDir: { medium: 'Memory' } }] };
+    const container = { volumeMounts: [{ name: 'm', mountPath: '/m' }], args: ['exit', '0'] };
+    const plain = JSON.stringify(probePod(spec, container));
+    const hardened = JSON.stringify(
       probePod(
-        { volumes: [{ name: 'm', emptyDir: { medium: 'Memory' } }] },
-        { volumeMounts: [{ name: 'm', mountPath: '/m' }], args: ['exit', '0'] },
+        {
+          ...spec,
+          hostUsers: false,
+          shareProcessNamespace: true,
+          securityContext: { seccompProfile: { type: 'RuntimeDefault' }, runAsUser: 405 },
+        },
+        { ...container, resources: { limits: { memory: '64Mi', cpu: '1' } } },
       ),
     );
     const before = mounts();
-    for (const call of CALLS) {
+    const runs = [plain, hardened].flatMap(pod => CALLS.map(call => ({ pod, call })));
+    for (const { pod, call } of runs.filter(one => one.call !== 'seccomp' || one.pod === hardened)) {
       const args = [
         '-f',
         '-qq',
@@ -247,6 +171,53 @@ t.test(
     }
     t.equal(mounts(), before);
     t.equal(podspace(['gc']).stdout, 'nothing to remove\n');
+    t.end();
+  },
+);
+
+/** What Node itself calls to make a pod, and how often at most. */
+const HOST_CALLS = { mkdir: 24, symlink: 5, chown: 2, rename: 2, fchmod: 4, 'mkdirat,mknod': 2 } as const;
+
+t.test(
+  'each step on the host fails in turn, and what was made is undone',
+  { skip: needsRoot || (hasStrace ? false : 'needs strace') },
+  t => {
+    const pod = JSON.stringify(
+      probePod(
+        {
+          hostUsers: false,
+          shareProcessNamespace: true,
+          volumes: [
+            { name: 'v', emptyDir: {} },
+            { name: 'm', emptyDir: { medium: 'Memory' } },
+          ],
+        },
+        {
+          volumeMounts: [{ name: 'v', mountPath: '/v' }],
+          args: ['exit', '0'],
+          resources: { limits: { memory: '64Mi', cpu: '1' } },
+        },
+      ),
+    );
+    const before = mounts();
+    for (const [call, times] of Object.entries(HOST_CALLS)) {
+      for (let when = 1; when <= times; when++) {
+        const inject = ['-e', `trace=${call}`, '-e', `inject=${call}:error=ENOSPC:when=${when}`];
+        // Only the process itself: its children's calls are the programs'.
+        const args = ['-qq', '-o', '/dev/null', ...inject, process.execPath, PODSPACE, 'run', '-'];
+        const { stderr, status } = spawnSync('strace', args, {
+          input: pod,
+          encoding: 'utf8',
+          timeout: 30_000,
+        });
+        const title = `${call} ${when}`;
+        t.not(status, null, title);
+        if (status !== 0) t.match(stderr, /^error: .*(ENOSPC|no space left).*/im, title);
+        t.notMatch(stderr, /^ +at /m, title);
+        t.same(leftovers(), [], title);
+      }
+    }
+    t.equal(mounts(), before);
     t.end();
   },
 );
