@@ -18,7 +18,7 @@ import { RunningContainers } from './running-containers.ts';
 import type { Sandbox } from './sandbox.ts';
 import { storageLimits, watchStorage } from './storage-limits.ts';
 import { readAll, readAllInThread, readTerminal } from './streams.ts';
-import { startTimer } from './timer.ts';
+import { secondsSince, startTimer } from './timer.ts';
 
 export interface LifecycleHooks {
   readonly paths: PodPaths;
@@ -35,10 +35,7 @@ const EVICTION_GRACE_SECONDS = 1;
 /** Milliseconds until what runs is written down for other commands. */
 const RECORD_DELAY = 4;
 
-/**
- * The life of one attached pod: init containers in order, sidecars, app containers side by side, restarts with back-off,
- * and the end in the kubelet's order.
- */
+/** The life of one attached pod: init containers, sidecars, app containers, restarts, the end in the kubelet's order. */
 export class PodLifecycle {
   readonly #options: RunPodOptions;
   readonly #input: (container: Container, attempt: number) => ContainerInput;
@@ -269,8 +266,7 @@ export class PodLifecycle {
         this.#hooks.record(this.#running.records(), pause);
       } catch (error) {
         // A full disk is no reason to end a pod that runs.
-        const why = error instanceof Error ? error.message : String(error);
-        this.#options.observer.onWarning?.(`ps, inspect and exec do not know what runs: ${why}`);
+        this.#options.observer.onWarning?.(`ps, inspect and exec do not know what runs: ${error}`);
       }
     }, RECORD_DELAY);
   }
@@ -320,5 +316,3 @@ export class PodLifecycle {
     return complete && counted.every(({ exitCode }) => exitCode === 0) ? 'Succeeded' : 'Failed';
   }
 }
-
-const secondsSince = (start: number): number => (Date.now() - start) / 1000;

@@ -13,3 +13,6 @@ export function startTimer(milliseconds: number, callback: () => void): () => vo
   wait(milliseconds);
   return () => clearTimeout(timer);
 }
+
+/** Since a time of Date.now(). */
+export const secondsSince = (start: number): number => (Date.now() - start) / 1000;

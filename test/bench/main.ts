@@ -25,6 +25,7 @@ try {
   print(table('(c) a command in a running container', '`node -e 0`', await exec(bench)));
   print(await oneAfterTheOther());
   print(await allAtOnce());
+  print(process.env.PODSPACE_BENCH_HARDENING ?? '');
 } finally {
   bench.remove();
 }

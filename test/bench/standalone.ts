@@ -45,7 +45,7 @@ export class Standalone {
       root: { path: rootfs, readonly: true },
       hostname: 'bench',
       mounts: oci.mounts
-        .filter(({ destination }) => !destination.startsWith('/etc/'))
+        .filter(({ source }) => !source.startsWith(`${DEFAULT_ROOTS.state}/`))
         .map(mount =>
           mount.destination === '/dev/shm' ? { ...mount, type: 'tmpfs', source: 'shm', options: shm } : mount,
         ),
@@ -64,6 +64,7 @@ export class Standalone {
       runner: 'direct',
       fileMounts: [],
       cgroupProcs: [],
+      deviceCgroup: undefined,
     };
     mkdirSync(join(this.directory, 'bundle'));
     // runc denies every device unless the config says otherwise.
