@@ -24,6 +24,8 @@ if [ "${1:-}" = test ]; then
   need strace strace
   need util-linux unshare
   need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
+  need qemu-user qemu-aarch64
+  need linux-libc-dev-arm64-cross /usr/aarch64-linux-gnu/include/asm/errno.h
 fi
 if [ "${1:-}" = bench ]; then
   need crun crun
