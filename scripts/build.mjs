@@ -25,14 +25,15 @@ function isFresh() {
   );
 }
 
-/** A dynamic import that becomes a file of its own: yargs is a third of the bundle, and only help and completion need it. */
-const separate = (module, file) => ({
+/** Dynamic imports that become files of their own: what hardly any command needs should not be read by all. */
+const SEPARATE = { './help.ts': './podspace-help.cjs', './audit-report.ts': './podspace-audit-report.cjs' };
+const separate = {
   name: 'separate',
   setup: ({ onResolve }) =>
     onResolve({ filter: /\.ts$/ }, ({ path, kind }) =>
-      path === module && kind === 'dynamic-import' ? { path: file, external: true } : undefined,
+      path in SEPARATE && kind === 'dynamic-import' ? { path: SEPARATE[path], external: true } : undefined,
     ),
-});
+};
 
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { stdio: 'inherit' });
 if (!isFresh()) {
@@ -62,7 +63,7 @@ if (!isFresh()) {
       ...cjs,
       entryPoints: ['src/cli/entry.ts'],
       outfile: 'dist/podspace-main.cjs',
-      plugins: [separate('./help.ts', './podspace-help.cjs')],
+      plugins: [separate],
       // The launcher compiles the file itself, and a copy of its text only to wrap it costs half a millisecond.
       banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
       footer: { js: '})' },
@@ -75,7 +76,13 @@ if (!isFresh()) {
       define: { 'import.meta.url': 'IMPORT_META_URL' },
       banner: { js: "const IMPORT_META_URL = require('node:url').pathToFileURL(__filename).href;" },
     }),
+    build({
+      ...cjs,
+      entryPoints: ['src/cli/audit-report.ts'],
+      outfile: 'dist/podspace-audit-report.cjs',
+    }),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
+    build({ ...cjs, entryPoints: ['src/runtime/audit/thread.ts'], outfile: 'dist/podspace-audit.cjs' }),
   ]);
   copyFileSync('src/cli/launcher.cjs', 'dist/podspace.js');
   chmodSync('dist/podspace.js', 0o755);

@@ -10,10 +10,10 @@ const OUTPUT = 'src/linux/constants.generated.ts';
 const ARM64_HEADERS = '/usr/aarch64-linux-gnu/include';
 
 const SYSCALLS =
-  `bpf capset chdir close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
+  `bpf capset chdir clone clone3 close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
    fsconfig fsmount fsopen fstatfs getcwd ioctl landlock_create_ruleset memfd_create mkdirat mknodat
-   mount mount_setattr move_mount open_tree openat openat2 pidfd_open pidfd_send_signal pipe2
-   pivot_root pread64 prctl prlimit64 renameat2 rt_sigprocmask seccomp sendmsg sethostname setgroups setns
+   mount mount_setattr move_mount open_tree openat openat2 personality pidfd_open pidfd_send_signal pipe2
+   pivot_root ppoll pread64 prctl prlimit64 renameat2 rt_sigprocmask seccomp sendmsg sethostname setgroups setns
    setresgid setresuid setsid socket socketpair symlinkat umask umount2 unshare wait4 waitid write`.split(
     /\s+/,
   );
@@ -48,14 +48,15 @@ const TABLES = {
   MFD: [/^MFD_(CLOEXEC|ALLOW_SEALING|NOEXEC_SEAL|EXEC)$/, ['linux/memfd.h']],
   CLOSE_RANGE: [/^CLOSE_RANGE_/, ['linux/close_range.h']],
   IOCTL: [
-    /^(TIOCSCTTY|TIOCSPTLCK|TIOCGPTPEER|TIOCSWINSZ|TIOCGWINSZ|SIOCSIFFLAGS|SIOCGIFFLAGS)$/,
-    ['asm/ioctls.h', 'linux/sockios.h'],
+    /^(TIOCSCTTY|TIOCSPTLCK|TIOCGPTPEER|TIOCSWINSZ|TIOCGWINSZ|SIOCSIFFLAGS|SIOCGIFFLAGS|SECCOMP_IOCTL_NOTIF_(RECV|SEND))$/,
+    ['asm/ioctls.h', 'linux/sockios.h', 'linux/seccomp.h'],
   ],
   SECCOMP: [/^SECCOMP_(SET_MODE_[A-Z]+|FILTER_FLAG_[A-Z_]+|RET_[A-Z_]+)$/, ['linux/seccomp.h']],
   AUDIT_ARCH: [
     /^AUDIT_ARCH_(I386|X86_64|ARM|AARCH64|MIPS|MIPS64|MIPS64N32|MIPSEL|MIPSEL64|MIPSEL64N32|PPC|PPC64|PPC64LE|S390|S390X|RISCV64|LOONGARCH64)$/,
     ['linux/audit.h'],
   ],
+  POLL: [/^POLL(IN|HUP|ERR)$/, ['asm/poll.h']],
   LOCK: [/^LOCK_(SH|EX|NB|UN)$/, ['asm/fcntl.h']],
   MAGIC: [
     /^(PROC_SUPER_MAGIC|CGROUP_SUPER_MAGIC|CGROUP2_SUPER_MAGIC|TMPFS_MAGIC|DEVPTS_SUPER_MAGIC|SYSFS_MAGIC|OVERLAYFS_SUPER_MAGIC)$/,

@@ -83,6 +83,8 @@ export interface ContainerInput {
   readonly podMaxPids?: number;
   readonly settings?: SecuritySettings;
   readonly seccomp: SeccompTools;
+  /** Its filter asks about every system call, in place of its own. */
+  readonly isAudited?: boolean;
   readonly terminal: boolean;
   readonly consoleSize?: OciConfig['process']['consoleSize'];
   readonly stdin: 'null' | 'pipe';
@@ -246,6 +248,7 @@ function planContainer(
     cgroupProcs: cgroup.joins,
     deviceCgroup: input.host.cgroups.isV2 && !security.privileged ? cgroup.path : undefined,
     seccomp,
+    isAudited: input.isAudited === true,
     stdin: input.stdin,
   };
 }

@@ -78,36 +78,46 @@ export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
   verbose: { type: 'boolean', alias: 'v', describe: 'more about what happens' },
 };
 
+/** What running the pods of a manifest can be told. */
+const running: Readonly<Record<string, Option>> = {
+  filename,
+  container: { ...container, describe: 'container that -i, -t and the command after -- are for' },
+  stdin: { type: 'boolean', alias: 'i', describe: 'connect standard input' },
+  tty: { type: 'boolean', alias: 't', describe: 'give the container a terminal' },
+  timeout: {
+    type: 'string',
+    describe: 'end the pod after this time, 30s or 1m30s for example (exit code 124)',
+  },
+  'pod-max-pids': {
+    type: 'string',
+    describe: 'how many processes a pod can have at a time, as with a kubelet',
+  },
+  ...seccomp,
+  'allowed-unsafe-sysctls': {
+    type: 'string',
+    describe: 'sysctls a pod may set beside the safe ones: kernel.msg*,net.core.somaxconn',
+  },
+  validate,
+};
+
 /** Every command of podspace: the parser, the help texts and the shell completion are made from this table. */
 export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   run: {
     describe: 'run the pods of a manifest and wait for them',
     positionals: [FILE],
     options: {
-      filename,
-      container: { ...container, describe: 'container that -i, -t and the command after -- are for' },
-      stdin: { type: 'boolean', alias: 'i', describe: 'connect standard input' },
-      tty: { type: 'boolean', alias: 't', describe: 'give the container a terminal' },
+      ...running,
       rm: { type: 'boolean', describe: 'accepted for habit: nothing is ever left behind' },
       trace: {
         type: 'boolean',
         describe: 'print the system calls that were made, with results and microseconds',
       },
-      timeout: {
-        type: 'string',
-        describe: 'end the pod after this time, 30s or 1m30s for example (exit code 124)',
-      },
-      'pod-max-pids': {
-        type: 'string',
-        describe: 'how many processes a pod can have at a time, as with a kubelet',
-      },
-      ...seccomp,
-      'allowed-unsafe-sysctls': {
-        type: 'string',
-        describe: 'sysctls a pod may set beside the safe ones: kernel.msg*,net.core.somaxconn',
+      audit: {
+        type: 'boolean',
+        describe:
+          'say at the end what each container used, and suggest a securityContext (see podspace audit)',
       },
       output: { ...output, describe: 'print one object at the end instead of the output' },
-      validate,
     },
     takesRest: 'optional',
     examples: [
@@ -116,6 +126,24 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       ['podspace run pod.yaml -o json | jq .containers[0].exitCode', 'the result for a program'],
     ],
     load: () => import('./run.ts'),
+  },
+  audit: {
+    describe: 'run the pods of a manifest, and say what they used of what they were given',
+    positionals: [FILE],
+    options: {
+      ...running,
+      timeout: {
+        type: 'string',
+        describe: 'end the pod after this time, 30s or 1m30s for example, and report',
+      },
+      output,
+    },
+    takesRest: 'optional',
+    examples: [
+      ['podspace audit pod.yaml', 'system calls, capabilities, written directories, and a securityContext'],
+      ['podspace audit server.yaml --timeout 30s', 'what a server used in half a minute'],
+    ],
+    load: () => import('./audit.ts'),
   },
   compile: {
     describe: 'print a stage of the pipeline, without running anything',

@@ -12,10 +12,13 @@ const BROKEN_PIPE = 128 + SIG.SIGPIPE;
  */
 export class Output {
   readonly #onBroken: () => void;
+  readonly #isStdoutOurs: boolean;
   #failure: { readonly stream: OutputStream; readonly error: unknown } | undefined;
 
-  constructor(onBroken: () => void) {
+  /** `isStdoutOurs`: all that containers print goes to stderr. */
+  constructor(onBroken: () => void, isStdoutOurs = false) {
     this.#onBroken = onBroken;
+    this.#isStdoutOurs = isStdoutOurs;
   }
 
   get isBroken(): boolean {
@@ -24,6 +27,11 @@ export class Output {
 
   /** False when nobody reads any more: there is no point in more output. */
   write(stream: OutputStream, chunk: Uint8Array): boolean {
+    return this.own(this.#isStdoutOurs ? 'stderr' : stream, chunk);
+  }
+
+  /** What the command itself says. */
+  own(stream: OutputStream, chunk: Uint8Array): boolean {
     if (this.isBroken) return false;
     try {
       writeFully(stream === 'stdout' ? 1 : 2, chunk);

@@ -22,7 +22,22 @@ import { formatTrace } from './trace.ts';
 /** coreutils' timeout(1). */
 const TIMED_OUT = 124;
 
-export async function run(args: Args, parent: Io): Promise<number> {
+export async function run(args: Args, io: Io): Promise<number> {
+  if (!flag(args, 'audit')) return runManifest(args, io);
+  const { AuditReport } = await import('./audit-report.ts');
+  return runManifest(args, io, new AuditReport('text', text(args, 'seccomp-profile-root')));
+}
+
+/** What watches the pods, and has the last word. */
+export interface Auditor {
+  /** Where the containers' output goes: stdout is its own if it wants that. */
+  readonly takesStdout: boolean;
+  onAudited(pod: Pod): NonNullable<RunPodOptions['onAudited']>;
+  report(io: Io): void;
+}
+
+/** Runs the pods of a manifest to their end. */
+export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Promise<number> {
   requireRoot();
   const { pods, manifest, warnings } = readInput(args);
   const timeout = text(args, 'timeout');
@@ -33,11 +48,11 @@ export async function run(args: Args, parent: Io): Promise<number> {
   const isJson = text(args, 'output') === 'json';
   printWarnings(parent, warnings);
 
-  const streams = new Output(() => stops.stop.abort());
+  const streams = new Output(() => stops.stop.abort(), auditor?.takesStdout === true);
   const io: Io = {
     ...parent,
-    out: text => void streams.write('stdout', Buffer.from(text)),
-    err: text => void streams.write('stderr', Buffer.from(text)),
+    out: text => void streams.own('stdout', Buffer.from(text)),
+    err: text => void streams.own('stderr', Buffer.from(text)),
   };
   const stops = new StopSignals(io);
   // As kubectl attach: with -i to a container that has a terminal, ours is to be like it.
@@ -51,6 +66,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
     milliseconds === undefined ? undefined : startTimer(milliseconds, () => stops.timeOut(timeout));
   const images = new ImageStore(io.roots.state);
   const host = gatherHostFacts();
+  if (auditor !== undefined) warnOfAudit(parent, host.kernelRelease);
   try {
     const results = await allOrNone(pods, stops.stop, pod => {
       const attached =
@@ -85,6 +101,7 @@ export async function run(args: Args, parent: Io): Promise<number> {
           pod.spec.initContainers === undefined &&
           stdin === undefined,
         onSignals: send => stops.forwardTo(send),
+        ...(auditor === undefined ? {} : { onAudited: auditor.onAudited(pod) }),
         ...(attached === undefined ? {} : { attached }),
         ...(podMaxPids === undefined ? {} : { podMaxPids }),
         allowedUnsafeSysctls,
@@ -93,12 +110,27 @@ export async function run(args: Args, parent: Io): Promise<number> {
     });
     output.end();
     const code = finish(args, io, pods, results, stops.timedOut);
+    auditor?.report(io);
+    // To end it was what the time was given for.
+    if (stops.timedOut && auditor?.takesStdout === true) return streams.exitCode(0);
     return streams.exitCode(code);
   } finally {
     stopTimer?.();
     stdin?.close();
     stops.close();
   }
+}
+
+/** Linux 5.19 is the first whose audited calls no signal interrupts. */
+const AUDIT_KERNEL = [5, 19] as const;
+
+function warnOfAudit(io: Io, kernelRelease: string): void {
+  const [major = 0, minor = 0] = kernelRelease.split('.').map(Number);
+  if (major < AUDIT_KERNEL[0] || (major === AUDIT_KERNEL[0] && minor < AUDIT_KERNEL[1]))
+    throw new UserError(`an audit needs Linux ${AUDIT_KERNEL.join('.')}, this is ${kernelRelease}`);
+  printWarnings(io, [
+    'an audited pod runs without its seccomp filters, and slower: every system call is looked at',
+  ]);
 }
 
 /** -1 is the kubelet's word for no limit. */

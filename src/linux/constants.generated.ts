@@ -5,6 +5,8 @@ export const SYSCALL_NUMBERS = {
   bpf: [321, 280],
   capset: [126, 91],
   chdir: [80, 49],
+  clone: [56, 220],
+  clone3: [435, 435],
   close: [3, 57],
   close_range: [436, 436],
   dup3: [292, 24],
@@ -32,10 +34,12 @@ export const SYSCALL_NUMBERS = {
   open_tree: [428, 428],
   openat: [257, 56],
   openat2: [437, 437],
+  personality: [135, 92],
   pidfd_open: [434, 434],
   pidfd_send_signal: [424, 424],
   pipe2: [293, 59],
   pivot_root: [155, 41],
+  ppoll: [271, 73],
   pread64: [17, 67],
   prctl: [157, 167],
   prlimit64: [302, 261],
@@ -357,6 +361,8 @@ export const IOCTL = {
   SIOCGIFFLAGS: 35091,
   SIOCSIFFLAGS: 35092,
   TIOCSPTLCK: 1074025521,
+  SECCOMP_IOCTL_NOTIF_SEND: 3222806785,
+  SECCOMP_IOCTL_NOTIF_RECV: 3226476800,
 } as const;
 
 export const SECCOMP = {
@@ -400,6 +406,12 @@ export const AUDIT_ARCH = {
   AUDIT_ARCH_RISCV64: 3221225715,
   AUDIT_ARCH_LOONGARCH64: 3221225730,
   AUDIT_ARCH_MIPSEL64N32: 3758096392,
+} as const;
+
+export const POLL = {
+  POLLIN: 1,
+  POLLERR: 8,
+  POLLHUP: 16,
 } as const;
 
 export const LOCK = {

@@ -13,7 +13,8 @@ import {
   type SeccompArchitecture,
 } from '../linux/seccomp.ts';
 import type { OciSeccomp, OciSyscallArgument, OciSyscallRule } from '../oci/config.ts';
-import { enosysStub, INSTRUCTION_SIZE, type KnownCalls } from '../oci/seccomp/enosys-stub.ts';
+import { INSTRUCTION_SIZE } from '../oci/seccomp/classic-bpf.ts';
+import { enosysStub, type KnownCalls } from '../oci/seccomp/enosys-stub.ts';
 import { NATIVE_ARCHITECTURES } from '../oci/seccomp/profile.ts';
 import { koffi } from './koffi.ts';
 import { syscall } from './libc.ts';
@@ -34,6 +35,8 @@ const PROTOTYPES = {
   seccomp_arch_remove: ['int', ['void *', 'uint32_t']],
   seccomp_syscall_resolve_name: ['int', ['str']],
   seccomp_syscall_resolve_name_arch: ['int', ['uint32_t', 'str']],
+  // What it returns is the caller's to free.
+  seccomp_syscall_resolve_num_arch: [koffi.disposable('str'), ['uint32_t', 'int']],
   seccomp_rule_add_array: ['int', ['void *', 'uint32_t', 'int', 'uint', 'void *']],
   seccomp_export_bpf: ['int', ['void *', 'int']],
 } as const;
@@ -47,6 +50,7 @@ interface Libseccomp {
   seccomp_arch_remove(context: Context, arch: number): number;
   seccomp_syscall_resolve_name(name: string): number;
   seccomp_syscall_resolve_name_arch(arch: number, name: string): number;
+  seccomp_syscall_resolve_num_arch(arch: number, number: number): string | null;
   seccomp_rule_add_array(
     context: Context,
     action: number,
@@ -84,6 +88,20 @@ function libseccomp(): Libseccomp {
 export function libseccompVersion(): string {
   const version = koffi.decode(libseccomp().seccomp_version(), koffi.array('uint', 3)) as ArrayLike<number>;
   return [...Array.from(version)].join('.');
+}
+
+/** What a call in a struct seccomp_data is: by AUDIT_ARCH_* and number. */
+export function callName(
+  auditArch: number,
+  nr: number,
+): { readonly architecture: SeccompArchitecture; readonly name: string } {
+  const isX32 = auditArch === AUDIT_ARCH.AUDIT_ARCH_X86_64 && nr >= FIRST_X32_SYSCALL;
+  const value = isX32 ? SECCOMP_ARCHITECTURES.SCMP_ARCH_X32 : auditArch;
+  const names = Object.keys(SECCOMP_ARCHITECTURES) as SeccompArchitecture[];
+  const architecture = names.find(name => SECCOMP_ARCHITECTURES[name] === value);
+  if (architecture === undefined)
+    throw new Error(`system call ${nr} of an unknown architecture ${auditArch}`);
+  return { architecture, name: libseccomp().seccomp_syscall_resolve_num_arch(value, nr) ?? `#${nr}` };
 }
 
 /** Raised when the same `linux.seccomp` comes to another program, so that no cached one is taken for it. */

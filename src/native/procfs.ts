@@ -1,5 +1,4 @@
-import { FSCONFIG, FSMOUNT, FSOPEN } from '../linux/constants.generated.ts';
-import { syscall } from './libc.ts';
+import { detachedMount } from './detached-mount.ts';
 
 let fd: number | undefined;
 
@@ -8,11 +7,6 @@ let fd: number | undefined;
  * can in its own (CVE-2025-52881). Making one is cheap; to close one takes the kernel 0.2 ms.
  */
 export function procfsFd(): number {
-  if (fd === undefined) {
-    const fs = syscall('fsopen', ['proc', FSOPEN.FSOPEN_CLOEXEC]);
-    syscall('fsconfig', [fs, FSCONFIG.FSCONFIG_CMD_CREATE, null, null, 0]);
-    fd = syscall('fsmount', [fs, FSMOUNT.FSMOUNT_CLOEXEC, 0]);
-    syscall('close', [fs]);
-  }
+  fd ??= detachedMount('proc');
   return fd;
 }

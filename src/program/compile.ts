@@ -46,7 +46,7 @@ import {
   keepStandardStreams,
   setHostname,
 } from './phases/sandbox.ts';
-import { installFilter } from './phases/seccomp.ts';
+import { installAuditFilter, installFilter } from './phases/seccomp.ts';
 import {
   closeHostFds,
   connectPipes,
@@ -129,8 +129,9 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   if (user === undefined || process.terminal)
     ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   setLabels(b, process);
-  closeHostFds(b);
-  becomeProcess(b, process, { seccomp: plan.seccomp, needsClone: steps.needsClone, isDetachable: false });
+  closeHostFds(b, plan.isAudited);
+  const filter = plan.isAudited ? 'audit' : plan.seccomp;
+  becomeProcess(b, process, { filter, needsClone: steps.needsClone, isDetachable: false });
   return { program: verify(b.build()), cloneFlags: steps.cloneFlags };
 }
 
@@ -159,13 +160,13 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   else connectPipes(b, undefined);
   if (plan.hostRoot === undefined || process.terminal) ownStreams(b, process.user.uid, true);
   setLabels(b, process);
-  closeHostFds(b);
-  becomeProcess(b, process, { seccomp: plan.seccomp, needsClone: true, isDetachable: plan.isDetachable });
+  closeHostFds(b, false);
+  becomeProcess(b, process, { filter: plan.seccomp, needsClone: true, isDetachable: plan.isDetachable });
   return { program: verify(b.build()), cloneFlags: [] };
 }
 
 interface Ending {
-  readonly seccomp: SeccompFilter | undefined;
+  readonly filter: SeccompFilter | 'audit' | undefined;
   /** The rest runs in a sibling, in the PID namespace. */
   readonly needsClone: boolean;
   /** It may outlive who starts it. */
@@ -176,14 +177,14 @@ interface Ending {
 function becomeProcess(
   b: ProgramBuilder,
   process: OciProcess,
-  { seccomp, needsClone, isDetachable }: Ending,
+  { filter, needsClone, isDetachable }: Ending,
 ): void {
   setLimits(b, process);
   b.phase('working directory');
   const entered = notEntered(b);
   enterWorkingDirectory(b, process.cwd, entered);
-  if (seccomp !== undefined && !process.noNewPrivileges) {
-    becomeFilteredWithPrivileges(b, process, seccomp, entered, { needsClone, isDetachable });
+  if (filter !== undefined && !process.noNewPrivileges) {
+    becomeFilteredWithPrivileges(b, process, filter, entered, { needsClone, isDetachable });
     return;
   }
   setIdentity(b, process);
@@ -195,8 +196,13 @@ function becomeProcess(
   setUmask(b, process);
   unblockSignals(b);
   // With no_new_privs anybody may: a profile must allow execve, and nothing else of what is done here.
-  if (seccomp !== undefined) installFilter(b, seccomp);
+  if (filter !== undefined) installEither(b, filter);
   execute(b, process);
+}
+
+function installEither(b: ProgramBuilder, filter: SeccompFilter | 'audit'): void {
+  if (filter === 'audit') installAuditFilter(b);
+  else installFilter(b, filter);
 }
 
 /**
@@ -208,9 +214,9 @@ function becomeProcess(
 function becomeFilteredWithPrivileges(
   b: ProgramBuilder,
   process: OciProcess,
-  seccomp: SeccompFilter,
+  filter: SeccompFilter | 'audit',
   entered: DataOperand,
-  { needsClone, isDetachable }: Omit<Ending, 'seccomp'>,
+  { needsClone, isDetachable }: Omit<Ending, 'filter'>,
 ): void {
   setIds(b, process);
   clearAmbient(b);
@@ -224,7 +230,7 @@ function becomeFilteredWithPrivileges(
   setUmask(b, process);
   unblockSignals(b);
   raiseSysAdmin(b, process);
-  installFilter(b, seccomp);
+  installEither(b, filter);
   setCapabilities(b, process);
   raiseAmbient(b, process);
   if (needsClone) {

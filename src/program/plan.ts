@@ -24,6 +24,8 @@ export interface ContainerPlan {
   readonly deviceCgroup?: string | undefined;
   /** `linux.seccomp`, compiled. */
   readonly seccomp: SeccompFilter | undefined;
+  /** Instead of `seccomp`, a filter that asks about every call; its listener goes to the socket of parameter `audit`. */
+  readonly isAudited: boolean;
   /** What stdin is. stdout and stderr are always the runtime's pipes, or all three are the terminal. */
   readonly stdin: 'null' | 'pipe';
 }

@@ -49,11 +49,15 @@ export class ContainerStartError extends Error {
   }
 }
 
-/** Compiles one container, and starts it when the sandbox is there. On an error nothing is left open. */
+/**
+ * Compiles one container, and starts it when the sandbox is there. On an error nothing is left open. `auditSocket` is where
+ * the listener of an audit goes.
+ */
 export async function startContainer(
   input: ContainerInput,
   trace: boolean,
   sandbox: Promise<unknown>,
+  auditSocket?: number,
 ): Promise<StartedContainer> {
   const stages = compileStages(input);
   if ('error' in stages) throw new ContainerStartError(stages.reason, stages.error);
@@ -72,6 +76,7 @@ export async function startContainer(
     const parameters: Record<string, number> = {
       ...(filter === undefined ? {} : { devices: await filter }),
       ...procfsFor(stages.oci.process),
+      ...(auditSocket === undefined ? {} : { audit: auditSocket }),
     };
     return {
       cgroup,

@@ -4,6 +4,7 @@ import { sweepImages } from '../image/importer.ts';
 import { ImageStore } from '../image/store.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import type { Roots } from '../oci/pod-paths.ts';
+import { sweepInstances } from './audit/capability-watch.ts';
 import { detectCgroups } from './cgroups.ts';
 import { sweepRanges } from './id-ranges.ts';
 import { isLocked } from './lock-file.ts';
@@ -34,6 +35,7 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
   removed.push(
     ...sweepImages(new ImageStore(roots.state), id => used.has(id)).map(id => `image files ${id}`),
   );
+  sweepInstances();
   removeRoots(detectCgroups());
   sweepRanges();
   removeEmpty(roots);

@@ -4,7 +4,9 @@ import type { Container } from '../kube/types.generated.ts';
 import type { Child } from '../native/execute.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import type { ContainerInput } from '../pipeline.ts';
+import type { Audit } from './audit/audit.ts';
 import { type Exit, waitForExit } from './child-exits.ts';
+import { connectInput, readStreams } from './connect-streams.ts';
 import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
 import { MemoryPeak } from './memory-peak.ts';
 import { delay, onAbort } from './on-abort.ts';
@@ -13,11 +15,10 @@ import type { ContainerRecord } from './pod-directory.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import { BackOff, shouldRestart } from './restart.ts';
 import { ResultBuilder } from './result-builder.ts';
-import type { OutputStream, RunPodOptions } from './run-options.ts';
+import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import type { Sandbox } from './sandbox.ts';
 import { storageLimits, watchStorage } from './storage-limits.ts';
-import { readAll, readAllInThread, readTerminal } from './streams.ts';
 import { secondsSince, startTimer } from './timer.ts';
 
 export interface LifecycleHooks {
@@ -189,9 +190,10 @@ export class PodLifecycle {
     const { observer } = this.#options;
     const startedAt = Date.now();
     let started: StartedContainer;
+    const input = this.#input(container, attempt);
+    const audit = this.#options.onAudited === undefined ? undefined : await startAudit(input);
     try {
-      const input = this.#input(container, attempt);
-      started = await startContainer(input, this.#options.trace === true, this.#hooks.sandbox);
+      started = await startContainer(input, this.#options.trace === true, this.#hooks.sandbox, audit?.socket);
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error;
       if (error.programError !== undefined)
@@ -199,6 +201,8 @@ export class PodLifecycle {
       observer.onEvent?.('Warning', 'Failed', `Error: ${error.message}`, container.name);
       result.notStarted(error.reason, error.message);
       return undefined;
+    } finally {
+      audit?.close();
     }
     if (attempt === 0)
       for (const warning of started.warnings)
@@ -206,8 +210,8 @@ export class PodLifecycle {
     observer.onTrace?.(container.name, started.stages.compiled.program, started.child.report);
     observer.onStarted?.(container.name, started.stages);
     observer.onEvent?.('Normal', 'Started', 'Container started', container.name);
-    const keptInput = this.#connectInput(container, started);
-    const streams = this.#readStreams(container, started, result);
+    const keptInput = connectInput(this.#options, container, started);
+    const streams = readStreams(this.#options, container, started, result);
     const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
     const ended = waitForExit(started.child.pidfd);
     this.#running.add({ container, image: this.#hooks.images.get(container.name), started, ended });
@@ -220,6 +224,7 @@ export class PodLifecycle {
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
     if (started.stages.security.namespaces.pid !== 'container') started.cgroup?.kill();
     await streams;
+    if (audit !== undefined) this.#options.onAudited?.(container, started.stages, await audit.observation);
     // containerd's rule: somebody of the container was killed for want of memory, and it ended as one who is killed.
     const isOomKilled = exit.exitCode === 137 && hasOomKill(started.stages.cgroup);
     const message = started.terminationLog.read();
@@ -231,30 +236,6 @@ export class PodLifecycle {
       attempt,
     );
     return exit;
-  }
-
-  /** Nobody writes to the input of a container that is not attached to, but it stays open as long as the container runs. */
-  #connectInput({ name }: Container, { streams }: StartedContainer): number | undefined {
-    const { attached } = this.#options;
-    if (attached?.name !== name || attached.connect === undefined) return streams.stdin;
-    attached.connect({ stdin: streams.stdin, terminal: streams.terminal });
-    return undefined;
-  }
-
-  #readStreams(container: Container, { streams }: StartedContainer, result: ResultBuilder): Promise<unknown> {
-    const { observer } = this.#options;
-    const take =
-      (stream: OutputStream) =>
-      (chunk: Buffer): boolean | undefined => {
-        result.output(stream, chunk);
-        return observer.onOutput?.(container.name, stream, chunk);
-      };
-    if (streams.terminal !== undefined) return readTerminal(streams.terminal, take('stdout'));
-    const read = this.#options.hasOwnThreads === true ? readAllInThread : readAll;
-    return Promise.all([
-      read(streams.stdout ?? -1, take('stdout')),
-      read(streams.stderr ?? -1, take('stderr')),
-    ]);
   }
 
   /** Written a moment later: many containers start in one moment, and some are gone before anybody could ask. */
@@ -315,4 +296,9 @@ export class PodLifecycle {
     const complete = spec.containers.every(({ name }) => this.#results.has(name));
     return complete && counted.every(({ exitCode }) => exitCode === 0) ? 'Succeeded' : 'Failed';
   }
+}
+
+/** Loaded only when asked for: it brings node:worker_threads along. */
+async function startAudit(input: ContainerInput): Promise<Audit> {
+  return (await import('./audit/audit.ts')).startAudit(input);
 }

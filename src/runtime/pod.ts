@@ -100,6 +100,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
       ...(options.settings === undefined ? {} : { settings: options.settings }),
       seccomp: options.seccomp,
+      isAudited: options.onAudited !== undefined,
       arch: hostArch(),
     });
     const lifecycle = new PodLifecycle(options, input, {

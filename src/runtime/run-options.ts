@@ -1,6 +1,7 @@
 import type { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
-import type { Pod } from '../kube/types.generated.ts';
+import type { Container, Pod } from '../kube/types.generated.ts';
+import type { Observation } from '../oci/audit/observation.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { Roots } from '../oci/pod-paths.ts';
@@ -43,6 +44,11 @@ export interface RunPodOptions {
   readonly observer: PodObserver;
   readonly attached?: AttachedContainer;
   readonly trace?: boolean;
+  /**
+   * Audits the pod: no container has the filter it should have, each is asked about every system call, and this is told what
+   * each attempt of one did, at its end. Needs libseccomp and Linux 5.19.
+   */
+  readonly onAudited?: (container: Container, stages: ContainerStages, observation: Observation) => void;
   /** The kubelet's --pod-max-pids: how many processes the pod can have. */
   readonly podMaxPids?: number;
   readonly seccomp: SeccompTools;

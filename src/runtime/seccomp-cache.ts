@@ -18,7 +18,7 @@ import type { Arch } from '../linux/arch.ts';
 import { MAX_FILTER_INSTRUCTIONS } from '../linux/seccomp.ts';
 import { COMPILER_VERSION, compileSeccomp, libraryFile, SeccompError } from '../native/libseccomp.ts';
 import { formatSeccomp, type OciSeccomp } from '../oci/config.ts';
-import { INSTRUCTION_SIZE } from '../oci/seccomp/enosys-stub.ts';
+import { INSTRUCTION_SIZE } from '../oci/seccomp/classic-bpf.ts';
 
 /**
  * Compiled filters, in memory and on disk: libseccomp takes 20 ms for the default profile, a filter from the disk a fifth

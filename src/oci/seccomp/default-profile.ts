@@ -99,7 +99,8 @@ const FAMILIES = [
 /** Linux and 32-bit programs with and without UNAME26, and 0xffffffff, which asks and sets nothing: personality(2). */
 const PERSONALITIES = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
 
-const NEW_NAMESPACES =
+/** The flags of clone(2) that a process needs no leave of its user for, but of the profile. */
+export const NEW_NAMESPACES =
   CLONE.CLONE_NEWNS |
   CLONE.CLONE_NEWUTS |
   CLONE.CLONE_NEWIPC |

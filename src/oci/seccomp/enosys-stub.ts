@@ -1,4 +1,5 @@
 import { ERRNO, SECCOMP } from '../../linux/constants.generated.ts';
+import { assemble, BPF, type BpfInstruction, SECCOMP_DATA } from './classic-bpf.ts';
 
 /** What a filter knows of one architecture: the highest number among the calls that it names. */
 export interface KnownCalls {
@@ -9,23 +10,6 @@ export interface KnownCalls {
   readonly range?: { readonly from: number; readonly last?: number };
 }
 
-/** Classic BPF, linux/bpf_common.h. */
-const BPF = {
-  LD_W_ABS: 0x20,
-  JMP_JA: 0x05,
-  JMP_JEQ_K: 0x15,
-  JMP_JGT_K: 0x25,
-  JMP_JGE_K: 0x35,
-  RET_K: 0x06,
-} as const;
-/** Offsets in struct seccomp_data. */
-const NUMBER = 0;
-const ARCHITECTURE = 4;
-
-export const INSTRUCTION_SIZE = 8;
-
-type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, k: number];
-
 /**
  * Instructions to put before a filter: a call with a number above all that the filter names is newer than its author, and
  * fails with ENOSYS whatever the filter does by default, so that programs fall back to an older call (runc's patchbpf).
@@ -33,7 +17,7 @@ type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, 
 export function enosysStub(known: readonly KnownCalls[]): Uint8Array {
   const sections = known.map(section);
   const total = sections.reduce((sum, { length }) => sum + length, 0);
-  const stub: Instruction[] = [[BPF.LD_W_ABS, 0, 0, ARCHITECTURE]];
+  const stub: BpfInstruction[] = [[BPF.LD_W_ABS, 0, 0, SECCOMP_DATA.arch]];
   for (const one of sections) stub.push(...one);
   // Behind the sections: over the return, into the filter.
   stub.push([BPF.JMP_JA, 0, 0, 1]);
@@ -52,25 +36,13 @@ export function enosysStub(known: readonly KnownCalls[]): Uint8Array {
 const TO_FILTER = -1;
 const TO_ENOSYS = -1;
 
-function section({ auditArch, last, range }: KnownCalls): readonly Instruction[] {
-  const body: Instruction[] = [
-    [BPF.LD_W_ABS, 0, 0, NUMBER],
+function section({ auditArch, last, range }: KnownCalls): readonly BpfInstruction[] {
+  const body: BpfInstruction[] = [
+    [BPF.LD_W_ABS, 0, 0, SECCOMP_DATA.nr],
     ...(range === undefined ? [] : [[BPF.JMP_JGE_K, 1, 0, range.from] as const]),
     [BPF.JMP_JGT_K, TO_ENOSYS, range?.last === undefined ? 0 : 1, last],
     ...(range?.last === undefined ? [] : [[BPF.JMP_JGT_K, TO_ENOSYS, 0, range.last] as const]),
     [BPF.JMP_JA, 0, 0, TO_FILTER],
   ];
   return [[BPF.JMP_JEQ_K, 0, body.length, auditArch], ...body];
-}
-
-function assemble(instructions: readonly Instruction[]): Uint8Array {
-  const bytes = new Uint8Array(instructions.length * INSTRUCTION_SIZE);
-  const view = new DataView(bytes.buffer);
-  instructions.forEach(([code, jumpTrue, jumpFalse, k], i) => {
-    view.setUint16(i * INSTRUCTION_SIZE, code, true);
-    view.setUint8(i * INSTRUCTION_SIZE + 2, jumpTrue);
-    view.setUint8(i * INSTRUCTION_SIZE + 3, jumpFalse);
-    view.setUint32(i * INSTRUCTION_SIZE + 4, k >>> 0, true);
-  });
-  return bytes;
 }

@@ -1,24 +1,50 @@
 import { PR, SECCOMP } from '../../linux/constants.generated.ts';
 import { SECCOMP_FLAGS } from '../../linux/seccomp.ts';
-import { INSTRUCTION_SIZE } from '../../oci/seccomp/enosys-stub.ts';
+import { auditFilter, HAND_OVER } from '../../oci/audit/audit-filter.ts';
+import { INSTRUCTION_SIZE } from '../../oci/seccomp/classic-bpf.ts';
 import type { SeccompFilter } from '../../oci/seccomp/generate.ts';
 import { flags, named, num, type ProgramBuilder } from '../builder.ts';
+import type { ImmediateOperand, SlotOperand } from '../program.ts';
+import { sendFd } from '../send-fd.ts';
+import { AUDIT_FD } from './terminal.ts';
 
 /**
  * seccomp(2). From here on every call is the profile's to allow. One that kills must not dump the core of memory that is
  * Node's too, hence no dumps until execve.
  */
 export function installFilter(b: ProgramBuilder, filter: SeccompFilter): void {
+  const value = filter.flags.reduce((bits, name) => bits | SECCOMP_FLAGS[name], 0);
+  install(b, filter, named(value, filter.flags.join('|') || '0'));
+}
+
+/**
+ * The filter of an audit, and its listener to who answers it: from then on each call waits for that answer.
+ * WAIT_KILLABLE_RECV (Linux 5.19): no signal interrupts a call that has been asked about.
+ */
+export function installAuditFilter(b: ProgramBuilder): void {
+  const filter = { bpf: auditFilter(b.arch), text: '{all: notify}' };
+  const listener = install(
+    b,
+    filter,
+    flags(SECCOMP, 'SECCOMP_FILTER_FLAG_NEW_LISTENER', 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'),
+  );
+  sendFd(b, AUDIT_FD, listener, [num(0), num(0), num(0), named(HAND_OVER, 'HAND_OVER')]);
+}
+
+function install(
+  b: ProgramBuilder,
+  filter: Pick<SeccompFilter, 'bpf' | 'text'>,
+  filterFlags: ImmediateOperand,
+): SlotOperand {
   b.phase('seccomp');
   b.call('prctl', [flags(PR, 'PR_SET_DUMPABLE'), num(0), num(0), num(0), num(0)]);
   const code = b.bytes(filter.bpf, filter.text);
   // struct sock_fprog
   const program = new Uint8Array(16);
   new DataView(program.buffer).setUint16(0, filter.bpf.length / INSTRUCTION_SIZE, true);
-  const value = filter.flags.reduce((bits, name) => bits | SECCOMP_FLAGS[name], 0);
-  b.call('seccomp', [
+  return b.call('seccomp', [
     flags(SECCOMP, 'SECCOMP_SET_MODE_FILTER'),
-    named(value, filter.flags.join('|') || '0'),
+    filterFlags,
     b.bytes(program, filter.text, [{ at: 8, item: code.item }]),
   ]);
 }

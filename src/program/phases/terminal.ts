@@ -4,6 +4,7 @@ import { CWD, flags, named, num, type ProgramBuilder, parameter } from '../build
 import { cloneTreeAt, moveMount } from '../mount-calls.ts';
 import type { Operand, SlotOperand } from '../program.ts';
 import { OPEN_HOW_SIZE, openHow, type RootPaths } from '../root-paths.ts';
+import { sendFd } from '../send-fd.ts';
 import { ALL_FDS } from './namespaces.ts';
 
 /** stdin, stdout and stderr are pipes (or files) of the runtime's. */
@@ -76,35 +77,21 @@ function peerOf(b: ProgramBuilder, master: SlotOperand, { consoleSize }: OciProc
   return b.call('ioctl', [master, flags(IOCTL, 'TIOCGPTPEER'), b.open('O_RDWR', 'O_NOCTTY', 'O_CLOEXEC')]);
 }
 
-/** Sends the master to the runtime (SCM_RIGHTS, unix(7)); the peer becomes stdin, stdout and stderr. */
+/** Sends the master to the runtime; the peer becomes stdin, stdout and stderr. */
 export function connectTerminal(
   b: ProgramBuilder,
   terminal: { readonly master: SlotOperand; readonly peer: SlotOperand },
 ): void {
-  const byte = b.bytes(new Uint8Array(1), '"\\0"');
-  const iov = new Uint8Array(16);
-  new DataView(iov.buffer).setBigUint64(8, 1n, true);
-  const iovec = b.bytes(iov, '[{"\\0", 1}]', [{ at: 0, item: byte.item }]);
-  const control = new Uint8Array(24);
-  const controlView = new DataView(control.buffer);
-  controlView.setBigUint64(0, 20n, true);
-  controlView.setInt32(8, 1, true);
-  controlView.setInt32(12, 1, true);
-  const cmsg = b.bytes(control, 'cmsg');
-  b.store(cmsg, 16, terminal.master);
-  const header = new Uint8Array(56);
-  const headerView = new DataView(header.buffer);
-  headerView.setBigUint64(24, 1n, true);
-  headerView.setBigUint64(40, 24n, true);
-  const message = b.bytes(header, '{iov=[{"\\0", 1}], control={SCM_RIGHTS, cmsg}}', [
-    { at: 16, item: iovec.item },
-    { at: 32, item: cmsg.item },
-  ]);
-  b.call('sendmsg', [parameter('console'), message, num(0)]);
+  sendFd(b, parameter('console'), terminal.master, [num(0)]);
   for (const fd of [0, 1, 2]) b.call('dup3', [terminal.peer, num(fd), num(0)]);
 }
 
+/** Where {@link closeHostFds} leaves the socket to whoever audits: the one fd that there is beside 0–2, until execve. */
+export const AUDIT_FD = num(3);
+
 /** Nothing but 0–2 is left, for good: the last paths that are followed and the payload see no fd of the host's. */
-export function closeHostFds(b: ProgramBuilder): void {
-  b.call('close_range', [num(3), ALL_FDS, flags(CLOSE_RANGE)]);
+export function closeHostFds(b: ProgramBuilder, isAudited: boolean): void {
+  // EINVAL: it is there already.
+  if (isAudited) b.call('dup3', [parameter('audit'), AUDIT_FD, b.open('O_CLOEXEC')], { ignore: ['EINVAL'] });
+  b.call('close_range', [num(isAudited ? 4 : 3), ALL_FDS, flags(CLOSE_RANGE)]);
 }
