@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
+import { closeSync, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { CAPABILITIES } from '../linux/capabilities.ts';
@@ -6,6 +6,7 @@ import { CAP, ERRNO, FSOPEN } from '../linux/constants.generated.ts';
 import { NAMESPACES } from '../linux/namespaces.ts';
 import { rawSyscall } from '../native/libc.ts';
 import { libseccompVersion } from '../native/libseccomp.ts';
+import { openTracefs } from './audit/capability-watch.ts';
 import { detectCgroups } from './cgroups.ts';
 
 export interface Finding {
@@ -44,6 +45,7 @@ export function examine(): readonly Finding[] {
     idmappedMounts,
     seccomp,
     libseccomp,
+    audits,
     landlock,
     lsms,
     capabilities,
@@ -141,6 +143,14 @@ function libseccomp(): Finding {
       'pods with a seccompProfile (or --seccomp-default), and those with shareProcessNamespace, cannot be created',
     );
   }
+}
+
+function audits(): Finding {
+  const root = openTracefs();
+  if (typeof root === 'object')
+    return limited('capability event', root.unwatched, 'podspace audit says nothing of capabilities');
+  closeSync(root);
+  return ok('capability event', 'there, for podspace audit');
 }
 
 function landlock(): Finding {

@@ -35,18 +35,10 @@ export class CapabilityWatch {
 
   /** Begins with a process that waits for us; or says why this machine cannot. */
   static start(name: string, pid: number): CapabilityWatch | { readonly unwatched: string } {
-    let root: number;
-    try {
-      root = detachedMount('tracefs');
-    } catch (error) {
-      return { unwatched: `this machine has no tracefs (${error instanceof Error ? error.message : error})` };
-    }
+    const root = openTracefs();
+    if (typeof root === 'object') return root;
     const directory = `/proc/self/fd/${root}/instances/${name}`;
     try {
-      if (!existsSync(`/proc/self/fd/${root}/events/capability/cap_capable`)) {
-        closeSync(root);
-        return { unwatched: 'this kernel has no event for them (capability/cap_capable, Linux 6.14)' };
-      }
       mkdirSync(directory);
       const write = (file: string, text: string): void => writeFileSync(`${directory}/${file}`, text);
       write('buffer_size_kb', String(BUFFER_KIB));
@@ -96,6 +88,19 @@ export class CapabilityWatch {
   }
 }
 
+/** An fd of tracefs' root; or why capabilities cannot be watched on this machine. */
+export function openTracefs(): number | { readonly unwatched: string } {
+  let root: number;
+  try {
+    root = detachedMount('tracefs');
+  } catch (error) {
+    return { unwatched: `this machine has no tracefs (${error instanceof Error ? error.message : error})` };
+  }
+  if (existsSync(`/proc/self/fd/${root}/events/capability/cap_capable`)) return root;
+  closeSync(root);
+  return { unwatched: 'this kernel has no event for them (capability/cap_capable, Linux 6.14)' };
+}
+
 /** What every instance of ours is called. */
 const PREFIX = 'podspace-';
 
@@ -112,12 +117,8 @@ function removeInstance(directory: string): void {
 
 /** Removes what killed commands have left; what is being read cannot be removed. */
 export function sweepInstances(): void {
-  let root: number;
-  try {
-    root = detachedMount('tracefs');
-  } catch {
-    return;
-  }
+  const root = openTracefs();
+  if (typeof root === 'object') return;
   try {
     const instances = `/proc/self/fd/${root}/instances`;
     for (const name of readdirSync(instances))
