@@ -18,7 +18,8 @@ const SAFE_SYSCTLS = [
 
 const SEGMENT = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
 export const SYSCTL_REGEX = `^(${SEGMENT}[\\./])*${SEGMENT}$`;
-const PATTERN_REGEX = `(${SEGMENT}[\\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]`;
+/** A sysctl's name, or the beginning of names with a `*`. */
+export const SYSCTL_PATTERN_REGEX = `(${SEGMENT}[\\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]`;
 export const SYSCTL_MAX_LENGTH = 253;
 
 /** In the slash form dots and slashes change places, as sysctl(8) does when the first separator is a slash. */
@@ -36,8 +37,8 @@ export function sysctlNamespace(name: string): 'ipc' | 'net' | undefined {
 
 /** What is wrong with a word of --allowed-unsafe-sysctls, in the kubelet's words (NewAllowlist). */
 export function sysctlPatternError(pattern: string): string | undefined {
-  if (pattern.length > SYSCTL_MAX_LENGTH || !new RegExp(`^${PATTERN_REGEX}$`).test(pattern))
-    return `sysctl ${JSON.stringify(pattern)} must have at most ${SYSCTL_MAX_LENGTH} characters and match regex ${PATTERN_REGEX}`;
+  if (pattern.length > SYSCTL_MAX_LENGTH || !new RegExp(`^${SYSCTL_PATTERN_REGEX}$`).test(pattern))
+    return `sysctl ${JSON.stringify(pattern)} must have at most ${SYSCTL_MAX_LENGTH} characters and match regex ${SYSCTL_PATTERN_REGEX}`;
   const dotted = dottedSysctl(pattern);
   const isPrefix = dotted.endsWith('*');
   if (sysctlNamespace(dotted.replace(/\*$/, '')) !== undefined) return undefined;
