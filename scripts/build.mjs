@@ -26,7 +26,11 @@ function isFresh() {
 }
 
 /** Dynamic imports that become files of their own: what hardly any command needs should not be read by all. */
-const SEPARATE = { './help.ts': './podspace-help.cjs', './audit-report.ts': './podspace-audit-report.cjs' };
+const SEPARATE = {
+  './help.ts': './podspace-help.cjs',
+  './audit-report.ts': './podspace-audit-report.cjs',
+  '../runtime/admission.ts': './podspace-admission.cjs',
+};
 const separate = {
   name: 'separate',
   setup: ({ onResolve }) =>
@@ -75,6 +79,11 @@ if (!isFresh()) {
       // yargs asks for its url.
       define: { 'import.meta.url': 'IMPORT_META_URL' },
       banner: { js: "const IMPORT_META_URL = require('node:url').pathToFileURL(__filename).href;" },
+    }),
+    build({
+      ...cjs,
+      entryPoints: ['src/runtime/admission.ts'],
+      outfile: 'dist/podspace-admission.cjs',
     }),
     build({
       ...cjs,

@@ -2,7 +2,8 @@ import { DEFAULT_DETACH_KEYS } from './detach-keys.ts';
 import type { Command } from './io.ts';
 
 export interface Option {
-  readonly type: 'string' | 'boolean';
+  /** `strings` can be given several times. */
+  readonly type: 'string' | 'boolean' | 'strings';
   readonly alias?: string;
   readonly describe: string;
   readonly choices?: readonly string[];
@@ -15,6 +16,8 @@ export interface Positional {
   readonly name: string;
   readonly describe: string;
   readonly required: boolean;
+  /** The last one can take all words that are left. */
+  readonly variadic?: boolean;
   readonly choices?: readonly string[];
 }
 
@@ -68,6 +71,22 @@ const seccomp: Readonly<Record<string, Option>> = {
   },
 };
 
+/** Who asks, as with kubectl, and what decides. */
+const identity: Readonly<Record<string, Option>> = {
+  as: {
+    type: 'string',
+    describe: 'user to act as; root is a member of system:masters, who may use any policy',
+  },
+  'as-group': { type: 'strings', describe: 'group of that user; can be given several times' },
+};
+const admission: Readonly<Record<string, Option>> = {
+  ...identity,
+  policy: {
+    type: 'string',
+    describe: 'file or directory of PodSecurityPolicies, roles, bindings and namespaces',
+  },
+};
+
 /** Options of every command. */
 export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
   root: {
@@ -97,6 +116,7 @@ const running: Readonly<Record<string, Option>> = {
     type: 'string',
     describe: 'sysctls a pod may set beside the safe ones: kernel.msg*,net.core.somaxconn',
   },
+  ...admission,
   validate,
 };
 
@@ -158,6 +178,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       },
       container,
       ...seccomp,
+      ...admission,
       validate,
     },
     examples: [
@@ -169,7 +190,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   explain: {
     describe: 'say in words what each setting of a pod does',
     positionals: [FILE],
-    options: { filename, ...seccomp, validate },
+    options: { filename, ...seccomp, ...admission, validate },
     examples: [['podspace explain pod.yaml', 'namespaces, identity, capabilities, mounts, and surprises']],
     load: () => import('./explain.ts'),
   },

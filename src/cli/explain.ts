@@ -8,7 +8,7 @@ import { formatTable } from './table.ts';
 
 /** Says in words what each setting of each container does, and where it came from. */
 export async function run(args: Args, io: Io): Promise<number> {
-  const input = readInput(args, () => NO_UID);
+  const input = await readInput(args, io, () => NO_UID);
   printWarnings(io, input.warnings);
   let exitCode = 0;
   const machine = thisMachine(io.roots, seccompOptions(args));

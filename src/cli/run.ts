@@ -39,7 +39,7 @@ export interface Auditor {
 /** Runs the pods of a manifest to their end. */
 export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Promise<number> {
   requireRoot();
-  const { pods, manifest, warnings } = readInput(args);
+  const { pods, manifest, warnings } = await readInput(args, parent);
   const timeout = text(args, 'timeout');
   const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
   const podMaxPids = parseMaxPids(text(args, 'pod-max-pids'));

@@ -22,6 +22,8 @@ export interface LoadedPod {
   /** Decoded, not yet defaulted. */
   readonly pod: Pod;
   readonly source: ObjectSource;
+  /** Its name was made from its generateName. */
+  readonly isNameGenerated?: boolean;
   /** The workload whose template this is. */
   readonly owner?: { readonly kind: string; readonly name: string };
 }
