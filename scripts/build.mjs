@@ -29,7 +29,7 @@ function isFresh() {
 const SEPARATE = {
   './help.ts': './podspace-help.cjs',
   './audit-report.ts': './podspace-audit-report.cjs',
-  '../runtime/admission.ts': './podspace-admission.cjs',
+  './admission.ts': './podspace-admission.cjs',
 };
 const separate = {
   name: 'separate',

@@ -1,12 +1,13 @@
 import { isUtf8 } from 'node:buffer';
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { Decision } from '../admission/admission.ts';
 import { errnoCode, fileFailure, UserError } from '../base/errors.ts';
 import type { ValidateMode } from '../kube/decode.ts';
 import { type LoadedPod, loadManifest, type Manifest } from '../kube/manifest.ts';
 import type { Pod } from '../kube/types.generated.ts';
-import { type Admission, acceptPod } from '../pipeline.ts';
+import { acceptPod } from '../pipeline.ts';
 import type { AdmissionOptions } from '../runtime/admission.ts';
+import { loadAdmission } from '../runtime/load-admission.ts';
 import { newUid } from '../runtime/uid.ts';
 import { type Args, type Io, text, texts } from './io.ts';
 
@@ -30,11 +31,8 @@ export async function readInput(args: Args, io: Io, uid: () => string = newUid):
   const name = file === '-' ? '(stdin)' : file;
   const manifest = loadManifest([{ file: name, text: readManifest(file) }], { validate });
   if (manifest.pods.length === 0) throw new UserError(`${name}: no pod, nor a workload with a pod template`);
-  const { admission, used } = await decideBy(args, io, manifest);
-  const warnings = [
-    ...manifest.warnings,
-    ...manifest.others.filter(({ kind }) => !used.includes(kind)).map(unused),
-  ];
+  const { admission, isUsed } = await loadAdmission(io.roots, manifest.others, admissionOptions(args));
+  const warnings = [...manifest.warnings, ...manifest.others.filter(object => !isUsed(object)).map(unused)];
   const decisions = new Map<Pod, Decision>();
   const pods = manifest.pods.map(loaded => {
     const options = { isLenient: validate !== 'strict', admission };
@@ -54,21 +52,6 @@ export function admissionOptions(args: Args): AdmissionOptions {
     policy: text(args, 'policy'),
     level: text(args, 'level'),
   };
-}
-
-/** Loaded only where there is something to decide by, or somebody to decide about. */
-async function decideBy(
-  args: Args,
-  io: Io,
-  { others }: Manifest,
-): Promise<{ readonly admission: Admission | undefined; readonly used: readonly string[] }> {
-  const options = admissionOptions(args);
-  const isAsked = Object.values(options).some(value => value !== undefined && value.length > 0);
-  if (!isAsked && others.length === 0 && !existsSync(`${io.roots.state}/objects`))
-    return { admission: undefined, used: [] };
-  const { ADMISSION_KINDS, admissionOf, gatherAdmission } = await import('../runtime/admission.ts');
-  const request = gatherAdmission(io.roots, others, options);
-  return { admission: admissionOf(request), used: Object.keys(ADMISSION_KINDS) };
 }
 
 function unused({ kind, object }: Manifest['others'][number]): string {
