@@ -194,6 +194,34 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     examples: [['podspace explain pod.yaml', 'namespaces, identity, capabilities, mounts, and surprises']],
     load: () => import('./explain.ts'),
   },
+  validate: {
+    describe: 'say whether pods would be admitted, by which policy, and why not; runs nothing',
+    positionals: [
+      {
+        name: 'file',
+        describe: 'YAML or JSON manifests, "-" for standard input',
+        required: false,
+        variadic: true,
+      },
+    ],
+    options: {
+      filename,
+      ...admission,
+      level: {
+        type: 'string',
+        describe:
+          'level of the Pod Security Standards to enforce in every namespace: restricted, baseline:v1.30',
+      },
+      output: { ...output, choices: ['json', 'sarif'] },
+      validate,
+    },
+    examples: [
+      ['podspace validate *.yaml --level restricted', 'exit code 1 if one would be denied'],
+      ['podspace validate pod.yaml --policy policies/ --as bob', 'what bob may run, and what it becomes'],
+      ['podspace validate pod.yaml -o sarif > pods.sarif', 'for a code host'],
+    ],
+    load: () => import('./validate.ts'),
+  },
   exec: {
     describe: 'run a command in a container of a running pod',
     positionals: [POD],
