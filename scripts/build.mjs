@@ -31,6 +31,7 @@ const SEPARATE = {
   './audit-report.ts': './podspace-audit-report.cjs',
   './admission.ts': './podspace-admission.cjs',
   './validate-report.ts': './podspace-validate.cjs',
+  './object-commands.ts': './podspace-objects.cjs',
 };
 const separate = {
   name: 'separate',
@@ -85,6 +86,7 @@ if (!isFresh()) {
       ['src/runtime/admission.ts', 'dist/podspace-admission.cjs'],
       ['src/cli/audit-report.ts', 'dist/podspace-audit-report.cjs'],
       ['src/cli/validate-report.ts', 'dist/podspace-validate.cjs'],
+      ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
     ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile })),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),

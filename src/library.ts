@@ -94,12 +94,13 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
   const { manifest: objects, loaded } = load(manifest);
   const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
   const { admission } = await loadAdmission(roots, objects.others, admissionOptions(options));
-  const { pod, warnings } = acceptPod(loaded, newUid(), { admission });
+  const { pod, warnings, decision } = acceptPod(loaded, newUid(), { admission });
   for (const warning of warnings) options.onWarning?.(warning);
   const attachment = await attach(pod, options);
   try {
     return await runAcceptedPod({
       pod,
+      decision,
       objects,
       images: new ImageStore(roots.state),
       host: gatherHostFacts(),

@@ -39,7 +39,7 @@ export interface Auditor {
 /** Runs the pods of a manifest to their end. */
 export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Promise<number> {
   requireRoot();
-  const { pods, manifest, warnings } = await readInput(args, parent);
+  const { pods, manifest, warnings, decisions } = await readInput(args, parent);
   const timeout = text(args, 'timeout');
   const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
   const podMaxPids = parseMaxPids(text(args, 'pod-max-pids'));
@@ -83,6 +83,7 @@ export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Pr
           pod === target?.pod && args.rest.length > 0
             ? withCommand(pod, target.container.name, args.rest)
             : pod,
+        decision: decisions.get(pod),
         objects: manifest,
         images,
         host,

@@ -11,7 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { LevelVersion } from '../admission/pod-security/levels.ts';
+import type { DefaultedPolicy } from '../admission/pod-security-policy/policy.ts';
 import { errnoCode, UserError } from '../base/errors.ts';
+import type { Pod } from '../kube/types.generated.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
@@ -45,6 +48,10 @@ export interface PodRecord {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly owner: ProcessRecord;
+  /** As it was admitted. */
+  readonly pod: Pod;
+  /** What it is held to, if anything. */
+  readonly admission?: { readonly policy: DefaultedPolicy | undefined; readonly enforced: LevelVersion };
   readonly pause: ProcessRecord | undefined;
   readonly cgroup: string | undefined;
   /** The host's number of its user 0, in a user namespace of its own. */

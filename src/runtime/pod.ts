@@ -113,6 +113,15 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
           name,
           namespace,
           createdAt,
+          pod,
+          ...(options.decision === undefined
+            ? {}
+            : {
+                admission: {
+                  policy: options.decision.policy?.policy,
+                  enforced: options.decision.enforced,
+                },
+              }),
           owner: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
           pause:
             pause === undefined ? undefined : { pid: pause.pid, startTime: startTimeOf(pause.pid) ?? '' },
