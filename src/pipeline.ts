@@ -90,9 +90,22 @@ export function acceptPod(
       : [];
   return {
     pod,
-    warnings: [...(byNamespace?.warnings ?? []), ...support.warnings, ...ignored, ...always],
+    warnings: [
+      ...templateWarnings(loaded),
+      ...(byNamespace?.warnings ?? []),
+      ...support.warnings,
+      ...ignored,
+      ...always,
+    ],
     decision: byNamespace && { policy, enforced: byNamespace.enforced, warnings: byNamespace.warnings },
   };
+}
+
+function templateWarnings({ owner }: LoadedPod): readonly string[] {
+  if (owner === undefined) return [];
+  return [
+    `${owner.kind} "${owner.name}": its pod template runs once; replicas, roll-out and restarts by the controller belong to a cluster`,
+  ];
 }
 
 /** What the runtime knows about one container before it starts. */
