@@ -100,8 +100,8 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   if (user !== undefined) {
     giveStreams(b, hostUid(process.user.uid, linux), ownedStreams(plan));
     enterUserNamespace(b, user.fd);
-    // Here and not at the end: the container's procfs is that of the process that mounts it. Nobody in there can reach
-    // this process' memory, which belongs to the host's user namespace.
+  }
+  if (steps.clones === 'early') {
     unshare(b, steps.newPid);
     b.clone();
   }
@@ -130,7 +130,11 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
     ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   setLabels(b, process);
   closeHostFds(b);
-  becomeProcess(b, process, { seccomp: plan.seccomp, needsClone: steps.needsClone, isDetachable: false });
+  becomeProcess(b, process, {
+    seccomp: plan.seccomp,
+    needsClone: steps.clones === 'late',
+    isDetachable: false,
+  });
   return { program: verify(b.build()), cloneFlags: steps.cloneFlags };
 }
 

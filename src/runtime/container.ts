@@ -13,7 +13,7 @@ import type { ContainerInput, ContainerStages } from '../pipeline.ts';
 import { compileStages } from '../pipeline.ts';
 import { Cgroup, CgroupError, createCgroup, withCgroup } from './cgroups.ts';
 import { deviceFilter } from './device-filter.ts';
-import { removeCgroup } from './pod-cgroup.ts';
+import { hasOomKill, removeCgroup } from './pod-cgroup.ts';
 import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
 import { TerminationLog } from './termination-message.ts';
 
@@ -87,8 +87,8 @@ export async function startContainer(
   } catch (error) {
     terminationLog.close();
     const { memory } = stages.oci.linux.resources;
-    if (!(error instanceof ContainerStartError) || error.programError?.errno !== ERRNO.ENOMEM || !memory)
-      throw error;
+    if (!(error instanceof ContainerStartError) || memory === undefined) throw error;
+    if (error.programError?.errno !== ERRNO.ENOMEM && !hasOomKill(stages.cgroup)) throw error;
     const message = `${error.message}: ${memory.limit} bytes of memory are too little to start a container`;
     throw new ContainerStartError(error.reason, message, error.programError);
   }
