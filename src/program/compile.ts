@@ -238,16 +238,18 @@ function becomeFilteredWithPrivileges(
   execute(b, process);
 }
 
-/** Starts podspace-shim with a program of its own; `argv` names the fds of program and report. */
+/** The fds that podspace-shim finds in its arguments, by the names of the parameters that they come from. */
+export const SHIM_FDS = ['program', 'report', 'sibling'] as const;
+
+/** Starts podspace-shim with a program of its own. */
 export function compileShimStart(
-  programFd: number,
-  reportFd: number,
+  fds: Readonly<Record<(typeof SHIM_FDS)[number], number>>,
   inherited: readonly string[],
   arch: Arch,
 ): Compiled {
   const b = new ProgramBuilder(arch);
   closeOnExec(b);
   keepStandardStreams(b);
-  executeShim(b, ['podspace-shim', String(programFd), String(reportFd)], ['program', 'report', ...inherited]);
+  executeShim(b, ['podspace-shim', ...SHIM_FDS.map(name => String(fds[name]))], [...SHIM_FDS, ...inherited]);
   return { program: verify(b.build()), cloneFlags: [] };
 }
