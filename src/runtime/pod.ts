@@ -106,6 +106,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       paths,
       images,
       sandbox,
+      kill: () => cgroup?.tracking.kill(),
       record: (containers, pause) =>
         directory.write({
           uid,
