@@ -86,12 +86,19 @@ export async function startContainer(
     };
   } catch (error) {
     terminationLog.close();
-    const { memory } = stages.oci.linux.resources;
-    if (!(error instanceof ContainerStartError) || memory === undefined) throw error;
-    if (error.programError?.errno !== ERRNO.ENOMEM && !hasOomKill(stages.cgroup)) throw error;
-    const message = `${error.message}: ${memory.limit} bytes of memory are too little to start a container`;
-    throw new ContainerStartError(error.reason, message, error.programError);
+    throw error instanceof ContainerStartError ? withLackOfMemory(error, stages) : error;
   }
+}
+
+/** A limit can be too small for what starts a container, too. */
+function withLackOfMemory(error: ContainerStartError, { oci, cgroup }: ContainerStages): ContainerStartError {
+  const { memory } = oci.linux.resources;
+  const isShort = memory !== undefined && error.programError?.errno === ERRNO.ENOMEM;
+  if (!isShort && !hasOomKill(cgroup)) return error;
+  const what =
+    memory === undefined ? 'what the pod may have of memory is' : `${memory.limit} bytes of memory are`;
+  const message = `${error.message}: ${what} too little to start a container`;
+  return new ContainerStartError(error.reason, message, error.programError);
 }
 
 /** Labels are written through a procfs of podspace's own. */

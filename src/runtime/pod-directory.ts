@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
+import { makeTree } from '../native/exact-mode.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
@@ -58,7 +59,7 @@ function makeDirectory(path: string, mode = 0o700): void {
   for (let attempt = 0; ; attempt++) {
     try {
       // Whatever the umask: compile and explain read the images without root.
-      if (mkdirSync(path, { recursive: true, mode }) !== undefined) chmodSync(path, mode);
+      if (makeTree(path, mode) !== undefined) chmodSync(path, mode);
       return;
     } catch (error) {
       if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
