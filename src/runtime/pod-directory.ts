@@ -13,7 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { makeTree } from '../native/exact-mode.ts';
-import { removeTree } from '../native/remove-tree.ts';
+import { removeTree, unmountBelow } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -162,6 +162,8 @@ function retryWhileMissing<T>(body: () => T, directory: string): T {
 }
 
 export function removePodFiles(paths: PodPaths): void {
+  unmountBelow(paths.state);
+  unmountBelow(paths.run);
   removeTree(paths.state);
   removeTree(paths.run);
 }
