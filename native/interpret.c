@@ -67,6 +67,21 @@ static long clone_sibling(int32_t *ret_sibling)
 	return ps_sys5(__NR_clone, flags, 0, ret_sibling, 0, 0);
 }
 
+/*
+ * openat2() below a root gives up with EAGAIN if anything anywhere is renamed or mounted while it follows "..", and may be
+ * asked again, openat2(2). Not for ever: somebody may be renaming on purpose.
+ */
+static long call(long nr, const uint64_t *v)
+{
+	long ret;
+	int attempts = nr == __NR_openat2 ? 1000 : 1;
+
+	do
+		ret = ps_syscall6(nr, v[0], v[1], v[2], v[3], v[4], v[5]);
+	while (ret == -EAGAIN && --attempts > 0);
+	return ret;
+}
+
 static long run(const struct ps_instruction *in, const uint64_t *v, int32_t *ret_sibling)
 {
 	switch (in->op) {
@@ -78,7 +93,7 @@ static long run(const struct ps_instruction *in, const uint64_t *v, int32_t *ret
 	case PS_OP_CLONE:
 		return clone_sibling(ret_sibling);
 	default:
-		return ps_syscall6((long)in->nr, v[0], v[1], v[2], v[3], v[4], v[5]);
+		return call((long)in->nr, v);
 	}
 }
 
