@@ -281,7 +281,8 @@ function planContainer(
       mountPoint: oci.root.path,
     },
     // With the host's PID namespace there is nothing to hide: whoever may ptrace there could ptrace Node itself.
-    runner: security.namespaces.pid === 'pod' || hasUsers ? 'shim' : 'direct',
+    // "/proc/self/exe" may be what an image says is its command, an interpreter or a link (CVE-2019-5736).
+    runner: 'shim',
     sandboxMounts: {
       namespace: paths.namespace('mount'),
       paths: [paths.shm, paths.proc, `${paths.run}/volumes`],
