@@ -1,6 +1,6 @@
 import t from 'tap';
+import { acceptPod } from '../../../src/admission/accept.ts';
 import { loadManifest } from '../../../src/kube/manifest.ts';
-import { acceptPod } from '../../../src/pipeline.ts';
 import { HEAD, load, mistakesOf, placesOf } from './pods.ts';
 
 t.test('documents of one file: pods, their data, and the rest', t => {
