@@ -211,7 +211,14 @@ for (const view of ['unified', 'legacy', 'none'] as const) {
         'kill -9 $run; wait $run 2>/dev/null; "$0" "$1" gc',
         'echo "left: $(find /sys/fs/cgroup -name podspace | wc -l)"',
       ].join('\n');
-      const shell = ['-m', 'sh', '-c', `f=$(mktemp); exec 9<>"$f"; rm "$f"; ${script}`, process.execPath, PODSPACE];
+      const shell = [
+        '-m',
+        'sh',
+        '-c',
+        `f=$(mktemp); exec 9<>"$f"; rm "$f"; ${script}`,
+        process.execPath,
+        PODSPACE,
+      ];
       const child = spawn('unshare', shell, { stdio: ['pipe', 'pipe', 'inherit'] });
       let output = '';
       child.stdout.on('data', (chunk: Buffer) => {

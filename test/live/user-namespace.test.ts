@@ -146,6 +146,20 @@ t.test('inspect, ps and exec of a pod with a user namespace', { skip: needsRoot 
   t.same(leftovers(), [], 'the range is free again');
 });
 
+t.test('a hostPath whose filesystem cannot map ids is refused with a reason', { skip: needsRoot }, t => {
+  const volumes = [{ name: 'v', hostPath: { path: '/proc' } }];
+  const [container] = runPod(
+    shell('true', { volumeMounts: [{ name: 'v', mountPath: '/v' }] }, { volumes }),
+  ).containers;
+  t.match(container, { reason: 'StartError' });
+  t.match(
+    container?.message,
+    /mount_setattr\(.*EINVAL.*: a volume with hostUsers: false must be on a filesystem/,
+  );
+  t.same(leftovers(), []);
+  t.end();
+});
+
 t.test('an id that is not mapped is refused with a reason', { skip: needsRoot }, t => {
   for (const [securityContext, message] of [
     [{ runAsUser: 70000 }, 'user 70000 is not in the pod’s user namespace'],
