@@ -1,8 +1,19 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { leftovers, needsRoot, podspace, probe, probePod, type Report, runPod, start } from './harness.ts';
+import {
+  leftovers,
+  needsRoot,
+  PODSPACE,
+  podspace,
+  probe,
+  probePod,
+  type Report,
+  runPod,
+  start,
+} from './harness.ts';
 import { differences, normalise } from './oracle.ts';
 
 const shell = (script: string, container: object = {}, spec: object = {}) =>
@@ -109,6 +120,27 @@ t.test(
     });
     t.equal(new Set(bases).size, 3);
     t.same(leftovers(), []);
+    t.end();
+  },
+);
+
+const hasStrace = spawnSync('strace', ['-V']).status === 0;
+
+t.test(
+  'a range is free again when the pod’s last process and its last file have gone, not before',
+  { skip: needsRoot || (hasStrace ? false : 'needs strace') },
+  t => {
+    const log = join(t.testdir({}), 'log');
+    const pod = JSON.stringify(shell('true', {}, { shareProcessNamespace: true }));
+    const traced = ['-qq', '-o', log, '-e', 'trace=rmdir,unlink', process.execPath, PODSPACE, 'run', '-'];
+    t.equal(spawnSync('strace', traced, { input: pod }).status, 0);
+    const calls = readFileSync(log, 'utf8').split('\n');
+    const last = (what: string): number =>
+      calls.findLastIndex(line => line.includes(what) && line.endsWith(' = 0'));
+    const freed = last('unlink("/run/podspace/ids/');
+    t.ok(last('/sys/fs/cgroup/') > 0);
+    t.ok(freed > last('/sys/fs/cgroup/'), 'after its cgroups');
+    t.ok(freed > last('/var/lib/podspace/pods/'), 'after its files');
     t.end();
   },
 );
