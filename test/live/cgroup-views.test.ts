@@ -57,6 +57,7 @@ const container = (name: string, script: string, limits?: Sizes, requests?: Size
   image: 'localhost/busybox',
   ...sh(script),
   volumeMounts: [{ name: 'host', mountPath: '/host' }],
+  env: [{ name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }],
   ...(limits === undefined ? {} : { resources: { limits, ...(requests === undefined ? {} : { requests }) } }),
 });
 const podOf = (spec: object): ReturnType<typeof probePod> =>
@@ -80,11 +81,11 @@ for (const view of ['hybrid', 'legacy'] as const) {
           containers: [
             container(
               'a',
-              `${read('podspace/*')} ; ${read('podspace/*/a')}`,
+              `${read('podspace/$POD_UID')} ; ${read('podspace/$POD_UID/a')}`,
               { cpu: '500m', memory: '64Mi' },
               { cpu: '250m', memory: '32Mi' },
             ),
-            container('b', `sleep 0.3; ${read('podspace/*/b')}`, { cpu: '250m', memory: '32Mi' }),
+            container('b', `sleep 0.3; ${read('podspace/$POD_UID/b')}`, { cpu: '250m', memory: '32Mi' }),
           ],
         }),
       );
@@ -98,7 +99,7 @@ for (const view of ['hybrid', 'legacy'] as const) {
         view,
         podOf({
           resources: { limits: { cpu: '1', memory: '128Mi' }, requests: { cpu: '500m' } },
-          containers: [container('a', `${read('podspace/*')} ; ${read('podspace/*/a')}`)],
+          containers: [container('a', `${read('podspace/$POD_UID')} ; ${read('podspace/$POD_UID/a')}`)],
         }),
       );
       const [first] = own.containers;
@@ -112,7 +113,7 @@ for (const view of ['hybrid', 'legacy'] as const) {
   t.test(`${view}: processes of the pod together, and OOMKilled`, { skip: needsHybrid }, t => {
     const pids = run(
       view,
-      podOf({ containers: [container('a', 'cat /host/pids/podspace/*/pids.max')] }),
+      podOf({ containers: [container('a', 'cat /host/pids/podspace/$POD_UID/pids.max')] }),
       '--pod-max-pids',
       '77',
     );
@@ -134,7 +135,7 @@ for (const [view, directory] of [
     t => {
       const file = 'hugetlb.2MB.max';
       const cat = (...names: string[]): string =>
-        `cat ${names.map(name => `${directory}/podspace/*/${name}`).join(' ')}; cat ${directory}/podspace/*/a/hugetlb.2MB.rsvd.max`;
+        `cat ${names.map(name => `${directory}/podspace/$POD_UID/${name}`).join(' ')}; cat ${directory}/podspace/$POD_UID/a/hugetlb.2MB.rsvd.max`;
       const limits = (pages: string): Sizes => ({ 'hugepages-2Mi': pages, memory: '64Mi', cpu: '1' });
       const { containers, stderr } = run(
         view,
@@ -158,7 +159,9 @@ t.test(
   t => {
     const pool = '/sys/kernel/mm/hugepages';
     const fake = `mount -t tmpfs none ${pool} && mkdir ${pool}/hugepages-2048kB && echo 3 > ${pool}/hugepages-2048kB/nr_hugepages`;
-    const pod = podOf({ containers: [container('a', 'cat /host/unified/podspace/*/a/hugetlb.2MB.max')] });
+    const pod = podOf({
+      containers: [container('a', 'cat /host/unified/podspace/$POD_UID/a/hugetlb.2MB.max')],
+    });
     const command = ['-m', 'sh', '-c', `${fake} && exec "$@"`, 'sh', process.execPath, PODSPACE, 'run', '-'];
     const { stdout } = spawnSync('unshare', command, { input: JSON.stringify(pod), encoding: 'utf8' });
     t.equal(stdout, '0\n');
