@@ -239,6 +239,29 @@ for (const view of ['unified', 'legacy', 'none'] as const) {
   );
 }
 
+// CVE-2023-25809
+for (const [how, spec] of [
+  ['', {}],
+  [' in a user namespace', { hostUsers: false }],
+] as const) {
+  t.test(`no container writes to a cgroup${how}`, { skip: needsHybrid }, t => {
+    const script =
+      'for f in $(find /sys/fs/cgroup -name cgroup.procs -o -name tasks -o -name release_agent); do echo 1 > $f; done; for d in $(find /sys/fs/cgroup -type d); do mkdir $d/x; done; true';
+    for (const view of ['hybrid', 'unified', 'legacy'] as const) {
+      const { containers } = run(view, probePod(spec, { image: 'localhost/busybox', ...sh(script) }));
+      const answers = (containers[0]?.stderr ?? '').trim().split('\n');
+      t.ok(answers.length > 1, view);
+      t.same(
+        answers.filter(line => !/Read-only file system|Permission denied/.test(line)),
+        [],
+        view,
+      );
+    }
+    t.strictSame(leftovers(), []);
+    t.end();
+  });
+}
+
 t.test('a view that may not be written to is an error that says so', { skip: needsHybrid }, t => {
   const script =
     'for m in $(awk \'$5 ~ "^/sys/fs/cgroup/" {print $5}\' /proc/self/mountinfo); do mount -o remount,bind,ro $m; done; exec "$@"';
