@@ -80,6 +80,7 @@ export class PodDirectory {
   readonly #nameLock: number;
   readonly #nameFile: string;
   #lock: number | undefined;
+  #isLeftToGc = false;
 
   private constructor(paths: PodPaths, nameFile: string, nameLock: number) {
     this.paths = paths;
@@ -134,14 +135,23 @@ export class PodDirectory {
     renameSync(temporary, join(this.paths.run, 'pod.json'));
   }
 
+  /** Something of the pod could not be removed: its files stay too, unlocked, so that gc finds it by them. */
+  leaveToGc(): void {
+    this.#isLeftToGc = true;
+  }
+
   /** Removes everything of the pod, and the directories above that are empty then. */
   remove(): void {
-    removePodFiles(this.paths);
-    removeTree(this.#temporary);
-    unlinkSync(this.#nameFile);
-    closeSync(this.#nameLock);
-    if (this.#lock !== undefined) closeSync(this.#lock);
-    removeEmpty(this.paths.roots);
+    try {
+      if (this.#isLeftToGc) return;
+      removePodFiles(this.paths);
+      removeTree(this.#temporary);
+      unlinkSync(this.#nameFile);
+    } finally {
+      closeSync(this.#nameLock);
+      if (this.#lock !== undefined) closeSync(this.#lock);
+      removeEmpty(this.paths.roots);
+    }
   }
 }
 

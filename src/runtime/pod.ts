@@ -41,12 +41,20 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     return notRun(pod, 'Pending', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
   const cleanup = new Cleanup();
   try {
+    // Free again only when no process has the ids and no file is left that belongs to them: the last undo.
+    const hostRoot = pod.spec?.hostUsers === false ? allocateRange(uid, cleanup) : 0;
     const directory = PodDirectory.create(roots, uid, namespace, name);
     cleanup.add('files of the pod', () => directory.remove());
     const createdAt = Date.now();
     const { paths } = directory;
-    cleanup.add('cgroups of the pod', () => removePodCgroups(host.cgroups, uid));
-    const hostRoot = pod.spec?.hostUsers === false ? allocateRange(uid, cleanup) : 0;
+    cleanup.add('cgroups of the pod', async () => {
+      try {
+        await removePodCgroups(host.cgroups, uid);
+      } catch (error) {
+        directory.leaveToGc();
+        throw error;
+      }
+    });
     // In threads, while the rest is made here.
     if (host.cgroups.isV2) void deviceFilter().catch(() => {});
     const namespaces = createSandbox(
@@ -153,7 +161,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
 
 /** Errors of Node's that need not say where they happened. */
 function isDiskFailure(error: unknown): error is Error {
-  return ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(errnoCode(error) ?? '');
+  return ['ENOSPC', 'EDQUOT', 'EROFS'].includes(errnoCode(error) ?? '');
 }
 
 /** What the spec says, and what the caller adds to it for the container that it is attached to. */
