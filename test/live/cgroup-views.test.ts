@@ -239,6 +239,15 @@ for (const view of ['unified', 'legacy', 'none'] as const) {
   );
 }
 
+t.test('legacy: device rules are the list of a v1 cgroup', { skip: needsHybrid }, t => {
+  const open = 'mknod /n c $1 $2 && { ( : < /n ) 2>/dev/null && echo opens || echo refused; rm /n; }';
+  const script = `try() { ${open}; }; try 1 3; try 1 11; try 10 237; cat /proc/self/cgroup | grep -c ":devices:/$"`;
+  const { containers, stderr } = run('legacy', podOf({ containers: [container('a', script)] }));
+  t.equal(containers[0]?.stdout, 'opens\nrefused\nrefused\n1\n', stderr);
+  t.strictSame(leftovers(), []);
+  t.end();
+});
+
 // CVE-2023-25809
 for (const [how, spec] of [
   ['', {}],
