@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { acceptPod } from './admission/accept.ts';
 import { UserError } from './base/errors.ts';
 import { ImageStore } from './image/store.ts';
 import { type LoadedPod, loadManifest, type Manifest } from './kube/manifest.ts';
@@ -6,7 +7,6 @@ import { sysctlPatternError } from './kube/sysctls.ts';
 import type { Container, Pod } from './kube/types.generated.ts';
 import type { OciConfig } from './oci/config.ts';
 import { DEFAULT_ROOTS, rootsAt } from './oci/pod-paths.ts';
-import { acceptPod } from './pipeline.ts';
 import { disassemble } from './program/disassemble.ts';
 import type { AdmissionOptions } from './runtime/admission.ts';
 import { gatherHostFacts } from './runtime/host-facts.ts';

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
+import { acceptPod } from '../admission/accept.ts';
 import type { Decision } from '../admission/admission.ts';
 import { errnoCode, fileFailure, UserError } from '../base/errors.ts';
 import type { ValidateMode } from '../kube/decode.ts';
 import { type LoadedPod, loadManifest, type Manifest } from '../kube/manifest.ts';
 import type { Pod } from '../kube/types.generated.ts';
-import { acceptPod } from '../pipeline.ts';
 import type { AdmissionOptions } from '../runtime/admission.ts';
 import { loadAdmission } from '../runtime/load-admission.ts';
 import { newUid } from '../runtime/uid.ts';

@@ -9,6 +9,7 @@ import { exitCodeOf, type PodResult } from '../runtime/pod-result.ts';
 import type { PodObserver, RunPodOptions } from '../runtime/run-options.ts';
 import { seccompSettings } from '../runtime/seccomp.ts';
 import { startTimer } from '../runtime/timer.ts';
+import type { Auditor } from './auditor.ts';
 import { parseDuration } from './duration.ts';
 import { printWarnings, readInput } from './input.ts';
 import { type Args, flag, type Io, seccompOptions, text } from './io.ts';
@@ -26,14 +27,6 @@ export async function run(args: Args, io: Io): Promise<number> {
   if (!flag(args, 'audit')) return runManifest(args, io);
   const { AuditReport } = await import('./audit-report.ts');
   return runManifest(args, io, new AuditReport('text', text(args, 'seccomp-profile-root')));
-}
-
-/** What watches the pods, and has the last word. */
-export interface Auditor {
-  /** Where the containers' output goes: stdout is its own if it wants that. */
-  readonly takesStdout: boolean;
-  onAudited(pod: Pod): NonNullable<RunPodOptions['onAudited']>;
-  report(io: Io): void;
 }
 
 /** Runs the pods of a manifest to their end. */

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Admission } from '../admission/accept.ts';
 import {
   type AdmissionObjects,
   type AdmissionRequest,
@@ -23,7 +24,6 @@ import { InvalidObjectError } from '../kube/invalid-object.ts';
 import { type LoadedObject, loadManifest } from '../kube/manifest.ts';
 import type { Namespace, ObjectMeta, PodSecurityPolicy } from '../kube/types.generated.ts';
 import type { Roots } from '../oci/pod-paths.ts';
-import type { Admission } from '../pipeline.ts';
 import { ObjectStore } from './object-store.ts';
 
 /** Kinds of objects that say what pods may be, and whether they have a namespace. */

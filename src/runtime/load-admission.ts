@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
+import type { Admission } from '../admission/accept.ts';
 import type { LoadedObject } from '../kube/manifest.ts';
 import type { Roots } from '../oci/pod-paths.ts';
-import type { Admission } from '../pipeline.ts';
 import type { AdmissionOptions } from './admission.ts';
 
 export interface LoadedAdmission {

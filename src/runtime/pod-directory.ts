@@ -15,7 +15,8 @@ import type { LevelVersion } from '../admission/pod-security/levels.ts';
 import type { DefaultedPolicy } from '../admission/pod-security-policy/policy.ts';
 import { errnoCode, UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
-import { removeTree } from '../native/remove-tree.ts';
+import { makeTree } from '../native/exact-mode.ts';
+import { removeTree, unmountBelow } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -65,7 +66,7 @@ function makeDirectory(path: string, mode = 0o700): void {
   for (let attempt = 0; ; attempt++) {
     try {
       // Whatever the umask: compile and explain read the images without root.
-      if (mkdirSync(path, { recursive: true, mode }) !== undefined) chmodSync(path, mode);
+      if (makeTree(path, mode) !== undefined) chmodSync(path, mode);
       return;
     } catch (error) {
       if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
@@ -168,6 +169,8 @@ function retryWhileMissing<T>(body: () => T, directory: string): T {
 }
 
 export function removePodFiles(paths: PodPaths): void {
+  unmountBelow(paths.state);
+  unmountBelow(paths.run);
   removeTree(paths.state);
   removeTree(paths.run);
 }

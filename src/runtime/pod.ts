@@ -1,4 +1,4 @@
-import { UserError } from '../base/errors.ts';
+import { errnoCode, UserError } from '../base/errors.ts';
 import type { Image } from '../image/store.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import { writeWithMode } from '../native/exact-mode.ts';
@@ -107,6 +107,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       paths,
       images,
       sandbox,
+      kill: () => cgroup?.tracking.kill(),
       record: (containers, pause) =>
         directory.write({
           uid,
@@ -140,10 +141,19 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       const message = `Failed to create pod sandbox: ${settingOf(error)}${error.message}`;
       return notRun(pod, 'Pending', 'FailedCreatePodSandBox', message);
     }
-    throw error;
+    throw isDiskFailure(error)
+      ? new UserError(`cannot write the pod's files, in ${roots.run} and ${roots.state}: ${error.message}`, {
+          cause: error,
+        })
+      : error;
   } finally {
     await cleanup.run();
   }
+}
+
+/** Errors of Node's that need not say where they happened. */
+function isDiskFailure(error: unknown): error is Error {
+  return ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(errnoCode(error) ?? '');
 }
 
 /** What the spec says, and what the caller adds to it for the container that it is attached to. */
