@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { acceptPod } from '../../../src/admission/accept.ts';
 import { type AdmissionRequest, admitByNamespace, admitByPolicy } from '../../../src/admission/admission.ts';
 import { ForbiddenPodError } from '../../../src/admission/forbidden.ts';
 import { judgePod } from '../../../src/admission/judge.ts';
 import { InvalidObjectError } from '../../../src/kube/invalid-object.ts';
 import { type LoadedPod, loadManifest } from '../../../src/kube/manifest.ts';
 import type { PodSpec } from '../../../src/kube/types.generated.ts';
-import { acceptPod } from '../../../src/pipeline.ts';
 import { policyOf } from './pod-security-policy/policies.ts';
 import { BOB, enforcing, requestOf } from './requests.ts';
 
