@@ -4,6 +4,7 @@ import type { ObjectSource } from './manifest.ts';
 
 /** An object that the API server would refuse: its own words, and below them where each field stands. */
 export class InvalidObjectError extends UserError {
+  readonly source: ObjectSource;
   readonly errors: readonly FieldError[];
 
   constructor(
@@ -19,7 +20,19 @@ export class InvalidObjectError extends UserError {
       { hint },
     );
     this.name = 'InvalidObjectError';
+    this.source = source;
     this.errors = errors;
+  }
+}
+
+/** Several of them: each is told. */
+export class InvalidObjectsError extends UserError {
+  readonly objects: readonly InvalidObjectError[];
+
+  constructor(objects: readonly InvalidObjectError[]) {
+    super(objects.map(({ message }) => message).join('\n'));
+    this.name = 'InvalidObjectsError';
+    this.objects = objects;
   }
 }
 
