@@ -1,27 +1,36 @@
 import { UserError } from '../base/errors.ts';
-import { type FieldError, formatInvalid } from './field-error.ts';
+import { type FieldError, formatFieldError, formatInvalid } from './field-error.ts';
 import type { ObjectSource } from './manifest.ts';
+
+/** What is wrong with a field, in the API server's words, and where a manifest has it. */
+export interface InvalidField {
+  readonly message: string;
+  readonly path: string;
+}
+
+export function invalidFields(errors: readonly FieldError[]): readonly InvalidField[] {
+  return errors.map(error => ({ message: formatFieldError(error), path: error.path }));
+}
 
 /** An object that the API server would refuse: its own words, and below them where each field stands. */
 export class InvalidObjectError extends UserError {
   readonly source: ObjectSource;
-  readonly errors: readonly FieldError[];
+  readonly fields: readonly InvalidField[];
 
   constructor(
     { kind, name, source }: { readonly kind: string; readonly name: string; readonly source: ObjectSource },
-    errors: readonly FieldError[],
+    fields: readonly InvalidField[],
     hint?: string,
   ) {
-    super(
-      `${formatInvalid(kind, name, errors)}\n${placesOf(
-        source,
-        errors.map(({ path }) => path),
-      )}`,
-      { hint },
+    const causes = fields.map(({ message }) => message);
+    const places = placesOf(
+      source,
+      fields.map(({ path }) => path),
     );
+    super(`${formatInvalid(kind, name, causes)}\n${places}`, { hint });
     this.name = 'InvalidObjectError';
     this.source = source;
-    this.errors = errors;
+    this.fields = fields;
   }
 }
 

@@ -10,13 +10,18 @@ import {
 import { type LevelVersion, parseLevel, parseVersion } from '../admission/pod-security/levels.ts';
 import { validateNamespace } from '../admission/pod-security/namespace.ts';
 import { setPolicyDefaults, validatePolicy } from '../admission/pod-security-policy/policy.ts';
+import { formatPolicyError } from '../admission/pod-security-policy/policy-error.ts';
 import { withBootstrap } from '../admission/rbac/bootstrap.ts';
 import { type RbacKind, type RbacKinds, setRbacDefaults } from '../admission/rbac/objects.ts';
 import { validateRbac } from '../admission/rbac/validate.ts';
 import { impersonate, type UserInfo } from '../admission/user.ts';
 import { fileFailure, UserError } from '../base/errors.ts';
-import type { FieldError } from '../kube/field-error.ts';
-import { InvalidObjectError, InvalidObjectsError } from '../kube/invalid-object.ts';
+import {
+  type InvalidField,
+  InvalidObjectError,
+  InvalidObjectsError,
+  invalidFields,
+} from '../kube/invalid-object.ts';
 import { type LoadedObject, loadManifest } from '../kube/manifest.ts';
 import type { Namespace, ObjectMeta, PodSecurityPolicy } from '../kube/types.generated.ts';
 import type { Roots } from '../oci/pod-paths.ts';
@@ -142,18 +147,21 @@ function keyOf(object: LoadedObject): string {
 export function validateObjects(objects: readonly LoadedObject[]): void {
   const invalid = objects.flatMap(loaded => {
     const { kind, object, source } = loaded;
-    const errors = errorsOf(kind, object);
+    const fields = invalidFieldsOf(kind, object);
     const name = metadataOf(loaded).name ?? '';
-    return errors.length === 0 ? [] : [new InvalidObjectError({ kind, name, source }, errors)];
+    return fields.length === 0 ? [] : [new InvalidObjectError({ kind, name, source }, fields)];
   });
   if (invalid.length > 0) throw new InvalidObjectsError(invalid);
 }
 
-function errorsOf(kind: string, object: LoadedObject['object']): readonly FieldError[] {
+function invalidFieldsOf(kind: string, object: LoadedObject['object']): readonly InvalidField[] {
   if (kind === 'PodSecurityPolicy')
-    return validatePolicy(setPolicyDefaults(object as unknown as PodSecurityPolicy));
-  if (kind === 'Namespace') return validateNamespace(object as unknown as Namespace);
-  return validateRbac(rbacOf(kind as RbacKind, object), kind as RbacKind);
+    return validatePolicy(setPolicyDefaults(object as unknown as PodSecurityPolicy)).map(error => ({
+      message: formatPolicyError(error),
+      path: error.manifestPath,
+    }));
+  if (kind === 'Namespace') return invalidFields(validateNamespace(object as unknown as Namespace));
+  return invalidFields(validateRbac(rbacOf(kind as RbacKind, object), kind as RbacKind));
 }
 
 const rbacOf = <K extends RbacKind>(kind: K, object: LoadedObject['object']): RbacKinds[K] =>

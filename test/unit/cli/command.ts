@@ -1,7 +1,11 @@
+import { resolve } from 'node:path';
 import { UserError } from '../../../src/base/errors.ts';
 import type { Io } from '../../../src/cli/io.ts';
 import { parseArguments } from '../../../src/cli/parse.ts';
 import { rootsAt } from '../../../src/oci/pod-paths.ts';
+
+// The command is a CJS bundle in dist/: from there it finds its package.
+Object.assign(globalThis, { __filename: resolve('dist/podspace-main.cjs') });
 
 export interface Printed {
   readonly stdout: string;
