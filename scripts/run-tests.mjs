@@ -4,7 +4,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-const AREAS = ['unit', 'cases', 'rejected', 'native', 'fuzz', 'live'];
+const AREAS = ['unit', 'cases', 'rejected', 'validate', 'native', 'fuzz', 'live'];
 const OUT = 'build/test';
 const wanted = process.argv.slice(2);
 const filter = wanted.filter(word => word.endsWith('.test.ts'));

@@ -1,5 +1,5 @@
 import { setDefaults } from '../kube/defaults.ts';
-import { InvalidObjectError } from '../kube/invalid-object.ts';
+import { InvalidObjectError, invalidFields } from '../kube/invalid-object.ts';
 import type { LoadedPod } from '../kube/manifest.ts';
 import { checkSupport } from '../kube/support.ts';
 import type { Pod } from '../kube/types.generated.ts';
@@ -45,12 +45,13 @@ export function acceptPod(
   const { pod, policy } = byPolicy;
   const object = { kind: 'Pod', name: pod.metadata?.name ?? '', source };
   const errors = validatePod(pod);
-  if (errors.length > 0) throw new InvalidObjectError(object, errors);
+  if (errors.length > 0) throw new InvalidObjectError(object, invalidFields(errors));
   const byNamespace = admission?.admitByNamespace(pod);
   if (byNamespace !== undefined && 'denial' in byNamespace)
     throw new ForbiddenPodError(loaded, asked, byNamespace);
   const support = checkSupport(pod);
-  if (support.errors.length > 0 && !isLenient) throw new InvalidObjectError(object, support.errors, WITHOUT);
+  if (support.errors.length > 0 && !isLenient)
+    throw new InvalidObjectError(object, invalidFields(support.errors), WITHOUT);
   const ignored = isLenient ? support.errors.map(({ path, detail }) => `${path} is ignored: ${detail}`) : [];
   // Only where it is said: it is also the default.
   const always =

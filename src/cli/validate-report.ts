@@ -1,11 +1,11 @@
 import { createTwoFilesPatch } from 'diff';
 import { stringify } from 'yaml';
-import type { Breach } from '../admission/admission.ts';
+import type { AdmissionRequest, Breach } from '../admission/admission.ts';
 import { type Judgement, judgePod } from '../admission/judge.ts';
 import { POLICY_ANNOTATION } from '../admission/pod-security-policy/admit.ts';
 import { printable } from '../base/printable.ts';
-import { asWritten } from '../kube/invalid-object.ts';
-import type { LoadedPod, Manifest } from '../kube/manifest.ts';
+import { asWritten, type InvalidObjectError, InvalidObjectsError } from '../kube/invalid-object.ts';
+import type { LoadedPod, Manifest, ObjectSource } from '../kube/manifest.ts';
 import type { SourceError } from '../kube/source.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { type AdmissionOptions, gatherAdmission } from '../runtime/admission.ts';
@@ -29,36 +29,61 @@ export function printDecisions(
   options: AdmissionOptions,
   format: Format,
 ): number {
-  const request = gatherAdmission(io.roots, manifest.others, options);
-  const judged = manifest.pods.map((pod): Judged => {
-    const loaded = withName(pod);
-    const judgement = judgePod(loaded, request);
-    return {
-      ...judgement,
-      loaded,
-      errors: judgement.breaches.flatMap(breach => findings(loaded, breach, 'error')),
-      notes: judgement.unsupported.flatMap(breach => findings(loaded, breach, 'note')),
-    };
-  });
-  if (format === 'json') io.out(`${JSON.stringify({ pods: judged.map(asJson) }, null, 2)}\n`);
-  else if (format === 'sarif')
-    io.out(`${JSON.stringify(sarif(judged.flatMap(allFindings), version()), null, 2)}\n`);
-  else printText(io, judged, manifest.warnings);
+  let request: AdmissionRequest;
+  try {
+    request = gatherAdmission(io.roots, manifest.others, options);
+  } catch (error) {
+    if (!(error instanceof InvalidObjectsError) || format === undefined) throw error;
+    printUnusable(io, error.objects.flatMap(invalidFindings), format);
+    return 1;
+  }
+  const judged = manifest.pods.map(pod => judge(withName(pod), request));
+  for (const warning of new Set(manifest.warnings)) io.err(`Warning: ${printable(warning)}\n`);
+  if (format === 'json') printJson(io, { pods: judged.map(asJson) });
+  else if (format === 'sarif') printJson(io, sarif(judged.flatMap(allFindings), version()));
+  else printText(io, judged);
   return judged.every(({ isAdmitted }) => isAdmitted) ? 0 : 1;
+}
+
+function judge(loaded: LoadedPod, request: AdmissionRequest): Judged {
+  const judgement = judgePod(loaded, request);
+  const { source } = loaded;
+  return {
+    ...judgement,
+    loaded,
+    errors: judgement.breaches.flatMap(breach => findings(source, breach, 'error')),
+    notes: judgement.unsupported.flatMap(breach => findings(source, breach, 'note')),
+  };
+}
+
+function printJson(io: Io, document: object): void {
+  io.out(`${JSON.stringify(document, null, 2)}\n`);
 }
 
 /** Files that cannot be read as manifests, for programs. */
 export function printUnreadable(io: Io, errors: readonly SourceError[], format: NonNullable<Format>): void {
-  const all = errors.map(({ file, line, column, message }): Finding => {
-    return { ruleId: 'Unreadable', level: 'error', message, file, line, column };
+  const all = errors.map(({ file, line, column, message, hint }): Finding => {
+    const text = hint === undefined ? message : `${message}; ${hint}`;
+    return { ruleId: 'Unreadable', level: 'error', message: text, file, line, column };
   });
-  const document = format === 'sarif' ? sarif(all, version()) : { pods: [], errors: all };
-  io.out(`${JSON.stringify(document, null, 2)}\n`);
+  printUnusable(io, all, format);
+}
+
+/** Nothing is decided about any pod: of the files, or of what is to decide, something is wrong. */
+function printUnusable(io: Io, errors: readonly Finding[], format: NonNullable<Format>): void {
+  printJson(io, format === 'sarif' ? sarif(errors, version()) : { pods: [], errors });
+}
+
+/** A policy, role or namespace that an API server would refuse. */
+function invalidFindings({ source, fields }: InvalidObjectError): readonly Finding[] {
+  return fields.flatMap(({ message, path }) =>
+    findings(source, { rule: 'Invalid', message, paths: [path] }, 'error'),
+  );
 }
 
 /** One for each place; where a breach has none, at the pod. */
 function findings(
-  { source }: LoadedPod,
+  source: ObjectSource,
   { rule, message, paths }: Breach,
   level: Finding['level'],
 ): readonly Finding[] {
@@ -73,15 +98,19 @@ function findings(
 
 function allFindings({ loaded, errors, notes, warnings }: Judged): readonly Finding[] {
   const warned = warnings.map(message => ({ rule: 'PodSecurity/warn', message, paths: [] }));
-  return [...errors, ...warned.flatMap(breach => findings(loaded, breach, 'warning')), ...notes];
+  return [...errors, ...warned.flatMap(breach => findings(loaded.source, breach, 'warning')), ...notes];
+}
+
+/** Of a generated name only the beginning is known, and the same each time. */
+function identityOf({ isNameGenerated = false }: LoadedPod, { metadata = {} }: Pod) {
+  const { name = '', generateName = '', namespace = 'default' } = metadata;
+  return isNameGenerated ? { generateName, namespace } : { name, namespace };
 }
 
 function asJson({ loaded, isAdmitted, after, policy, answer, errors, warnings, notes }: Judged): unknown {
   const { file, locate } = loaded.source;
-  const { name = '', namespace = 'default' } = after.metadata ?? {};
   return {
-    name,
-    namespace,
+    ...identityOf(loaded, after),
     ...(loaded.owner === undefined ? {} : { owner: loaded.owner }),
     file,
     ...locate(''),
@@ -96,19 +125,18 @@ function asJson({ loaded, isAdmitted, after, policy, answer, errors, warnings, n
   };
 }
 
-function printText(io: Io, judged: readonly Judged[], warnings: readonly string[]): void {
+function printText(io: Io, judged: readonly Judged[]): void {
   const color = (code: number, line: string): string =>
     io.color.out ? `\u001b[${code}m${line}\u001b[39m` : line;
-  for (const warning of warnings) io.err(`Warning: ${warning}\n`);
   for (const one of judged) {
     const { loaded, isAdmitted, policy, errors, notes } = one;
-    const { line, column } = loaded.source.locate('');
+    const at = place({ file: loaded.source.file, ...loaded.source.locate('') });
     const verdict = isAdmitted ? color(32, 'admitted') : color(31, 'denied');
     const by =
       policy === undefined
         ? ''
         : ` by PodSecurityPolicy "${policy.policy.metadata.name}", which ${policy.allowedBy.name} may use`;
-    io.out(`${loaded.source.file}:${line}:${column}: ${subject(one)}: ${verdict}${isAdmitted ? by : ''}\n`);
+    io.out(`${printable(`${at}: ${subject(one)}`)}: ${verdict}${isAdmitted ? printable(by) : ''}\n`);
     for (const error of errors)
       io.out(printable(`  ${place(error)}: ${error.ruleId}: ${error.message}`).concat('\n'));
     for (const warning of one.warnings) io.out(printable(`  Warning: ${warning}`).concat('\n'));
@@ -122,17 +150,23 @@ function printText(io: Io, judged: readonly Judged[], warnings: readonly string[
   );
 }
 
-const place = ({ file, line, column }: Finding): string => `${file}:${line}:${column}`;
+const place = ({ file, line, column }: Pick<Finding, 'file' | 'line' | 'column'>): string =>
+  `${file}:${line}:${column}`;
 
-function subject({ loaded: { owner }, after }: Judged): string {
-  const { name = '', namespace = 'default' } = after.metadata ?? {};
-  const pod = `pod "${namespace === 'default' ? name : `${namespace}/${name}`}"`;
+function subject({ loaded, after }: Judged): string {
+  const { name, generateName = '', namespace } = identityOf(loaded, after);
+  const { owner } = loaded;
+  const own = name ?? generateName;
+  const pod = `pod "${namespace === 'default' ? own : `${namespace}/${own}`}"`;
   return owner === undefined ? pod : `${pod} of ${owner.kind} "${owner.name}"`;
 }
 
 /** What the policy has changed, as a diff of YAML. */
-function difference({ before, after }: Judged, color: (code: number, line: string) => string): string {
-  const text = (pod: Pod): string => stringify(withoutMark(pod), { lineWidth: 0 });
+function difference(
+  { loaded, before, after }: Judged,
+  color: (code: number, line: string) => string,
+): string {
+  const text = (pod: Pod): string => stringify(asWrittenBy(loaded, pod), { lineWidth: 0 });
   const patch = createTwoFilesPatch(
     'as written, with defaults',
     'as admitted',
@@ -151,12 +185,16 @@ function difference({ before, after }: Judged, color: (code: number, line: strin
   return painted.map(line => `${line}\n`).join('');
 }
 
-/** That a policy has decided is said already. */
-function withoutMark(pod: Pod): Pod {
-  const { [POLICY_ANNOTATION]: _, ...annotations } = pod.metadata?.annotations ?? {};
-  const { annotations: __, ...metadata } = pod.metadata ?? {};
+/** Without what podspace has set itself: the name, and the mark of the policy that has decided, which is named already. */
+function asWrittenBy({ isNameGenerated = false }: LoadedPod, pod: Pod): Pod {
+  const { annotations: all = {}, name, ...metadata } = pod.metadata ?? {};
+  const { [POLICY_ANNOTATION]: _, ...annotations } = all;
   return {
     ...pod,
-    metadata: { ...metadata, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) },
+    metadata: {
+      ...(isNameGenerated ? {} : { name }),
+      ...metadata,
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    },
   };
 }

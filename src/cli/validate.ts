@@ -2,7 +2,8 @@ import { UserError } from '../base/errors.ts';
 import type { ValidateMode } from '../kube/decode.ts';
 import { loadManifest, type Manifest } from '../kube/manifest.ts';
 import { ManifestError } from '../kube/source.ts';
-import { admissionOptions, readManifest } from './input.ts';
+import { readManifest } from '../runtime/read-manifest.ts';
+import { admissionOptions } from './input.ts';
 import { type Args, type Io, text, texts } from './io.ts';
 
 /** Says of each pod whether it would be admitted, and runs nothing. Exit code 1 if one would not, or cannot be read. */

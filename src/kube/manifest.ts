@@ -161,13 +161,13 @@ function decodeList(
   return items.items.flatMap(item => decodeObjects(decoder, document, item, list));
 }
 
-/** Follows a field path down the nodes, as far as it is written. */
+/** Follows a field path down the nodes, as far as it is written; `annotations[example.org/a]` is a key with dots of its own. */
 function locate(document: SourceDocument, root: unknown, path: string): Position {
   let node: unknown = root;
   let place: unknown = root;
-  for (const [, name, index] of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
+  for (const [, name, index, key] of path.matchAll(/([^.[\]]+)|\[(\d+)\]|\[([^\]]+)\]/g)) {
     const at = document.resolve(node);
-    const step = index === undefined ? name : Number(index);
+    const step = index === undefined ? (name ?? key) : Number(index);
     if (isSeq(at) && typeof step === 'number') node = at.items[step];
     else if (isMap(at)) {
       const pair = at.items.find(({ key }) => isScalar(key) && key.value === step);

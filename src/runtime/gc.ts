@@ -8,6 +8,7 @@ import { sweepInstances } from './audit/capability-watch.ts';
 import { detectCgroups } from './cgroups.ts';
 import { sweepRanges } from './id-ranges.ts';
 import { isLocked } from './lock-file.ts';
+import { ObjectStore } from './object-store.ts';
 import { removePodCgroups, removeRoots } from './pod-cgroup.ts';
 import { type FoundPod, findPods, removeEmpty, removePodFiles } from './pod-directory.ts';
 
@@ -30,6 +31,7 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
     removed.push(`name ${name.replace('_', '/')}`);
     if (!isDry) unlinkSync(join(names, name));
   }
+  removed.push(...new ObjectStore(roots).sweep(isDry).map(file => `file ${file}`));
   if (isDry) return removed;
   const used = new Set(findPods(roots).flatMap(({ record }) => record?.images ?? []));
   removed.push(

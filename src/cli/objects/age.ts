@@ -1,7 +1,7 @@
 /** How long ago, as kubectl's AGE (HumanDuration of k8s.io/apimachinery/pkg/util/duration). */
 export function age(timestamp: string | undefined, now = Date.now()): string {
-  if (timestamp === undefined) return '<unknown>';
-  return humanDuration(Math.floor((now - Date.parse(timestamp)) / 1000));
+  const then = Date.parse(timestamp ?? '');
+  return Number.isNaN(then) ? '<unknown>' : humanDuration(Math.trunc((now - then) / 1000));
 }
 
 const [MINUTE, HOUR, DAY] = [60, 3600, 86_400] as const;

@@ -8,14 +8,15 @@ import {
 import { type ClusterRoleFlags, createClusterRole, createRole } from '../../admission/rbac/create-role.ts';
 import type { RbacKind, RbacObject } from '../../admission/rbac/objects.ts';
 import { UserError } from '../../base/errors.ts';
-import { type LoadedObject, loadManifest } from '../../kube/manifest.ts';
-import { gatherAdmission, validateObject } from '../../runtime/admission.ts';
+import { printable } from '../../base/printable.ts';
+import type { LoadedObject } from '../../kube/manifest.ts';
+import { validateObjects } from '../../runtime/admission.ts';
 import { apiVersionOf, keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import { ObjectStore } from '../../runtime/object-store.ts';
-import { readManifest } from '../input.ts';
 import { type Args, type Io, text, texts } from '../io.ts';
 import { requireRoot } from '../root.ts';
 import { printObjects } from './print.ts';
+import { placed, readObjects } from './read-objects.ts';
 
 type Flags = ClusterRoleFlags & ClusterRoleBindingFlags & RoleBindingFlags;
 
@@ -40,16 +41,9 @@ export function create(args: Args, io: Io): number {
 
 function createFromFile(args: Args, io: Io, file: string): number {
   const name = file === '-' ? '(stdin)' : file;
-  const { pods, others } = loadManifest([{ file: name, text: readManifest(file) }]);
-  if (pods.length + others.length === 0) throw new UserError(`${name}: no objects passed to create`);
-  const [pod] = pods;
-  if (pod !== undefined)
-    throw new UserError(`${name}: pods are not kept by podspace`, { hint: 'podspace run runs them' });
-  for (const object of others) {
-    storedKind(object.kind);
-    validateObject(object);
-  }
-  return store(args, io, others, key => `error when creating ${JSON.stringify(name)}: ${key}`);
+  const objects = readObjects(file);
+  if (objects.length === 0) throw new UserError(`${name}: no objects passed to create`);
+  return store(args, io, objects, key => `error when creating ${JSON.stringify(name)}: ${key}`);
 }
 
 function createFromFlags(args: Args, io: Io, [word = '', ...names]: readonly string[]): number {
@@ -84,7 +78,6 @@ function createFromFlags(args: Args, io: Io, [word = '', ...names]: readonly str
   const object = built.object as unknown as LoadedObject['object'];
   const source = { file: '(flags)', locate: () => ({ line: 1, column: 1 }) };
   const loaded = { apiVersion, kind, object, source };
-  validateObject(loaded);
   return store(args, io, [loaded], key => `failed to create ${kind.toLowerCase()}: ${key}`);
 }
 
@@ -94,28 +87,24 @@ function store(
   objects: readonly LoadedObject[],
   exists: (text: string) => string,
 ): number {
+  const namespace = text(args, 'namespace');
+  const all = objects.map(object => placed(object, namespace));
+  validateObjects(all);
   const isDry = text(args, 'dry-run') === 'client';
   if (!isDry) requireRoot();
-  const all = new ObjectStore(io.roots);
-  // Nobody may create what would be refused when it decides: names of roles, say.
-  gatherAdmission(io.roots, objects);
+  const stored = new ObjectStore(io.roots);
   const created: LoadedObject[] = [];
   const errors: string[] = [];
-  for (const loaded of objects) {
+  for (const loaded of all) {
     const type = storedKind(loaded.kind);
-    const key = keyOf(type, loaded, text(args, 'namespace') ?? 'default');
-    const metadata = {
-      ...(loaded.object.metadata as object),
-      ...(key.namespace === undefined ? {} : { namespace: key.namespace }),
-    };
-    const object = { ...loaded.object, metadata } as LoadedObject['object'];
-    if (!isDry && !all.create(key, apiVersionOf(type), object))
+    const key = keyOf(type, loaded, 'default');
+    if (!isDry && !stored.create(key, apiVersionOf(type), loaded.object))
       errors.push(exists(`${pluralOf(type)} ${JSON.stringify(key.name)} already exists`));
     else if (text(args, 'output') === undefined)
-      io.out(`${singularOf(type)}/${key.name} created${isDry ? ' (dry run)' : ''}\n`);
-    else created.push(isDry ? { ...loaded, object } : (all.get(key) ?? loaded));
+      io.out(`${singularOf(type)}/${printable(key.name)} created${isDry ? ' (dry run)' : ''}\n`);
+    else created.push(isDry ? loaded : (stored.get(key) ?? loaded));
   }
-  if (created.length > 0) printObjects(io, created, text(args, 'output'));
+  if (created.length > 0) printObjects(io, created, text(args, 'output'), created.length === 1);
   // What can be stored is, whatever becomes of the others: as with kubectl.
   if (errors.length > 0) throw new UserError(errors.join('\n'));
   return 0;

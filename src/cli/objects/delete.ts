@@ -1,44 +1,46 @@
 import { UserError } from '../../base/errors.ts';
-import { loadManifest } from '../../kube/manifest.ts';
-import { keyOf, pluralOf, singularOf, storedKind, storedType } from '../../runtime/kinds.ts';
+import { keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import { type ObjectKey, ObjectStore } from '../../runtime/object-store.ts';
-import { readManifest } from '../input.ts';
 import { type Args, type Io, text, texts } from '../io.ts';
 import { requireRoot } from '../root.ts';
+import { placed, readObjects } from './read-objects.ts';
+import { askedObjects } from './words.ts';
 
-/** `delete KIND NAME…`, `delete KIND/NAME`, `delete -f FILE`. */
+/** `delete TYPE NAME…`, `delete TYPE/NAME…`, `delete -f FILE`. */
 export function remove(args: Args, io: Io): number {
   requireRoot();
-  const namespace = text(args, 'namespace') ?? 'default';
+  const words = texts(args, 'object');
   const file = text(args, 'filename');
-  const keys =
-    file === undefined ? keysOfWords(texts(args, 'object'), namespace) : keysOfFile(file, namespace);
+  if (file !== undefined && words.length > 0) throw new UserError(`unexpected argument "${words[0]}"`);
+  const namespace = text(args, 'namespace');
+  const keys = file === undefined ? keysOfWords(words, namespace) : keysOfFile(file, namespace);
   const store = new ObjectStore(io.roots);
-  let absent: string | undefined;
+  const absent: string[] = [];
   for (const key of keys) {
     const type = storedKind(key.kind);
     if (store.remove(key)) io.out(`${singularOf(type)} ${JSON.stringify(key.name)} deleted\n`);
-    else absent ??= `${pluralOf(type)} ${JSON.stringify(key.name)} not found`;
+    else absent.push(`${pluralOf(type)} ${JSON.stringify(key.name)} not found`);
   }
-  if (absent !== undefined) throw new UserError(absent);
+  if (absent.length > 0) throw new UserError(absent.join('\n'));
   return 0;
 }
 
-function keysOfWords([first = '', ...rest]: readonly string[], namespace: string): readonly ObjectKey[] {
-  const [word = '', ...slash] = first.split('/');
-  const names = [...slash, ...rest];
-  if (word === '' || names.length === 0)
-    throw new UserError('nothing to delete', { hint: 'podspace delete KIND NAME, or -f FILE' });
-  const type = storedType(word);
-  return names.map(name => ({
-    kind: type.kind,
-    namespace: type.namespaced ? namespace : undefined,
-    name,
-  }));
+function keysOfWords(words: readonly string[], namespace = 'default'): readonly ObjectKey[] {
+  if (words.length === 0)
+    throw new UserError('nothing to delete', { hint: 'podspace delete TYPE NAME, or -f FILE' });
+  return askedObjects(words).flatMap(({ type, names }) => {
+    if (names.length === 0)
+      throw new UserError('resource(s) were provided, but no name was specified', {
+        hint: 'podspace delete TYPE NAME, or -f FILE',
+      });
+    const where = type.namespaced ? namespace : undefined;
+    return names.map(name => ({ kind: type.kind, namespace: where, name }));
+  });
 }
 
-function keysOfFile(file: string, namespace: string): readonly ObjectKey[] {
-  const name = file === '-' ? '(stdin)' : file;
-  const { others } = loadManifest([{ file: name, text: readManifest(file) }]);
-  return others.map(object => keyOf(storedKind(object.kind), object, namespace));
+function keysOfFile(file: string, namespace: string | undefined): readonly ObjectKey[] {
+  return readObjects(file).map(object => {
+    const { kind, ...loaded } = placed(object, namespace);
+    return keyOf(storedKind(kind), loaded, 'default');
+  });
 }

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { printable } from '../../base/printable.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
 import type { ObjectMeta } from '../../kube/types.generated.ts';
 import { apiVersionOf, singularOf, storedKind } from '../../runtime/kinds.ts';
@@ -8,19 +9,30 @@ import { age } from './age.ts';
 
 export const metadataOf = ({ object }: LoadedObject): ObjectMeta => (object.metadata ?? {}) as ObjectMeta;
 
-/** Prints objects as kubectl does with `-o`. */
-export function printObjects(io: Io, objects: readonly LoadedObject[], format: string | undefined): void {
+/** Prints objects as kubectl does with `-o`: a list of them, or the one. */
+export function printObjects(
+  io: Io,
+  objects: readonly LoadedObject[],
+  format: string | undefined,
+  isSingle: boolean,
+): void {
   if (format === 'name') {
-    for (const object of objects)
-      io.out(`${singularOf(storedKind(object.kind))}/${metadataOf(object).name ?? ''}\n`);
+    for (const object of objects) io.out(`${printable(fullName(object))}\n`);
     return;
   }
   const whole = objects.map(asObject);
-  const document = whole.length === 1 ? whole[0] : { apiVersion: 'v1', kind: 'List', items: whole };
-  io.out(
-    format === 'yaml' ? stringify(document, { lineWidth: 0 }) : `${JSON.stringify(document, null, 2)}\n`,
-  );
+  const document = isSingle
+    ? whole[0]
+    : { apiVersion: 'v1', kind: 'List', metadata: { resourceVersion: '' }, items: whole };
+  io.out(format === 'yaml' ? stringify(document, YAML) : `${JSON.stringify(document, null, 2)}\n`);
 }
+
+/** As kubectl's. What YAML 1.1 would take for another type is quoted: whoever reads it gets back what there was. */
+const YAML = { version: '1.1', lineWidth: 0, indentSeq: false, sortMapEntries: true } as const;
+
+/** `clusterrole.rbac.authorization.k8s.io/NAME` */
+const fullName = (object: LoadedObject): string =>
+  `${singularOf(storedKind(object.kind))}/${metadataOf(object).name ?? ''}`;
 
 /** `apiVersion` and `kind` first. */
 function asObject({ kind, object }: LoadedObject): object {
@@ -88,18 +100,26 @@ const COLUMNS: Readonly<Record<string, Columns>> = {
   RoleBinding: roleOf,
 };
 
-/** A table of objects of one kind. */
-export function printTable(
+/** A table for each kind; of several the names say which. */
+export function printTables(
   io: Io,
-  kind: string,
   objects: readonly LoadedObject[],
-  hasNamespace: boolean,
+  hasKinds: boolean,
+  isAllNamespaces: boolean,
 ): void {
-  const columns = COLUMNS[kind];
-  if (columns === undefined) throw new Error(`bug in podspace: no columns for ${kind}`);
-  const names = hasNamespace ? ['NAMESPACE', ...columns.names] : columns.names;
-  const rows = objects.map(object =>
-    hasNamespace ? [metadataOf(object).namespace ?? '', ...columns.row(object)] : columns.row(object),
-  );
-  io.out(formatTable([names, ...rows]));
+  const kinds = [...new Set(objects.map(({ kind }) => kind))];
+  const tables = kinds.map(kind => {
+    const columns = COLUMNS[kind];
+    if (columns === undefined) throw new Error(`bug in podspace: no columns for ${kind}`);
+    const hasNamespace = isAllNamespaces && storedKind(kind).namespaced;
+    const rows = objects
+      .filter(object => object.kind === kind)
+      .map(object => {
+        const [name = '', ...cells] = columns.row(object);
+        const own = [hasKinds ? fullName(object) : name, ...cells];
+        return (hasNamespace ? [metadataOf(object).namespace ?? '', ...own] : own).map(printable);
+      });
+    return formatTable([hasNamespace ? ['NAMESPACE', ...columns.names] : columns.names, ...rows]);
+  });
+  io.out(tables.join('\n'));
 }
