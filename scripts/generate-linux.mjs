@@ -73,10 +73,7 @@ const TABLES = {
   CTA_PROTO: [/^CTA_PROTO_(NUM|SRC_PORT|DST_PORT)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
   WAIT: [/^(P_ALL|P_PID|P_PGID|P_PIDFD|WNOHANG|WEXITED)$/, ['linux/wait.h']],
   NETLINK: [/^NETLINK_(ROUTE|NETFILTER|CAP_ACK|EXT_ACK)$/, ['linux/netlink.h']],
-  NLM_F: [
-    /^NLM_F_(REQUEST|MULTI|ACK|DUMP|REPLACE|EXCL|CREATE|CAPPED|ACK_TLVS)$/,
-    ['linux/netlink.h'],
-  ],
+  NLM_F: [/^NLM_F_(REQUEST|MULTI|ACK|DUMP|REPLACE|EXCL|CREATE|CAPPED|ACK_TLVS)$/, ['linux/netlink.h']],
   NLMSG: [/^(NLMSG_(ERROR|DONE)|NLMSGERR_ATTR_MSG)$/, ['linux/netlink.h']],
   NLA: [/^NLA_(F_NESTED|TYPE_MASK)$/, ['linux/netlink.h']],
 };
