@@ -1,4 +1,5 @@
 import { koffi } from './koffi.ts';
+import { inTurn } from './libc.ts';
 
 type Context = object;
 
@@ -16,7 +17,7 @@ const PROTOTYPES = {
 
 interface Libnftables {
   nft_ctx_new(flags: number): Context | null;
-  nft_ctx_free(context: Context): void;
+  nft_ctx_free: { async(context: Context, done: (error: Error | null) => void): void };
   nft_ctx_set_dry_run(context: Context, isDry: boolean): void;
   nft_ctx_buffer_output(context: Context): number;
   nft_ctx_buffer_error(context: Context): number;
@@ -71,6 +72,7 @@ export function runLibnftables(commands: string, check: boolean): NftResult | un
       error: status === 0 ? '' : error || `it ended with ${status}`,
     };
   } finally {
-    lib.nft_ctx_free(context);
+    // It closes a socket, for which the kernel waits until nobody can look at the old rules any more: some milliseconds.
+    void inTurn(done => lib.nft_ctx_free.async(context, error => done(error, undefined)));
   }
 }

@@ -12,7 +12,7 @@ import { runNft } from './nft-run.ts';
 import { ruleset } from './ruleset.ts';
 import { AFFINITY_PREFIX } from './service-rules.ts';
 import { describeTargets, isStale, udpTargets } from './stale-flows.ts';
-import type { NodeState } from './state.ts';
+import { canonicalState, type NodeState } from './state.ts';
 
 export type RulesUpdate = 'changed' | 'unchanged';
 
@@ -52,7 +52,8 @@ async function underLock<T>(directory: string, action: () => T): Promise<T> {
  * Applies a state, without a lock. What is in force is written in the table itself, as the names of two chains without
  * rules: so nothing has to be believed about a file, and a table that somebody else flushed is made again.
  */
-export function applyState(state: NodeState): RulesUpdate {
+export function applyState(given: NodeState): RulesUpdate {
+  const state = canonicalState(given);
   const text = ruleset(state);
   const targets = udpTargets(state);
   const inForce = marker('text', text);
@@ -62,7 +63,8 @@ export function applyState(state: NodeState): RulesUpdate {
     const hasChain = (name: string): boolean => socket.request(getChain('podspace', name)).errno === 0;
     const isThere = hasChain(TABLE_MARKER);
     if (text === '' ? !isThere : hasChain(inForce)) return 'unchanged';
-    const leadsElsewhere = !hasChain(leads);
+    // Looking through all flows takes the kernel ten milliseconds, even if there are none.
+    const leadsElsewhere = isThere ? !hasChain(leads) : targets.size > 0;
     const markers = [TABLE_MARKER, inForce, leads].map(name => `add chain ${TABLE} ${name}`);
     runNft(
       text === ''

@@ -1,5 +1,5 @@
 import { canonicalAddress, type Family, familyOf } from '../base/addresses.ts';
-import { addressOf, byText, type NetworkPod, type NetworkPort, type Protocol } from './state.ts';
+import { addressOf, type NetworkPod, type NetworkPort, type Protocol } from './state.ts';
 
 /** What the scheduler says of a pod whose ports another one has: one node, and nobody to push aside. */
 export const NO_FREE_PORTS =
@@ -65,9 +65,8 @@ const UNSPECIFIED: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
  * is passed over, an unspecified one stands for every address of its own.
  */
 export function hostPortMappings(pods: readonly NetworkPod[], family: Family): readonly HostPortMapping[] {
-  return [...pods]
+  return pods
     .filter(pod => !pod.hostNetwork)
-    .sort(byText(({ namespace, name, uid }) => `${namespace}/${name}/${uid}`))
     .flatMap(pod => {
       const podIP = addressOf(pod, family);
       if (podIP === undefined) return [];

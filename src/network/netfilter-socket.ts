@@ -1,7 +1,6 @@
-import { closeSync } from 'node:fs';
 import { NETLINK, NLMSG } from '../linux/constants.generated.ts';
 import { SOCKET } from '../linux/sockets.ts';
-import { syscall } from '../native/libc.ts';
+import { syscall, syscallInThread } from '../native/libc.ts';
 
 /** As large as the kernel makes a datagram of a list. */
 const DATAGRAM = 32 << 10;
@@ -41,7 +40,8 @@ export class NetfilterSocket {
     }
   }
 
+  /** In a thread: for a socket of this kind the kernel waits until nobody can look at old rules any more, some milliseconds. */
   close(): void {
-    closeSync(this.#fd);
+    void syscallInThread('close', [this.#fd]);
   }
 }

@@ -12,7 +12,7 @@ export const NFT_FAMILIES: Readonly<
   IPv6: { header: 'ip6', type: 'ipv6_addr', suffix: 'v6' },
 };
 
-/** A name that says nothing but what is in it: the same content has the same name, in any state. */
+/** A name that a thing keeps in every state. */
 export function contentName(prefix: string, content: string): string {
   return `${prefix}-${createHash('sha256').update(content).digest('hex').slice(0, 12)}`;
 }
@@ -35,12 +35,25 @@ export interface Chain {
 export class NftTable {
   readonly #objects = new Map<string, string>();
   readonly #chains = new Map<string, Chain>();
+  /** What is shared, by its content, and how many of a prefix there are. */
+  readonly #shared = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
 
   /** A set that rules share; returns `@NAME`. The prefix says what is in it. */
   sharedSet(prefix: string, type: string, elements: readonly string[], flags = ''): string {
-    const name = contentName(prefix, `${type};${flags};${elements.join(',')}`);
-    this.set(name, type, elements, flags);
-    return `@${name}`;
+    const content = `${prefix} ${type} ${flags} ${elements.join(',')}`;
+    return `@${this.#share(prefix, content, name => this.set(name, type, elements, flags))}`;
+  }
+
+  #share(prefix: string, content: string, make: (name: string) => void): string {
+    const found = this.#shared.get(content);
+    if (found !== undefined) return found;
+    const count = (this.#counts.get(prefix) ?? 0) + 1;
+    const name = `${prefix}-${count}`;
+    this.#counts.set(prefix, count);
+    this.#shared.set(content, name);
+    make(name);
+    return name;
   }
 
   set(name: string, type: string, elements: readonly string[], flags = ''): void {
@@ -55,11 +68,9 @@ export class NftTable {
     this.#objects.set(name, container('map', name, [`type ${type}`], lines));
   }
 
-  /** A chain that is named after its rules. */
+  /** A chain that all share who need these rules. Returns its name. */
   sharedChain(prefix: string, rules: readonly string[]): string {
-    const name = contentName(prefix, rules.join('\n'));
-    this.chain(name, { rules });
-    return name;
+    return this.#share(prefix, `${prefix} ${rules.join('\n')}`, name => this.chain(name, { rules }));
   }
 
   chain(name: string, chain: Chain): void {

@@ -32,7 +32,7 @@ export function isGoverned(pod: NetworkPod): boolean {
   return !pod.hostNetwork && pod.ips.length > 0;
 }
 
-/** Pods, by what policies say of them. Selectors are asked once for each set of labels, however many pods have it. */
+/** Pods, by what policies say of them. */
 export interface Selection {
   /** The pods that a policy isolates. */
   selectedBy(policy: NetworkPolicy): readonly NetworkPod[];
@@ -40,32 +40,34 @@ export interface Selection {
   peers(peer: NetworkPolicyPeer, namespace: string): readonly NetworkPod[];
 }
 
+/** Looks pods up by namespace and label, so that a selector costs what it selects, not what there is. */
 export function selectPods(state: Pick<NodeState, 'pods' | 'namespaces'>): Selection {
   const labelsOf = namespaceLabels(state.namespaces);
-  const byNamespace = new Map<string, NetworkPod[]>();
-  for (const pod of state.pods.filter(isGoverned)) {
-    const pods = byNamespace.get(pod.namespace);
-    if (pods === undefined) byNamespace.set(pod.namespace, [pod]);
+  const index = new Map<string, NetworkPod[]>();
+  const add = (key: string, pod: NetworkPod): void => {
+    const pods = index.get(key);
+    if (pods === undefined) index.set(key, [pod]);
     else pods.push(pod);
+  };
+  const governed = state.pods.filter(isGoverned);
+  for (const pod of governed) {
+    add(pod.namespace, pod);
+    for (const [key, value] of Object.entries(pod.labels)) add(`${pod.namespace} ${key}=${value}`, pod);
   }
-  const cache = new Map<string, readonly NetworkPod[]>();
+  const namespaces = [...new Set(governed.map(({ namespace }) => namespace))];
   const matching = (selector: LabelSelector, namespace: string): readonly NetworkPod[] => {
-    const key = `${namespace} ${JSON.stringify(selector)}`;
-    let found = cache.get(key);
-    if (found === undefined) {
-      found = (byNamespace.get(namespace) ?? []).filter(pod => selectorMatches(selector, pod.labels));
-      cache.set(key, found);
-    }
-    return found;
+    const [first] = Object.entries(selector.matchLabels ?? {});
+    const candidates = index.get(first === undefined ? namespace : `${namespace} ${first[0]}=${first[1]}`);
+    return (candidates ?? []).filter(pod => selectorMatches(selector, pod.labels));
   };
   return {
     selectedBy: ({ metadata, spec }) => matching(spec?.podSelector ?? {}, metadata?.namespace ?? 'default'),
-    peers: ({ podSelector = {}, namespaceSelector }, namespace) => {
-      if (namespaceSelector === undefined) return matching(podSelector, namespace);
-      return [...byNamespace.keys()]
-        .filter(name => selectorMatches(namespaceSelector, labelsOf(name)))
-        .flatMap(name => matching(podSelector, name));
-    },
+    peers: ({ podSelector = {}, namespaceSelector }, namespace) =>
+      namespaceSelector === undefined
+        ? matching(podSelector, namespace)
+        : namespaces
+            .filter(name => selectorMatches(namespaceSelector, labelsOf(name)))
+            .flatMap(name => matching(podSelector, name)),
   };
 }
 

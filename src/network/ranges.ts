@@ -51,12 +51,13 @@ export function mergeRanges(ranges: Ranges): Ranges {
 
 export function containsAddress(ranges: Ranges, address: string): boolean {
   const parsed = parseAddress(address);
-  return (
-    parsed !== undefined &&
-    ranges.some(
-      ({ family, first, last }) => family === parsed.family && first <= parsed.value && parsed.value <= last,
-    )
-  );
+  const own = ranges.filter(({ family }) => family === parsed?.family);
+  return parsed !== undefined && isWithin(own, parsed.value);
+}
+
+/** Whether ranges of one family have an address of it. */
+export function isWithin(ranges: Ranges, value: bigint): boolean {
+  return ranges.some(({ first, last }) => first <= value && value <= last);
 }
 
 /** Every address of its family. */

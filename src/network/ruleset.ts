@@ -4,7 +4,7 @@ import { addHostPorts } from './host-port-rules.ts';
 import { NftTable, TABLE } from './nft.ts';
 import { addPods, addSources, antiSpoofing, unreachable } from './node-rules.ts';
 import { addServices } from './service-rules.ts';
-import { byText, type NodeState } from './state.ts';
+import { canonicalState, type NodeState } from './state.ts';
 
 /** Policies are about connections: what belongs to one that was let through goes on, whatever they say now. */
 const ESTABLISHED = 'ct state established,related accept';
@@ -16,7 +16,7 @@ const ESTABLISHED = 'ct state established,related accept';
  */
 export function ruleset(unordered: NodeState): string {
   if (unordered.pods.length === 0) return '';
-  const state = inOrder(unordered);
+  const state = canonicalState(unordered);
   const table = new NftTable();
   const families = addPods(table, state);
   const dns = addDns(table, state);
@@ -39,11 +39,6 @@ export function ruleset(unordered: NodeState): string {
   return table.isEmpty ? '' : `add table ${TABLE}\ndelete table ${TABLE}\n${table}`;
 }
 
-function inOrder(state: NodeState): NodeState {
-  const key = byText(({ namespace, name, uid }: NodeState['pods'][number]) => `${namespace}/${name}/${uid}`);
-  return { ...state, pods: [...state.pods].sort(key) };
-}
-
 /**
  * Which pod a new connection is for: Services by their addresses first, then what is at an address of the node. The chains
  * are shared by what arrives and by what the node itself sends.
@@ -53,7 +48,8 @@ function addDestinations(
   services: readonly string[],
   atNode: readonly string[],
 ): { readonly arriving: readonly string[]; readonly own: readonly string[] } {
-  if (atNode.length > 0) table.chain('node-destinations', { rules: atNode });
+  // Nothing that is from ::1 can leave the machine, whatever its source is made.
+  if (atNode.length > 0) table.chain('node-destinations', { rules: ['ip6 daddr ::1 return', ...atNode] });
   const local = atNode.length > 0 ? ['fib daddr type local goto node-destinations'] : [];
   return {
     // Nothing for 127.0.0.1 arrives from outside: it must not become something for a pod.

@@ -109,10 +109,20 @@ export function qualifiedName({
   return `${metadata?.namespace ?? 'default'}/${metadata?.name ?? ''}`;
 }
 
-/** A pod's own address of a family, in its canonical text. */
+/** A pod's own address of a family. */
 export function addressOf(pod: NetworkPod, family: Family): string | undefined {
-  const ip = pod.ips.find(address => familyOf(address) === family);
-  return ip === undefined ? undefined : canonicalAddress(ip);
+  return pod.ips.find(address => familyOf(address) === family);
+}
+
+/** The same state with its pods in one order and addresses in one spelling, whoever wrote it. */
+export function canonicalState(state: NodeState): NodeState {
+  const key = byText(({ namespace, name, uid }: NetworkPod) => `${namespace}/${name}/${uid}`);
+  return {
+    ...state,
+    pods: state.pods
+      .map(pod => ({ ...pod, ips: pod.ips.flatMap(ip => canonicalAddress(ip) ?? []) }))
+      .sort(key),
+  };
 }
 
 /** The labels of any namespace. */

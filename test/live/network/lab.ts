@@ -171,6 +171,14 @@ export class Lab {
     );
   }
 
+  /** A net.* setting in the network namespace of a process. */
+  setting(pid: number, name: string, value: string): void {
+    const { status } = spawnSync('nsenter', ['-t', String(pid), '-n', 'tee', `/proc/sys/net/${name}`], {
+      input: value,
+    });
+    if (status !== 0) throw new Error(`cannot set ${name}`);
+  }
+
   async #start(name: string, ports: readonly number[], isOwnNetwork: boolean): Promise<Agent> {
     const agent = new Agent(this.#program, name, ports, isOwnNetwork);
     this.agents.set(name, agent);
