@@ -84,6 +84,13 @@ export function ip(commands: readonly string[], pid?: number): void {
   if (status !== 0) throw new Error(`ip: ${stderr}`);
 }
 
+/** What nft(8) prints. */
+export function nft(commands: string): string {
+  const { status, stdout, stderr } = spawnSync('nft', ['-f', '-'], { input: commands, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`nft: ${stderr}`);
+  return stdout;
+}
+
 /** net.* settings are those of the network namespace of whoever opens them. */
 function sysctl(name: string, value: string): void {
   writeFileSync(`/proc/sys/net/${name}`, value);
