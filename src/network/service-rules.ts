@@ -66,19 +66,23 @@ export function addServices(table: NftTable, state: NodeState): ServiceRules {
     const addresses = [...new Set(own.flatMap(({ clusterIP, externalIPs }) => [clusterIP, ...externalIPs]))];
     table.set(`service-addresses-${suffix}`, type, addresses);
     // A pod has been chosen by now for whatever can have one.
-    const refuse = `ct state new ${header} daddr @service-addresses-${suffix} reject`;
-    rules.forward.push(refuse);
-    rules.output.push(refuse);
+    const refuse = refusals(`ct state new ${header} daddr @service-addresses-${suffix}`);
+    rules.forward.push(...refuse);
+    rules.output.push(...refuse);
     const closed = own.filter(({ nodePort, endpoints }) => nodePort !== undefined && endpoints.length === 0);
     if (closed.length > 0) {
       const elements = [...new Set(closed.map(route => key(route, route.nodePort ?? 0)))];
       table.set(`closed-node-ports-${suffix}`, 'inet_proto . inet_service', elements);
-      rules.input.push(
-        `ct state new meta nfproto ${family.toLowerCase()} meta l4proto . th dport @closed-node-ports-${suffix} fib daddr type local reject`,
-      );
+      const match = `meta nfproto ${family.toLowerCase()} meta l4proto . th dport @closed-node-ports-${suffix}`;
+      rules.input.push(...refusals(`ct state new ${match} fib daddr type local`));
     }
   }
   return rules;
+}
+
+/** As a machine refuses what nobody listens for. ICMP alone would do, but the kernel sends so many of them a second. */
+function refusals(match: string): readonly string[] {
+  return [`${match} meta l4proto tcp reject with tcp reset`, `${match} reject`];
 }
 
 /** The chain that finds a pod. Returns its name. */
