@@ -43,16 +43,19 @@ export const SYSCALL_NUMBERS = {
   pread64: [17, 67],
   prctl: [157, 167],
   prlimit64: [302, 261],
+  recvfrom: [45, 207],
   renameat2: [316, 276],
   rt_sigprocmask: [14, 135],
   seccomp: [317, 277],
   sendmsg: [46, 211],
+  sendto: [44, 206],
   sethostname: [170, 161],
   setgroups: [116, 159],
   setns: [308, 268],
   setresgid: [119, 149],
   setresuid: [117, 147],
   setsid: [112, 157],
+  setsockopt: [54, 208],
   socket: [41, 198],
   socketpair: [53, 199],
   symlinkat: [266, 36],
@@ -431,6 +434,46 @@ export const MAGIC = {
   OVERLAYFS_SUPER_MAGIC: 2035054128,
 } as const;
 
+export const NETFILTER = {
+  IPCTNL_MSG_CT_NEW: 0,
+  NFNL_SUBSYS_CTNETLINK: 1,
+  NFPROTO_INET: 1,
+  IPCTNL_MSG_CT_GET: 1,
+  IPCTNL_MSG_CT_DELETE: 2,
+  NFT_MSG_GETCHAIN: 4,
+  NFNL_SUBSYS_NFTABLES: 10,
+} as const;
+
+export const NFTA_CHAIN = {
+  NFTA_CHAIN_TABLE: 1,
+  NFTA_CHAIN_NAME: 3,
+} as const;
+
+export const CTA = {
+  CTA_TUPLE_ORIG: 1,
+  CTA_TUPLE_REPLY: 2,
+  CTA_ID: 12,
+} as const;
+
+export const CTA_TUPLE = {
+  CTA_TUPLE_IP: 1,
+  CTA_TUPLE_PROTO: 2,
+  CTA_TUPLE_ZONE: 3,
+} as const;
+
+export const CTA_IP = {
+  CTA_IP_V4_SRC: 1,
+  CTA_IP_V4_DST: 2,
+  CTA_IP_V6_SRC: 3,
+  CTA_IP_V6_DST: 4,
+} as const;
+
+export const CTA_PROTO = {
+  CTA_PROTO_NUM: 1,
+  CTA_PROTO_SRC_PORT: 2,
+  CTA_PROTO_DST_PORT: 3,
+} as const;
+
 export const WAIT = {
   P_ALL: 0,
   WNOHANG: 1,
@@ -438,6 +481,36 @@ export const WAIT = {
   P_PGID: 2,
   P_PIDFD: 3,
   WEXITED: 4,
+} as const;
+
+export const NETLINK = {
+  NETLINK_ROUTE: 0,
+  NETLINK_CAP_ACK: 10,
+  NETLINK_EXT_ACK: 11,
+  NETLINK_NETFILTER: 12,
+} as const;
+
+export const NLM_F = {
+  NLM_F_REQUEST: 1,
+  NLM_F_MULTI: 2,
+  NLM_F_ACK: 4,
+  NLM_F_REPLACE: 256,
+  NLM_F_CAPPED: 256,
+  NLM_F_EXCL: 512,
+  NLM_F_ACK_TLVS: 512,
+  NLM_F_DUMP: 768,
+  NLM_F_CREATE: 1024,
+} as const;
+
+export const NLMSG = {
+  NLMSGERR_ATTR_MSG: 1,
+  NLMSG_ERROR: 2,
+  NLMSG_DONE: 3,
+} as const;
+
+export const NLA = {
+  NLA_TYPE_MASK: -49153,
+  NLA_F_NESTED: 32768,
 } as const;
 
 /** errno(3) numbers. */
