@@ -1,3 +1,4 @@
+import { DEFAULT_POD_CIDR } from '../network/pod-cidr.ts';
 import { DEFAULT_DETACH_KEYS } from './detach-keys.ts';
 import type { Command } from './io.ts';
 
@@ -68,6 +69,20 @@ const seccomp: Readonly<Record<string, Option>> = {
   },
 };
 
+const network: Readonly<Record<string, Option>> = {
+  network: {
+    type: 'string',
+    describe: 'what pods get that do not have the host’s: an address and a link to the node, or just lo',
+    choices: ['pod', 'none'],
+    default: 'pod',
+  },
+  'pod-cidr': {
+    type: 'string',
+    describe: 'range of the pods’ addresses, as with a kubelet; with a comma one of IPv4 and one of IPv6',
+    default: DEFAULT_POD_CIDR,
+  },
+};
+
 /** Options of every command. */
 export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
   root: {
@@ -92,6 +107,7 @@ const running: Readonly<Record<string, Option>> = {
     type: 'string',
     describe: 'how many processes a pod can have at a time, as with a kubelet',
   },
+  ...network,
   ...seccomp,
   'allowed-unsafe-sysctls': {
     type: 'string',
@@ -157,6 +173,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
         default: 'program',
       },
       container,
+      ...network,
       ...seccomp,
       validate,
     },
@@ -169,7 +186,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   explain: {
     describe: 'say in words what each setting of a pod does',
     positionals: [FILE],
-    options: { filename, ...seccomp, validate },
+    options: { filename, ...network, ...seccomp, validate },
     examples: [['podspace explain pod.yaml', 'namespaces, identity, capabilities, mounts, and surprises']],
     load: () => import('./explain.ts'),
   },

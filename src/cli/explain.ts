@@ -3,7 +3,7 @@ import { describeFilter } from '../oci/seccomp/describe.ts';
 import { NO_UID, type StagedContainer, stageAll, thisMachine } from '../runtime/stages.ts';
 import { explainContainer, explainSurprises } from '../security/explain.ts';
 import { printWarnings, readInput } from './input.ts';
-import { type Args, type Io, seccompOptions } from './io.ts';
+import { type Args, type Io, networkOptions, seccompOptions } from './io.ts';
 import { formatTable } from './table.ts';
 
 /** Says in words what each setting of each container does, and where it came from. */
@@ -11,7 +11,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   const input = readInput(args, () => NO_UID);
   printWarnings(io, input.warnings);
   let exitCode = 0;
-  const machine = thisMachine(io.roots, seccompOptions(args));
+  const machine = thisMachine(io.roots, { ...seccompOptions(args), ...networkOptions(args) });
   for (const staged of stageAll(input.pods, input.manifest, io.roots, machine)) {
     if (staged.imageWarning !== undefined) printWarnings(io, [staged.imageWarning]);
     io.out(`${explain(staged, io.color.out)}\n`);
@@ -21,7 +21,10 @@ export async function run(args: Args, io: Io): Promise<number> {
 }
 
 /** One container's page. */
-export function explain({ pod, container, isInit, stages }: StagedContainer, hasColor: boolean): string {
+export function explain(
+  { pod, container, isInit, stages, network }: StagedContainer,
+  hasColor: boolean,
+): string {
   const bold = (text: string): string => (hasColor ? `\u001b[1m${text}\u001b[22m` : text);
   const kind = isInit ? 'init container' : 'container';
   const title = `${bold(`pod "${pod.metadata?.name}", ${kind} "${container.name}"`)} (${container.image})\n`;
@@ -30,11 +33,12 @@ export function explain({ pod, container, isInit, stages }: StagedContainer, has
   const { args, cwd } = stages.oci.process;
   const { seccomp } = stages.oci.linux;
   const filter = seccomp === undefined ? undefined : describeFilter(seccomp);
-  const rows = explainContainer(pod, container, stages.security, filter).map(({ topic, text, origin }) => [
-    `  ${topic}`,
-    origin,
-    printable(text),
-  ]);
+  const rows = explainContainer(pod, container, stages.security, filter).flatMap(
+    ({ topic, text, origin }) => [
+      [`  ${topic}`, origin, printable(text)],
+      ...(topic === 'network namespace' && network !== undefined ? [['  network', 'default', network]] : []),
+    ],
+  );
   const table = formatTable([
     ['  SETTING', 'FROM', 'EFFECT'],
     [

@@ -13,6 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { removeTree } from '../native/remove-tree.ts';
+import type { NetworkRecord } from '../network/record.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -121,9 +122,17 @@ export class PodDirectory {
   }
 
   write(record: PodRecord): void {
-    const temporary = join(this.paths.run, '.pod.json');
-    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
-    renameSync(temporary, join(this.paths.run, 'pod.json'));
+    this.#write('pod.json', record);
+  }
+
+  writeNetwork(record: NetworkRecord): void {
+    this.#write('network.json', record);
+  }
+
+  #write(file: string, value: unknown): void {
+    const temporary = join(this.paths.run, `.${file}`);
+    writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+    renameSync(temporary, join(this.paths.run, file));
   }
 
   /** Removes everything of the pod, and the directories above that are empty then. */
