@@ -26,7 +26,13 @@ function isFresh() {
 }
 
 /** Dynamic imports that become files of their own: what hardly any command needs should not be read by all. */
-const SEPARATE = { './help.ts': './podspace-help.cjs', './audit-report.ts': './podspace-audit-report.cjs' };
+const SEPARATE = {
+  './help.ts': './podspace-help.cjs',
+  './audit-report.ts': './podspace-audit-report.cjs',
+  './admission.ts': './podspace-admission.cjs',
+  './validate-report.ts': './podspace-validate.cjs',
+  './object-commands.ts': './podspace-objects.cjs',
+};
 const separate = {
   name: 'separate',
   setup: ({ onResolve }) =>
@@ -76,13 +82,14 @@ if (!isFresh()) {
       define: { 'import.meta.url': 'IMPORT_META_URL' },
       banner: { js: "const IMPORT_META_URL = require('node:url').pathToFileURL(__filename).href;" },
     }),
-    build({
-      ...cjs,
-      entryPoints: ['src/cli/audit-report.ts'],
-      outfile: 'dist/podspace-audit-report.cjs',
-    }),
+    ...[
+      ['src/runtime/admission.ts', 'dist/podspace-admission.cjs'],
+      ['src/cli/audit-report.ts', 'dist/podspace-audit-report.cjs'],
+      ['src/cli/validate-report.ts', 'dist/podspace-validate.cjs'],
+      ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
+      ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
+    ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile })),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
-    build({ ...cjs, entryPoints: ['src/runtime/audit/thread.ts'], outfile: 'dist/podspace-audit.cjs' }),
   ]);
   copyFileSync('src/cli/launcher.cjs', 'dist/podspace.js');
   chmodSync('dist/podspace.js', 0o755);

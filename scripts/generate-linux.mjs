@@ -64,10 +64,7 @@ const TABLES = {
   ],
   WAIT: [/^(P_ALL|P_PID|P_PGID|P_PIDFD|WNOHANG|WEXITED)$/, ['linux/wait.h']],
   NETLINK: [/^NETLINK_(ROUTE|CAP_ACK|EXT_ACK)$/, ['linux/netlink.h']],
-  NLM_F: [
-    /^NLM_F_(REQUEST|MULTI|ACK|DUMP|REPLACE|EXCL|CREATE|CAPPED|ACK_TLVS)$/,
-    ['linux/netlink.h'],
-  ],
+  NLM_F: [/^NLM_F_(REQUEST|MULTI|ACK|DUMP|REPLACE|EXCL|CREATE|CAPPED|ACK_TLVS)$/, ['linux/netlink.h']],
   NLMSG: [/^(NLMSG_(ERROR|DONE)|NLMSGERR_ATTR_MSG)$/, ['linux/netlink.h']],
   NLA: [/^NLA_(F_NESTED|TYPE_MASK)$/, ['linux/netlink.h']],
   RTM: [
@@ -81,10 +78,7 @@ const TABLES = {
   VETH: [/^VETH_INFO_PEER$/, ['linux/veth.h']],
   IFF: [/^IFF_(UP|RUNNING)$/, ['linux/if.h']],
   IN6_ADDR_GEN_MODE: [/^IN6_ADDR_GEN_MODE_(EUI64|NONE)$/, ['linux/if_link.h']],
-  IPV4_DEVCONF: [
-    /^IPV4_DEVCONF_(FORWARDING|ACCEPT_REDIRECTS|RP_FILTER|ROUTE_LOCALNET)$/,
-    ['linux/ip.h'],
-  ],
+  IPV4_DEVCONF: [/^IPV4_DEVCONF_(FORWARDING|ACCEPT_REDIRECTS|RP_FILTER|ROUTE_LOCALNET)$/, ['linux/ip.h']],
   IFA: [/^IFA_(ADDRESS|LOCAL|FLAGS|F_NODAD)$/, ['linux/if_addr.h']],
   NEIGHBOUR: [/^(NDA_(DST|LLADDR)|NUD_PERMANENT)$/, ['linux/neighbour.h']],
   RTA: [/^RTA_(DST|OIF|GATEWAY|TABLE)$/, ['linux/rtnetlink.h']],

@@ -16,7 +16,7 @@ import { type Args, type Io, networkOptions, seccompOptions, text } from './io.t
 
 /** Prints one stage of the pipeline: JSON, or a program's listing. */
 export async function run(args: Args, io: Io): Promise<number> {
-  const input = readInput(args, () => NO_UID);
+  const input = await readInput(args, io, () => NO_UID);
   printWarnings(io, input.warnings);
   const emit = text(args, 'emit');
   if (emit === 'pod') {

@@ -1,22 +1,27 @@
 import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
+import { acceptPod } from '../admission/accept.ts';
+import type { Decision } from '../admission/admission.ts';
 import { errnoCode, fileFailure, UserError } from '../base/errors.ts';
 import type { ValidateMode } from '../kube/decode.ts';
 import { type LoadedPod, loadManifest, type Manifest } from '../kube/manifest.ts';
 import type { Pod } from '../kube/types.generated.ts';
-import { acceptPod } from '../pipeline.ts';
+import type { AdmissionOptions } from '../runtime/admission.ts';
+import { loadAdmission } from '../runtime/load-admission.ts';
 import { newUid } from '../runtime/uid.ts';
-import { type Args, type Io, text } from './io.ts';
+import { type Args, type Io, text, texts } from './io.ts';
 
 /** The pods of a command's manifest, accepted by the pipeline. */
 export interface Input {
   readonly manifest: Manifest;
   readonly pods: readonly Pod[];
   readonly warnings: readonly string[];
+  /** What admission decided of each pod. */
+  readonly decisions: ReadonlyMap<Pod, Decision>;
 }
 
 /** Reads `FILE`, `-f FILE` or standard input. Throws what is wrong with it, with its place. */
-export function readInput(args: Args, uid: () => string = newUid): Input {
+export async function readInput(args: Args, io: Io, uid: () => string = newUid): Promise<Input> {
   const file = text(args, 'filename') ?? text(args, 'file');
   if (file === undefined)
     throw new UserError('no manifest is given', { hint: 'podspace run pod.yaml, or "-" for standard input' });
@@ -26,13 +31,27 @@ export function readInput(args: Args, uid: () => string = newUid): Input {
   const name = file === '-' ? '(stdin)' : file;
   const manifest = loadManifest([{ file: name, text: readManifest(file) }], { validate });
   if (manifest.pods.length === 0) throw new UserError(`${name}: no pod, nor a workload with a pod template`);
-  const warnings = [...manifest.warnings, ...manifest.others.map(unused)];
+  const { admission, isUsed } = await loadAdmission(io.roots, manifest.others, admissionOptions(args));
+  const warnings = [...manifest.warnings, ...manifest.others.filter(object => !isUsed(object)).map(unused)];
+  const decisions = new Map<Pod, Decision>();
   const pods = manifest.pods.map(loaded => {
-    const accepted = acceptPod(withName(loaded), uid(), validate !== 'strict');
+    const options = { isLenient: validate !== 'strict', admission };
+    const { pod, decision, ...accepted } = acceptPod(withName(loaded), uid(), options);
     warnings.push(...accepted.warnings);
-    return accepted.pod;
+    if (decision !== undefined) decisions.set(pod, decision);
+    return pod;
   });
-  return { manifest, pods, warnings };
+  return { manifest, pods, warnings, decisions };
+}
+
+/** The options about admission that several commands have. */
+export function admissionOptions(args: Args): AdmissionOptions {
+  return {
+    as: text(args, 'as'),
+    asGroups: texts(args, 'as-group'),
+    policy: text(args, 'policy'),
+    level: text(args, 'level'),
+  };
 }
 
 function unused({ kind, object }: Manifest['others'][number]): string {
@@ -43,7 +62,7 @@ function unused({ kind, object }: Manifest['others'][number]): string {
 /** The API server takes no object of more than 3 MiB; a device, or what is no manifest at all, must not fill the memory. */
 const MAX_MANIFEST = 8 << 20;
 
-function readManifest(file: string): string {
+export function readManifest(file: string): string {
   const what = file === '-' ? 'standard input' : JSON.stringify(file);
   let bytes: Buffer;
   try {
@@ -100,13 +119,14 @@ function linesOf(bytes: Buffer): Buffer[] {
 const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** `generateName: web-` → web-x7k2p, from the letters the API server uses. */
-function withName(loaded: LoadedPod): LoadedPod {
+export function withName(loaded: LoadedPod): LoadedPod {
   const { metadata } = loaded.pod;
   if (metadata?.name !== undefined || metadata?.generateName === undefined) return loaded;
   const bytes = Buffer.from(newUid().replaceAll('-', ''), 'hex');
   const suffix = [...bytes.subarray(0, 5)].map(byte => SUFFIX[byte % SUFFIX.length]).join('');
   return {
     ...loaded,
+    isNameGenerated: true,
     pod: { ...loaded.pod, metadata: { ...metadata, name: `${metadata.generateName}${suffix}` } },
   };
 }

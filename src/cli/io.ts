@@ -25,6 +25,12 @@ export function text(args: Args, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** The values of an option that can be given several times. */
+export function texts(args: Args, name: string): readonly string[] {
+  const value = args.values[name];
+  return Array.isArray(value) ? value : [];
+}
+
 export function flag(args: Args, name: string): boolean {
   return args.values[name] === true;
 }

@@ -10,6 +10,7 @@ import { exitCodeOf, type PodResult } from '../runtime/pod-result.ts';
 import type { PodObserver, RunPodOptions } from '../runtime/run-options.ts';
 import { seccompSettings } from '../runtime/seccomp.ts';
 import { startTimer } from '../runtime/timer.ts';
+import type { Auditor } from './auditor.ts';
 import { parseDuration } from './duration.ts';
 import { printWarnings, readInput } from './input.ts';
 import { type Args, flag, type Io, networkOptions, seccompOptions, text } from './io.ts';
@@ -29,18 +30,10 @@ export async function run(args: Args, io: Io): Promise<number> {
   return runManifest(args, io, new AuditReport('text', text(args, 'seccomp-profile-root')));
 }
 
-/** What watches the pods, and has the last word. */
-export interface Auditor {
-  /** Where the containers' output goes: stdout is its own if it wants that. */
-  readonly takesStdout: boolean;
-  onAudited(pod: Pod): NonNullable<RunPodOptions['onAudited']>;
-  report(io: Io): void;
-}
-
 /** Runs the pods of a manifest to their end. */
 export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Promise<number> {
   requireRoot();
-  const { pods, manifest, warnings } = readInput(args);
+  const { pods, manifest, warnings, decisions } = await readInput(args, parent);
   const timeout = text(args, 'timeout');
   const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
   const podMaxPids = parseMaxPids(text(args, 'pod-max-pids'));
@@ -85,6 +78,7 @@ export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Pr
           pod === target?.pod && args.rest.length > 0
             ? withCommand(pod, target.container.name, args.rest)
             : pod,
+        decision: decisions.get(pod),
         objects: manifest,
         images,
         host,

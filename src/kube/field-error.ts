@@ -67,8 +67,13 @@ export const notSupported = (path: string, badValue: unknown, values: readonly s
 
 /** `PATH: TYPE: VALUE: DETAIL`. */
 export function formatFieldError(error: FieldError): string {
+  return formatFieldErrorWith(error, value => JSON.stringify(value) ?? 'null');
+}
+
+/** The same with the value in another notation, as older API servers print it. */
+export function formatFieldErrorWith(error: FieldError, formatValue: (value: unknown) => string): string {
   const parts = [error.path, WORDS[error.type]];
-  if (PRINTS_VALUE.has(error.type)) parts.push(JSON.stringify(error.badValue) ?? 'null');
+  if (PRINTS_VALUE.has(error.type)) parts.push(formatValue(error.badValue));
   if (error.detail !== '') parts.push(error.detail);
   return parts.join(': ');
 }

@@ -4,7 +4,7 @@
  */
 
 import { type OpenFlag, openFlags, type SyscallName, syscallNumber } from '../linux/arch.ts';
-import { RESOLVE } from '../linux/constants.generated.ts';
+import { ERRNO, RESOLVE } from '../linux/constants.generated.ts';
 import { describeErrno, errnoName } from '../linux/errno.ts';
 import { hostArch, nativeLibrary } from './library.ts';
 
@@ -112,13 +112,21 @@ export function open(...names: readonly OpenFlag[]): number {
   return openFlags(hostArch(), ...names);
 }
 
+/** How often openat2(2) is asked again that gave up because something was renamed or mounted while it followed "..". */
+const OPEN_ATTEMPTS = 1000;
+
 /** openat2(2). `flags` are open(2) flags of this machine, `resolve` RESOLVE_* bits. Returns an fd (O_CLOEXEC is added). */
 export function openat2(dirfd: number, path: string, flags: number, mode: number, resolve: number): number {
   const how = Buffer.alloc(24);
   how.writeBigUInt64LE(BigInt(flags | open('O_CLOEXEC')), 0);
   how.writeBigUInt64LE(BigInt(mode), 8);
   how.writeBigUInt64LE(BigInt(resolve), 16);
-  return syscall('openat2', [dirfd, path, how, how.length], JSON.stringify(path));
+  for (let attempt = 1; ; attempt++) {
+    const result = rawSyscall('openat2', dirfd, path, how, how.length);
+    if (result >= 0) return result;
+    if (-result !== ERRNO.EAGAIN || attempt === OPEN_ATTEMPTS)
+      throw new SyscallError('openat2', -result, JSON.stringify(path));
+  }
 }
 
 /** Opens a path as a container would see it, with `rootFd` as its root: no link or `..` leads out of it. */

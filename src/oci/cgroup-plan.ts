@@ -120,7 +120,7 @@ export function weightOf(shares: number): number {
 const WHAT: Readonly<Record<Setting['controller'], string>> = {
   cpu: 'cpu requests and limits',
   memory: 'memory limits',
-  pids: 'the limit of processes',
+  pids: 'limits of processes',
   hugetlb: 'limits of huge pages',
   devices: 'device rules',
 };

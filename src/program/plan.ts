@@ -8,7 +8,10 @@ import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 export interface ContainerPlan {
   readonly config: OciConfig;
   readonly rootfs: Rootfs;
-  /** `shim`: in a process of its own, because it joins namespaces that hold untrusted processes. */
+  /**
+   * `shim`: in podspace-shim, a process of its own. `direct`: in a child that shares this process' memory, for a root that
+   * is trusted: until its execve, /proc/self/exe there is Node's own file, and whatever follows that name executes it.
+   */
   readonly runner: 'direct' | 'shim';
   /** The pod's mount namespace, which holds its tmpfs volumes; sources below one of `paths` exist only there. */
   readonly sandboxMounts?: { readonly namespace: string; readonly paths: readonly string[] };

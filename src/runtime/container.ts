@@ -13,7 +13,7 @@ import type { ContainerInput, ContainerStages } from '../pipeline.ts';
 import { compileStages } from '../pipeline.ts';
 import { Cgroup, CgroupError, createCgroup, withCgroup } from './cgroups.ts';
 import { deviceFilter } from './device-filter.ts';
-import { removeCgroup } from './pod-cgroup.ts';
+import { hasOomKill, removeCgroup } from './pod-cgroup.ts';
 import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
 import { TerminationLog } from './termination-message.ts';
 
@@ -91,12 +91,19 @@ export async function startContainer(
     };
   } catch (error) {
     terminationLog.close();
-    const { memory } = stages.oci.linux.resources;
-    if (!(error instanceof ContainerStartError) || error.programError?.errno !== ERRNO.ENOMEM || !memory)
-      throw error;
-    const message = `${error.message}: ${memory.limit} bytes of memory are too little to start a container`;
-    throw new ContainerStartError(error.reason, message, error.programError);
+    throw error instanceof ContainerStartError ? withLackOfMemory(error, stages) : error;
   }
+}
+
+/** A limit can be too small for what starts a container, too. */
+function withLackOfMemory(error: ContainerStartError, { oci, cgroup }: ContainerStages): ContainerStartError {
+  const { memory } = oci.linux.resources;
+  const isShort = memory !== undefined && error.programError?.errno === ERRNO.ENOMEM;
+  if (!isShort && !hasOomKill(cgroup)) return error;
+  const what =
+    memory === undefined ? 'what the pod may have of memory is' : `${memory.limit} bytes of memory are`;
+  const message = `${error.message}: ${what} too little to start a container`;
+  return new ContainerStartError(error.reason, message, error.programError);
 }
 
 /** Labels are written through a procfs of podspace's own. */

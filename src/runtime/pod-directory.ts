@@ -11,8 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { LevelVersion } from '../admission/pod-security/levels.ts';
+import type { DefaultedPolicy } from '../admission/pod-security-policy/policy.ts';
 import { errnoCode, UserError } from '../base/errors.ts';
-import { removeTree } from '../native/remove-tree.ts';
+import type { Pod } from '../kube/types.generated.ts';
+import { makeTree } from '../native/exact-mode.ts';
+import { removeTree, unmountBelow } from '../native/remove-tree.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
@@ -46,6 +50,10 @@ export interface PodRecord {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly owner: ProcessRecord;
+  /** As it was admitted. */
+  readonly pod: Pod;
+  /** What it is held to, if anything. */
+  readonly admission?: { readonly policy: DefaultedPolicy | undefined; readonly enforced: LevelVersion };
   readonly pause: ProcessRecord | undefined;
   readonly cgroup: string | undefined;
   /** The host's number of its user 0, in a user namespace of its own. */
@@ -59,7 +67,7 @@ function makeDirectory(path: string, mode = 0o700): void {
   for (let attempt = 0; ; attempt++) {
     try {
       // Whatever the umask: compile and explain read the images without root.
-      if (mkdirSync(path, { recursive: true, mode }) !== undefined) chmodSync(path, mode);
+      if (makeTree(path, mode) !== undefined) chmodSync(path, mode);
       return;
     } catch (error) {
       if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
@@ -170,6 +178,8 @@ function retryWhileMissing<T>(body: () => T, directory: string): T {
 }
 
 export function removePodFiles(paths: PodPaths): void {
+  unmountBelow(paths.state);
+  unmountBelow(paths.run);
   removeTree(paths.state);
   removeTree(paths.run);
 }

@@ -1,4 +1,4 @@
-import { UserError } from '../base/errors.ts';
+import { errnoCode, UserError } from '../base/errors.ts';
 import type { Image } from '../image/store.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import { writeWithMode } from '../native/exact-mode.ts';
@@ -112,6 +112,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       paths,
       images,
       sandbox,
+      kill: () => cgroup?.tracking.kill(),
       record: (containers, pause, isEnding) => {
         network.record(isEnding ? [] : containers.map(container => container.name));
         directory.write({
@@ -119,6 +120,15 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
           name,
           namespace,
           createdAt,
+          pod,
+          ...(options.decision === undefined
+            ? {}
+            : {
+                admission: {
+                  policy: options.decision.policy?.policy,
+                  enforced: options.decision.enforced,
+                },
+              }),
           owner: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
           pause:
             pause === undefined ? undefined : { pid: pause.pid, startTime: startTimeOf(pause.pid) ?? '' },
@@ -142,7 +152,11 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       const message = `Failed to create pod sandbox: ${settingOf(error)}${error.message}`;
       return notRun(pod, 'Pending', 'FailedCreatePodSandBox', message);
     }
-    throw error;
+    throw isDiskFailure(error)
+      ? new UserError(`cannot write the pod's files, in ${roots.run} and ${roots.state}: ${error.message}`, {
+          cause: error,
+        })
+      : error;
   } finally {
     await cleanup.run();
   }
@@ -154,6 +168,11 @@ const ended = (deed: Promise<unknown>): Promise<void> =>
     () => {},
     () => {},
   );
+
+/** Errors of Node's that need not say where they happened. */
+function isDiskFailure(error: unknown): error is Error {
+  return ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(errnoCode(error) ?? '');
+}
 
 /** What the spec says, and what the caller adds to it for the container that it is attached to. */
 function streamsOf(

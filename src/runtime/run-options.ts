@@ -1,3 +1,4 @@
+import type { Decision } from '../admission/admission.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
@@ -41,6 +42,8 @@ export interface AttachedContainer {
 export interface RunPodOptions {
   /** Accepted by the pipeline: defaulted, valid, with a uid. */
   readonly pod: Pod;
+  /** What admission decided, where there was somebody to decide. */
+  readonly decision?: Decision | undefined;
   readonly objects: PodObjects;
   readonly images: ImageStore;
   readonly host: HostFacts;

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { podSysctls } from '../kube/sysctls.ts';
 import type { Pod } from '../kube/types.generated.ts';
+import { makeTree } from '../native/exact-mode.ts';
 import { type Child, execute, executeInShim, ProgramError, reap } from '../native/execute.ts';
 import { SyscallError } from '../native/libc.ts';
 import { hostArch } from '../native/library.ts';
@@ -118,7 +119,7 @@ export async function createSandbox(
 ): Promise<Sandbox> {
   const plan = planSandbox(pod, paths, nodename, layers, isWired);
   const places = [...plan.tmpfs.map(({ path }) => path), ...plan.trees.map(({ target }) => target)];
-  for (const path of places) mkdirSync(path, { recursive: true, mode: 0o700 });
+  for (const path of places) makeTree(path, 0o700);
   const keep = (fds: SandboxFds): void => {
     cleanup.add('namespaces of the sandbox', () => {
       const netlink = fds.netlink === undefined ? [] : [fds.netlink];

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { acceptPod } from '../../src/admission/accept.ts';
 import { explain } from '../../src/cli/explain.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
 import type { Arch } from '../../src/linux/arch.ts';
 import { formatOci } from '../../src/oci/config.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
-import { acceptPod } from '../../src/pipeline.ts';
 import { compileExec } from '../../src/program/compile.ts';
 import { disassemble } from '../../src/program/disassemble.ts';
 import type { Program } from '../../src/program/program.ts';

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { ERRNO } from '../../src/linux/constants.generated.ts';
-import { execute, executeInShim, ProgramError, reap } from '../../src/native/execute.ts';
+import { executeInShim, ProgramError, reap } from '../../src/native/execute.ts';
 import type { Instruction, VerifiedProgram } from '../../src/program/program.ts';
 import { makePipe } from '../../src/runtime/streams.ts';
 import { leftovers, needsRoot, PODSPACE, podspace, probePod } from './harness.ts';
@@ -47,35 +47,34 @@ const mountsOf = {
   securityContext: { readOnlyRootFilesystem: true, runAsUser: 405 },
 };
 
-for (const [title, spec, container, run] of [
-  ['a container', volume, mountsOf, execute],
-  ['a container with a filter', {}, { securityContext: { runAsUser: 405, ...filter } }, execute],
+for (const [title, spec, container] of [
+  ['a container', volume, mountsOf],
+  ['a container with a filter', {}, { securityContext: { runAsUser: 405, ...filter } }],
   [
     'a container with a filter and no_new_privs',
     {},
     { securityContext: { runAsUser: 405, allowPrivilegeEscalation: false, ...filter } },
-    execute,
   ],
   [
     'a container with a filter that joins a shared PID namespace',
     { shareProcessNamespace: true },
     { securityContext: filter },
-    executeInShim,
   ],
-  ['a container that joins a shared PID namespace', { shareProcessNamespace: true }, {}, executeInShim],
-  ['a container in a user namespace', { ...volume, hostUsers: false }, mountsOf, executeInShim],
+  ['a container that joins a shared PID namespace', { shareProcessNamespace: true }, {}],
+  ['a container in the machine’s PID namespace', { hostPID: true }, {}],
+  ['a container in a user namespace', { ...volume, hostUsers: false }, mountsOf],
 ] as const) {
   t.test(`EIO from every instruction of ${title}`, { skip: needsRoot }, async t => {
     await withStages(spec, container, async ({ compiled }) => {
       const output = makePipe();
       const parameters = { stdout: output.write, stderr: output.write };
-      const good = await run(compiled, { parameters });
+      const good = await executeInShim(compiled, { parameters });
       reap(good);
       const before = { mounts: mounts(), fds: openFds(), children: children() };
       const bad: unknown[] = [];
       for (const pc of compiled.program.instructions.keys()) {
         try {
-          await run({ ...compiled, program: withFault(compiled.program, pc) }, { parameters });
+          await executeInShim({ ...compiled, program: withFault(compiled.program, pc) }, { parameters });
           bad.push([pc, 'did not fail']);
         } catch (error) {
           const isNamed =
