@@ -17,6 +17,7 @@ import { errnoCode, UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { makeTree } from '../native/exact-mode.ts';
 import { removeTree, unmountBelow } from '../native/remove-tree.ts';
+import type { NetworkRecord } from '../network/record.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -130,9 +131,17 @@ export class PodDirectory {
   }
 
   write(record: PodRecord): void {
-    const temporary = join(this.paths.run, '.pod.json');
-    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
-    renameSync(temporary, join(this.paths.run, 'pod.json'));
+    this.#write('pod.json', record);
+  }
+
+  writeNetwork(record: NetworkRecord): void {
+    this.#write('network.json', record);
+  }
+
+  #write(file: string, value: unknown): void {
+    const temporary = join(this.paths.run, `.${file}`);
+    writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+    renameSync(temporary, join(this.paths.run, file));
   }
 
   /** Something of the pod could not be removed: its files stay too, unlocked, so that gc finds it by them. */
