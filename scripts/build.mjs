@@ -33,6 +33,7 @@ const SEPARATE = {
   './validate-report.ts': './podspace-validate.cjs',
   './object-commands.ts': './podspace-objects.cjs',
   './verify.ts': './podspace-verify.cjs',
+  './net.ts': './podspace-net.cjs',
 };
 const separate = {
   name: 'separate',
@@ -89,6 +90,7 @@ if (!isFresh()) {
       ['src/cli/validate-report.ts', 'dist/podspace-validate.cjs'],
       ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
       ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
+      ['src/cli/net.ts', 'dist/podspace-net.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
     ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile })),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),

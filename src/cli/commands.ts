@@ -180,6 +180,32 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     ],
     load: () => import('./verify.ts'),
   },
+  net: {
+    describe: 'who may talk to whom: a matrix of the running pods; test FROM TO:PORT; policy explain FILE',
+    positionals: [
+      {
+        name: 'action',
+        describe: 'test FROM TO:PORT, or policy explain FILE',
+        required: false,
+        variadic: true,
+      },
+    ],
+    options: {
+      protocol: {
+        type: 'string',
+        describe: 'protocol of a test',
+        choices: ['TCP', 'UDP', 'SCTP'],
+        default: 'TCP',
+      },
+      output,
+    },
+    examples: [
+      ['podspace net', 'addresses, ports, policies, and what each pod may reach'],
+      ['podspace net test client web:80', 'which policy decides, proved by a real connection'],
+      ['podspace net policy explain policies.yaml', 'network policies in sentences'],
+    ],
+    load: () => import('./net.ts'),
+  },
   image: {
     describe: 'list, import and remove local images: ls | import NAME DIR|TAR | rm NAME',
     positionals: [
