@@ -5,7 +5,8 @@ import { writeWithMode } from '../native/exact-mode.ts';
 import { ProgramError } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
 import { planCgroup } from '../oci/cgroup-plan.ts';
-import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
+import { etcHosts, podNames } from '../oci/etc-files.ts';
+import { type ResolvConfWarning, resolvConf } from '../oci/resolv-conf.ts';
 import { podResources } from '../oci/resources.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import { SYSCTL_PHASE } from '../program/phases/sysctls.ts';
@@ -76,7 +77,9 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const volumes = prepareVolumes(pod, options.objects, paths);
     writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
-    writeWithMode(paths.etcFile('resolv.conf'), resolvConf(pod, host), 0o644);
+    const resolver = resolvConf(pod, host.resolvConf);
+    writeWithMode(paths.etcFile('resolv.conf'), resolver.text, 0o644);
+    tellOfResolver(options.observer, resolver.warnings);
     const sandbox = namespaces.then(made => {
       fillVolumes(pod, volumes, made.directory);
       return made;
@@ -134,6 +137,14 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     throw error;
   } finally {
     await cleanup.run();
+  }
+}
+
+/** Every pod of a machine without cluster DNS has the first of these; what was left out of a list the user must see. */
+function tellOfResolver(observer: RunPodOptions['observer'], warnings: readonly ResolvConfWarning[]): void {
+  for (const { reason, message } of warnings) {
+    observer.onEvent?.('Warning', reason, message, '');
+    if (reason === 'DNSConfigForming') observer.onWarning?.(message);
   }
 }
 
