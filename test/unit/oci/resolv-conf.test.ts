@@ -177,5 +177,6 @@ t.test('whatever is given, the file keeps within the limits and is told of what 
       },
     ),
   );
+  t.pass('100 pods');
   t.end();
 });
