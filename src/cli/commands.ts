@@ -16,6 +16,8 @@ export interface Positional {
   readonly describe: string;
   readonly required: boolean;
   readonly choices?: readonly string[];
+  /** The last one, of which there may be any number. */
+  readonly repeats?: true;
 }
 
 export interface CommandSpec {
@@ -190,6 +192,31 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     takesRest: 'required',
     examples: [['podspace exec web -it -- sh', 'a shell beside the container’s process']],
     load: () => import('./exec.ts'),
+  },
+  'port-forward': {
+    describe: 'forward local ports to a running pod, until Ctrl-C or its end',
+    positionals: [
+      POD,
+      {
+        name: 'port',
+        describe: 'REMOTE, LOCAL:REMOTE, or :REMOTE for any local port; REMOTE is a number or a port’s name',
+        required: true,
+        repeats: true,
+      },
+    ],
+    options: {
+      address: {
+        type: 'string',
+        describe:
+          'local addresses to listen on, with commas between: IP addresses, or localhost for both of its',
+        default: 'localhost',
+      },
+    },
+    examples: [
+      ['podspace port-forward web 8080:80', 'port 80 of the pod is http://localhost:8080'],
+      ['podspace port-forward web :5432 --address 127.0.0.1', 'any free local port, which is printed'],
+    ],
+    load: () => import('./port-forward.ts'),
   },
   ps: {
     describe: 'list running pods, or every process of one',

@@ -28,10 +28,10 @@ const completeWord: FallbackCompletionFunction = (_word, _argv, complete, done) 
 const REST = { none: [], optional: ['[-- CMD ARG…]'], required: ['-- CMD ARG…'] };
 
 function addCommand(parser: Argv, name: string, spec: CommandSpec): void {
-  const positionals = spec.positionals.map(positional =>
-    positional.required ? `<${positional.name}>` : `[${positional.name}]`,
-  );
-  const usage = ['podspace', name, '[options]', ...positionals, ...REST[spec.takesRest ?? 'none']];
+  const positionals = spec.positionals.map(({ name, required }) => (required ? `<${name}>` : `[${name}]`));
+  // yargs knows of one only: as a list it would print an empty one for a default.
+  const more = spec.positionals.at(-1)?.repeats === true ? ['…'] : [];
+  const usage = ['podspace', name, '[options]', ...positionals, ...more, ...REST[spec.takesRest ?? 'none']];
   parser.command(
     [name, ...positionals].join(' '),
     spec.describe,

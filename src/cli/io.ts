@@ -25,6 +25,12 @@ export function text(args: Args, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** The values of a positional that repeats. */
+export function words(args: Args, name: string): readonly string[] {
+  const value = args.values[name];
+  return typeof value === 'object' ? value : [];
+}
+
 export function flag(args: Args, name: string): boolean {
   return args.values[name] === true;
 }

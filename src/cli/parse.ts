@@ -81,7 +81,7 @@ function parseCommand(
   for (const token of tokens) {
     if (token.kind === 'positional') {
       // The first one is the command's name.
-      if (positionals.length > spec.positionals.length)
+      if (positionals.length > spec.positionals.length && spec.positionals.at(-1)?.repeats !== true)
         throw new UserError(`unexpected argument "${token.value}"`, {
           hint:
             spec.takesRest !== undefined
@@ -151,13 +151,18 @@ function namePositionals(
   command: string,
   spec: Pick<CommandSpec, 'positionals'>,
   words: readonly string[],
-): Record<string, string> {
+): Record<string, string | readonly string[]> {
   const missing = spec.positionals.find(({ required }, i) => required && words[i] === undefined);
   if (missing !== undefined)
     throw new UserError(`podspace ${command} needs ${missing.name.toUpperCase()}: ${missing.describe}`, {
       hint: helpHint(command),
     });
-  return Object.fromEntries(words.map((word, i) => [spec.positionals[i]?.name ?? '', word]));
+  return Object.fromEntries(
+    spec.positionals.flatMap(({ name, repeats }, i) => {
+      const word = words[i];
+      return word === undefined ? [] : [[name, repeats === true ? words.slice(i) : word]];
+    }),
+  );
 }
 
 function unknown(what: string, name: string, known: readonly string[], otherwise: string): UserError {

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
+import type { ContainerPort } from '../kube/types.generated.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
@@ -35,6 +36,7 @@ export interface ContainerRecord extends ProcessRecord {
   readonly cgroup: string | undefined;
   /** Of v1 hierarchies: what a process that joins it writes itself into. */
   readonly cgroupProcs: readonly string[];
+  readonly ports?: readonly ContainerPort[];
 }
 
 /** What other podspace commands must know about a running pod: `pod.json` in its run directory. */
@@ -49,6 +51,7 @@ export interface PodRecord {
   readonly cgroup: string | undefined;
   /** The host's number of its user 0, in a user namespace of its own. */
   readonly hostRoot?: number;
+  readonly hostNetwork?: boolean;
   readonly images: readonly string[];
   readonly containers: readonly ContainerRecord[];
 }

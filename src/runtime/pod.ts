@@ -121,6 +121,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
             pause === undefined ? undefined : { pid: pause.pid, startTime: startTimeOf(pause.pid) ?? '' },
           cgroup: cgroup?.tracking.path,
           ...(pod.spec?.hostUsers === false ? { hostRoot } : {}),
+          ...(pod.spec?.hostNetwork === true ? { hostNetwork: true } : {}),
           images: [...images.values()].map(({ id }) => id),
           containers,
         }),

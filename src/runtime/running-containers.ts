@@ -66,6 +66,7 @@ export class RunningContainers {
       seccomp: recordFilter(stages.plan.seccomp),
       cgroup: cgroup?.path,
       cgroupProcs: stages.cgroup.joins,
+      ports: container.ports ?? [],
     }));
   }
 
