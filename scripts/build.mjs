@@ -26,7 +26,11 @@ function isFresh() {
 }
 
 /** Dynamic imports that become files of their own: what hardly any command needs should not be read by all. */
-const SEPARATE = { './help.ts': './podspace-help.cjs', './audit-report.ts': './podspace-audit-report.cjs' };
+const SEPARATE = {
+  './help.ts': './podspace-help.cjs',
+  './audit-report.ts': './podspace-audit-report.cjs',
+  './serve-dns.ts': './podspace-dns.cjs',
+};
 const separate = {
   name: 'separate',
   setup: ({ onResolve }) =>
@@ -81,6 +85,7 @@ if (!isFresh()) {
       entryPoints: ['src/cli/audit-report.ts'],
       outfile: 'dist/podspace-audit-report.cjs',
     }),
+    build({ ...cjs, entryPoints: ['src/network/dns/serve-dns.ts'], outfile: 'dist/podspace-dns.cjs' }),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
     build({ ...cjs, entryPoints: ['src/runtime/audit/thread.ts'], outfile: 'dist/podspace-audit.cjs' }),
   ]);

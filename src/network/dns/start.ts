@@ -14,23 +14,8 @@ export interface DnsOptions {
 }
 
 /** Starts the cluster's DNS server. Sockets, and the library for the packets, are loaded only now. */
-export async function startDns({ listen, state, upstream, limits }: DnsOptions): Promise<Server> {
-  const [{ serve }, { Resolver }, { DEFAULT_LIMITS, Upstream }] = await Promise.all([
-    import('./server.ts'),
-    import('./resolver.ts'),
-    import('./upstream.ts'),
-  ]);
-  const own = new Set([`${listen.address} ${listen.port}`, ...state().serverIPs.map(ip => `${ip} 53`)]);
-  const others = upstream.filter(({ address, port }) => !own.has(`${address} ${port}`));
-  const forwarder = new Upstream(others, { ...DEFAULT_LIMITS, ...limits });
-  const server = await serve(listen, new Resolver(state, forwarder));
-  return {
-    port: server.port,
-    close: () => {
-      forwarder.close();
-      return server.close();
-    },
-  };
+export async function startDns(options: DnsOptions): Promise<Server> {
+  return (await import('./serve-dns.ts')).serveDns(options);
 }
 
 /** The node's own servers. What is no address would have to be looked up first. */
