@@ -251,8 +251,8 @@ function observe(
       if (flag(args, 'trace')) io.err(formatTrace(label(container), program, report));
     },
     onEvent: (type, reason, message, container) => {
-      if (io.verbose)
-        io.err(`${type}\t${reason}\tpod/${pod.metadata?.name}{${container}}\t${printable(message)}\n`);
+      const object = `pod/${pod.metadata?.name}${container === '' ? '' : `{${container}}`}`;
+      if (io.verbose) io.err(`${type}\t${reason}\t${object}\t${printable(message)}\n`);
     },
   };
 }

@@ -1,13 +1,13 @@
 /** The cluster DNS on port 53, and the machine's own clients, in a network and mount namespace of their own. */
 import { execFile, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { startDns } from '../../src/network/dns/start.ts';
 import { resolvConf } from '../../src/oci/resolv-conf.ts';
 import { stateOf } from '../unit/network/dns/state.ts';
-import { needsRoot } from './harness.ts';
+import { needsRoot, podspace, probePod } from './harness.ts';
 
 /** Set for the process in the namespaces: where it can write. */
 const DIRECTORY = process.env.PODSPACE_DNS_TEST;
@@ -75,6 +75,34 @@ if (DIRECTORY !== undefined) {
     t.equal(said.refused, 'exit 2');
     t.match(said.srv, /_http\._tcp\.web.*service = 0 33 8080 web-1\.web\.shop\.svc\.cluster\.local/);
     t.match(said.busybox, /Address: 10\.96\.0\.20/);
+    t.end();
+  });
+
+  t.test('a container has the file, and the user the warnings', { skip: needsRoot }, t => {
+    const node = readFileSync('/etc/resolv.conf', 'utf8');
+    const nameservers = ['192.0.2.1', '192.0.2.2', '192.0.2.3'];
+    for (const spec of [
+      { dnsPolicy: 'Default' as const, dnsConfig: { nameservers } },
+      {
+        dnsPolicy: 'None' as const,
+        dnsConfig: { nameservers, searches: ['a_b.example'], options: [{ name: 'ndots', value: '2' }] },
+      },
+      {},
+    ]) {
+      const pod = probePod(spec, { image: 'localhost/busybox', command: ['cat', '/etc/resolv.conf'] });
+      const { status, stdout, stderr } = podspace(['run', '-v', '-'], JSON.stringify(pod));
+      t.equal(status, 0, stderr);
+      const expected = resolvConf({ spec: { containers: [], ...spec } }, node);
+      t.equal(stdout, expected.text);
+      for (const { reason, message } of expected.warnings) {
+        if (reason === 'DNSConfigForming') t.ok(stderr.includes(`Warning: ${message}\n`), stderr);
+        t.match(stderr, new RegExp(`^Warning\t${reason}\tpod/${pod.metadata.name}\t`, 'm'));
+      }
+      t.equal(
+        stderr.match(/^Warning\t(MissingClusterDNS|DNSConfigForming)/gm)?.length ?? 0,
+        expected.warnings.length,
+      );
+    }
     t.end();
   });
 }

@@ -1,5 +1,5 @@
 /** Queries that are sent on to other servers, and what comes back. */
-import { type Answer as DnsAnswer, decode, encode, type RecordType } from 'dns-packet';
+import { encode, type RecordType } from 'dns-packet';
 import { FLAG, HEADER, type Query, RCODE, rcodeOf } from './message.ts';
 import { encodeOpt } from './reply.ts';
 
@@ -45,35 +45,71 @@ export function isReplyTo(bytes: Buffer, id: number, question: Buffer): boolean 
   return count === 1 && withoutCase(echoed) === withoutCase(question);
 }
 
-/** The records that answer a reply's question. Throws where they cannot be read. */
-export function answersOf(reply: Buffer): readonly DnsAnswer[] {
-  checkRecords(reply);
-  return decode(reply).answers ?? [];
-}
-
-/** Bytes of an address. */
-const SIZES: Readonly<Record<number, number>> = { 1: 4, 28: 16 };
-
-/** The library makes arrays of whatever lengths it is told, and addresses of what is not there. */
-function checkRecords(reply: Buffer): void {
-  const [questions = 0, ...counts] = [4, 6, 8, 10].map(at => reply.readUInt16BE(at));
+/**
+ * The records that answer a reply's question, as bytes that stand for themselves: their names hold no pointers into the
+ * message. Throws where they cannot be read.
+ */
+export function answersOf(reply: Buffer): readonly Buffer[] {
   let at = HEADER;
-  for (let i = 0; i < questions; i++) at = endOfName(reply, at) + 4;
-  for (let i = counts.reduce((sum, count) => sum + count, 0); i > 0; i--) {
-    const head = endOfName(reply, at);
-    const size = reply.readUInt16BE(head + 8);
-    const wanted = SIZES[reply.readUInt16BE(head)] ?? size;
-    at = head + 10 + size;
-    if (at > reply.length || size !== wanted) throw new Error('a record does not hold what it should');
-  }
+  for (let i = reply.readUInt16BE(4); i > 0; i--) at = readName(reply, at).end + 4;
+  return Array.from({ length: reply.readUInt16BE(6) }, () => {
+    const owner = readName(reply, at);
+    const data = owner.end + 10;
+    at = data + reply.readUInt16BE(data - 2);
+    if (at > reply.length) throw new RangeError('a record ends beyond its message');
+    return record(owner.name, reply.subarray(owner.end, data), expandData(reply, data, at));
+  });
 }
 
-/** A name ends with an empty label, or with a pointer to the rest of it. */
-function endOfName(bytes: Buffer, start: number): number {
+function record(owner: Buffer, fixed: Buffer, data: Buffer): Buffer {
+  const size = Buffer.alloc(2);
+  size.writeUInt16BE(data.length);
+  return Buffer.concat([owner, fixed.subarray(0, 8), size, data]);
+}
+
+/** Where the data of a type has names that can be pointers (RFC 3597 §4): bytes before them, and how many there are. */
+const NAMES_IN_DATA: Readonly<Record<number, readonly [before: number, count: number]>> = {
+  2: [0, 1], // NS
+  5: [0, 1], // CNAME
+  6: [0, 2], // SOA
+  12: [0, 1], // PTR
+  15: [2, 1], // MX
+  33: [6, 1], // SRV
+};
+
+function expandData(reply: Buffer, start: number, end: number): Buffer {
+  const [before, count] = NAMES_IN_DATA[reply.readUInt16BE(start - 10)] ?? [0, 0];
+  const parts = [reply.subarray(start, start + before)];
+  let at = start + before;
+  for (let i = 0; i < count; i++) {
+    const { name, end } = readName(reply, at);
+    parts.push(name);
+    at = end;
+  }
+  if (at > end) throw new RangeError('a name ends beyond its record');
+  return Buffer.concat([...parts, reply.subarray(at, end)]);
+}
+
+/** A name with all of its labels; `end` is where it ends in the message. Pointers lead back only, so that there is an end. */
+function readName(message: Buffer, start: number): { readonly name: Buffer; readonly end: number } {
+  const labels: Buffer[] = [];
+  let end: number | undefined;
+  let limit = start;
+  let size = 0;
   for (let at = start; ; ) {
-    const length = bytes.readUInt8(at);
-    if (length >= 0xc0) return at + 2;
+    const length = message.readUInt8(at);
+    if (length >= 0xc0) {
+      end ??= at + 2;
+      at = message.readUInt16BE(at) & 0x3fff;
+      if (at >= limit) throw new RangeError('a name that leads to itself');
+      limit = at;
+      continue;
+    }
+    const label = message.subarray(at, at + 1 + length);
+    size += label.length;
+    if (length > 63 || size > 255 || label.length <= length) throw new RangeError('a name that is none');
+    labels.push(label);
     at += 1 + length;
-    if (length === 0) return at;
+    if (length === 0) return { name: Buffer.concat(labels), end: end ?? at };
   }
 }

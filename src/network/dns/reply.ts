@@ -1,5 +1,5 @@
 /** Replies to queries, in as few bytes as the client takes. */
-import { type Answer as DnsAnswer, encode, type OptAnswer, type Packet } from 'dns-packet';
+import { encode, type OptAnswer, type Packet } from 'dns-packet';
 import type { Answer } from './answer.ts';
 import { FLAG, HEADER, type Query, RCODE, type Rcode, rcodeOf } from './message.ts';
 import type { DnsRecord } from './records.ts';
@@ -47,25 +47,23 @@ export function aliasReply(
   query: Query,
   aliases: readonly DnsRecord[],
   rcode: number,
-  others: readonly DnsAnswer[],
+  others: readonly Buffer[],
   limit: number,
 ): Buffer {
   const whole = assemble(query, rcode, 0, [[...aliases, ...others], [], []]);
   return whole.length <= limit ? whole : assemble(query, rcode, FLAG.TC, [[], [], []]);
 }
 
-type Sections = readonly [
-  answers: readonly DnsAnswer[],
-  authorities: readonly DnsAnswer[],
-  additionals: readonly DnsAnswer[],
-];
+/** Records of ours, and encoded ones of others. */
+type Section = readonly (DnsRecord | Buffer)[];
+type Sections = readonly [answers: Section, authorities: Section, additionals: Section];
 
 function assemble(query: Query, rcode: number, flags: number, sections: Sections): Buffer {
   const chunks: Buffer[] = [Buffer.alloc(HEADER), query.question];
   const names = new Map([[query.name.toLowerCase(), HEADER]]);
   let offset = HEADER + query.question.length;
   for (const record of sections.flat()) {
-    const bytes = encodeRecord(record, names, offset);
+    const bytes = Buffer.isBuffer(record) ? record : encodeRecord(record, names, offset);
     chunks.push(bytes);
     offset += bytes.length;
   }
@@ -88,11 +86,10 @@ function assemble(query: Query, rcode: number, flags: number, sections: Sections
 }
 
 /** With a pointer for an owner that was named before; names inside of records stay whole, as RFC 3597 wants it of SRV. */
-function encodeRecord(record: DnsAnswer, names: Map<string, number>, offset: number): Buffer {
-  const name = record.name.toLowerCase();
-  const known = names.get(name);
+function encodeRecord(record: DnsRecord, names: Map<string, number>, offset: number): Buffer {
+  const known = names.get(record.name);
   if (known === undefined) {
-    if (offset < 0x4000) names.set(name, offset);
+    if (offset < 0x4000) names.set(record.name, offset);
     return encodePacket({ answers: [record] });
   }
   const pointer = Buffer.from([0xc0 | (known >> 8), known & 0xff]);

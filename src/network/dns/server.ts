@@ -22,7 +22,7 @@ const MAX_CONNECTIONS = 64;
 const MAX_WAITING = 16;
 /** Milliseconds for a whole message to come, or the next one (RFC 7766 §6.2.3). */
 const IDLE = 10_000;
-/** Bytes that wait to be sent; more is lost on whoever does not take it. */
+/** Bytes that wait to be sent by UDP; more is lost. */
 const MAX_UNSENT = 1 << 20;
 
 const PORT_ATTEMPTS = 20;
@@ -96,18 +96,22 @@ function converse(socket: Socket, resolver: Resolver): void {
   let received = Buffer.alloc(0);
   let waiting = 0;
   let isLast = false;
+  let isScheduled = false;
   const idle = setTimeout(() => socket.destroy(), IDLE);
   const answer = async (message: Buffer): Promise<void> => {
     waiting++;
     const reply = await resolver.reply(message, 'tcp');
     waiting--;
-    // What is no query does not belong here; nor does a client that takes no answers.
-    if (reply === undefined || socket.writableLength > MAX_UNSENT) socket.destroy();
+    // What is no query does not belong here.
+    if (reply === undefined) socket.destroy();
     else if (socket.writable) socket.write(framed(reply));
-    read();
+    schedule();
   };
   const read = (): void => {
-    while (waiting < MAX_WAITING && received.length >= 2) {
+    isScheduled = false;
+    // Whoever does not take answers is not given more.
+    const isFull = (): boolean => waiting >= MAX_WAITING || socket.writableNeedDrain;
+    while (!isFull() && received.length >= 2) {
       const end = 2 + received.readUInt16BE(0);
       if (received.length < end) break;
       const message = received.subarray(2, end);
@@ -115,17 +119,23 @@ function converse(socket: Socket, resolver: Resolver): void {
       idle.refresh();
       void answer(message);
     }
-    if (waiting >= MAX_WAITING) socket.pause();
+    if (isFull()) socket.pause();
     else if (!socket.destroyed) socket.resume();
-    if (isLast && waiting === 0) socket.end();
+    if (isLast && waiting === 0 && !isFull()) socket.end();
+  };
+  // The next ones in another turn of the event loop: a client with many questions must not keep the others waiting.
+  const schedule = (): void => {
+    if (!isScheduled) setImmediate(read);
+    isScheduled = true;
   };
   socket.on('data', chunk => {
     received = Buffer.concat([received, chunk]);
-    read();
+    if (!isScheduled) read();
   });
+  socket.on('drain', schedule);
   socket.on('end', () => {
     isLast = true;
-    read();
+    schedule();
   });
   // It has gone, or sent nonsense: either way it is over.
   socket.on('error', () => {});

@@ -227,6 +227,22 @@ t.test('TCP: many questions on one connection, in pieces, and nonsense', async t
   });
 });
 
+t.test('TCP: a client with thousands of questions does not keep the others waiting', async t => {
+  await withServer(stateOf, async port => {
+    const count = 4000;
+    const questions = Array.from({ length: count }, () => framed(question(`web.${ZONE}`, 'ANY')));
+    const greedy = overTcp(port, Buffer.concat(questions));
+    let isOver = false;
+    void greedy.then(() => {
+      isOver = true;
+    });
+    let others = 0;
+    for (; !isOver; others++) await overUdp(port, question(`front.${ZONE}`, 'A'));
+    t.equal((await greedy).length, count);
+    t.ok(others > 30, `${others} others got their answer meanwhile`);
+  });
+});
+
 t.test(
   'TCP: clients beyond the limit are turned away, and others are let in when some have gone',
   async t => {

@@ -309,6 +309,85 @@ t.test('an external name: its alias, and what others say of where it leads', asy
   await withUpstream([], async port => t.equal(await ask(port, out), 'REFUSED'));
 });
 
+/** A question's name and type, as bytes. */
+const asked = (bytes: Buffer): Buffer => bytes.subarray(12, bytes.indexOf(0, 12) + 5);
+const u16 = (...values: readonly number[]): Buffer =>
+  Buffer.from(values.flatMap(value => [value >> 8, value & 0xff]));
+
+t.test('an external name: records go on byte for byte, without the pointers', async t => {
+  const odd = Buffer.concat([Buffer.from([3, 0xff, 0x2e, 0x00]), Buffer.from([1, 0x41])]);
+  const fixed = (type: number, size: number): Buffer => Buffer.concat([u16(type, 1, 0, 30), u16(size)]);
+  const reply = (query: DecodedPacket, ...records: readonly Buffer[]): Buffer => {
+    const head = codeReply(query, 0);
+    head.writeUInt16BE(records.length, 6);
+    return Buffer.concat([head, ...records]);
+  };
+  const pointer = Buffer.from([0xc0, 12]);
+  for (const [what, type, records, expected] of [
+    [
+      'labels that are no text, and a pointer in each',
+      'CNAME+A',
+      [
+        Buffer.concat([pointer, fixed(5, odd.length + 2), odd, pointer]),
+        Buffer.concat([odd, pointer, fixed(1, 4), Buffer.from([192, 0, 2, 80])]),
+      ],
+      (name: Buffer) => [
+        Buffer.concat([name, fixed(5, odd.length + name.length), odd, name]),
+        Buffer.concat([odd, name, fixed(1, 4), Buffer.from([192, 0, 2, 80])]),
+      ],
+    ],
+    [
+      'an MX and an SOA',
+      'MX',
+      [
+        Buffer.concat([pointer, fixed(15, 4), u16(10), pointer]),
+        Buffer.concat([pointer, fixed(6, 24), pointer, pointer, Buffer.alloc(20, 7)]),
+      ],
+      (name: Buffer) => [
+        Buffer.concat([name, fixed(15, 2 + name.length), u16(10), name]),
+        Buffer.concat([name, fixed(6, 20 + 2 * name.length), name, name, Buffer.alloc(20, 7)]),
+      ],
+    ],
+    [
+      'a type that nobody knows, with bytes like pointers',
+      'unknown',
+      [Buffer.concat([pointer, fixed(65280, 4), pointer, pointer])],
+      (name: Buffer) => [Buffer.concat([name, fixed(65280, 4), pointer, pointer])],
+    ],
+  ] as const) {
+    const other = await fakeServer(query => reply(query, ...records));
+    await withUpstream([other], async port => {
+      const bytes = (await overUdp(port, question('out.shop.svc.cluster.local', 'A'))) ?? Buffer.alloc(0);
+      const name = asked(question('example.org', 'A')).subarray(0, -4);
+      t.equal(bytes.readUInt16BE(6), 1 + records.length, what);
+      const whole = Buffer.concat(expected(name));
+      t.same(bytes.subarray(-whole.length), whole, `${what} (${type})`);
+    });
+  }
+  for (const [what, ...records] of [
+    ['a pointer to itself', Buffer.concat([Buffer.from([0xc0, 29]), fixed(1, 4), Buffer.alloc(4)])],
+    ['a pointer ahead', Buffer.concat([Buffer.from([0xc0, 40]), fixed(1, 4), Buffer.alloc(40)])],
+    ['a name that does not end', Buffer.concat([Buffer.from([63]), Buffer.alloc(40, 1)])],
+    ['a label of a reserved kind', Buffer.concat([Buffer.from([0x80, 0]), fixed(1, 4), Buffer.alloc(4)])],
+    ['a name longer than its record', Buffer.concat([pointer, fixed(5, 1), pointer])],
+    ['a record longer than the message', Buffer.concat([pointer, fixed(1, 5), Buffer.alloc(4)])],
+    [
+      'a name of 256 bytes',
+      Buffer.concat([
+        ...Array(4).fill(Buffer.from([63, ...Array(63).fill(97)])),
+        Buffer.from([0]),
+        fixed(1, 4),
+        Buffer.alloc(4),
+      ]),
+    ],
+  ] as const) {
+    const other = await fakeServer(query => reply(query, ...records));
+    await withUpstream([other], async port =>
+      t.equal(await ask(port, 'out.shop.svc.cluster.local'), 'SERVFAIL', what),
+    );
+  }
+});
+
 const patch = (bytes: Buffer, at: number, value: number): Buffer => {
   bytes.writeUInt16BE(value, at);
   return bytes;
