@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { acceptPod } from './admission/accept.ts';
 import { UserError } from './base/errors.ts';
 import { ImageStore } from './image/store.ts';
 import { type LoadedPod, loadManifest, type Manifest } from './kube/manifest.ts';
@@ -6,10 +7,12 @@ import { sysctlPatternError } from './kube/sysctls.ts';
 import type { Container, Pod } from './kube/types.generated.ts';
 import type { OciConfig } from './oci/config.ts';
 import { DEFAULT_ROOTS, rootsAt } from './oci/pod-paths.ts';
-import { acceptPod } from './pipeline.ts';
 import { disassemble } from './program/disassemble.ts';
+import type { AdmissionOptions } from './runtime/admission.ts';
 import { gatherHostFacts } from './runtime/host-facts.ts';
+import { loadAdmission } from './runtime/load-admission.ts';
 import { runPod as runAcceptedPod } from './runtime/pod.ts';
+import { type NetworkOptions, networkSettings } from './runtime/pod-network.ts';
 import type { PodResult } from './runtime/pod-result.ts';
 import type { AttachedContainer } from './runtime/run-options.ts';
 import { seccompSettings } from './runtime/seccomp.ts';
@@ -18,13 +21,20 @@ import { newUid } from './runtime/uid.ts';
 import type { EffectiveSecurityContext } from './security/effective.ts';
 
 /** A pod as YAML or JSON text, or as an object. */
-export interface PodOptions {
+export interface PodOptions extends NetworkOptions {
   /** Directory for all state, instead of /run/podspace and /var/lib/podspace. */
   readonly root?: string;
   /** The kubelet's --seccomp-default: seccompProfile RuntimeDefault for pods that say nothing. */
   readonly seccompDefault?: boolean;
   /** Directory of Localhost seccomp profiles, instead of /var/lib/podspace/seccomp. */
   readonly seccompProfileRoot?: string;
+  /** Who asks, as with kubectl's --as and --as-group; root otherwise, who is a member of system:masters. */
+  readonly as?: string;
+  readonly asGroups?: readonly string[];
+  /** File or directory of PodSecurityPolicies, roles, bindings and namespaces; they may stand beside the pod too. */
+  readonly policy?: string;
+  /** A level of the Pod Security Standards to enforce, whatever the namespace's labels say: `restricted:v1.30`. */
+  readonly level?: string;
 }
 
 export interface RunOptions extends PodOptions {
@@ -58,6 +68,7 @@ export interface CompiledContainer {
   readonly program: string;
 }
 
+/** The one pod of a manifest, and the objects that stand beside it. */
 function load(manifest: string | Pod | object): { readonly manifest: Manifest; readonly loaded: LoadedPod } {
   const text = typeof manifest === 'string' ? manifest : JSON.stringify(manifest);
   const parsed = loadManifest([{ file: '(pod)', text }]);
@@ -67,6 +78,13 @@ function load(manifest: string | Pod | object): { readonly manifest: Manifest; r
   return { manifest: parsed, loaded };
 }
 
+const admissionOptions = ({ as, asGroups = [], policy, level }: PodOptions): AdmissionOptions => ({
+  as,
+  asGroups,
+  policy,
+  level,
+});
+
 /**
  * Runs one pod to its end, as root. ConfigMaps and Secrets may stand beside it in the same text.
  *
@@ -75,18 +93,21 @@ function load(manifest: string | Pod | object): { readonly manifest: Manifest; r
  */
 export async function runPod(manifest: string | object, options: RunOptions = {}): Promise<PodResult> {
   const { manifest: objects, loaded } = load(manifest);
-  const { pod, warnings } = acceptPod(loaded, newUid());
   const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
+  const { admission } = await loadAdmission(roots, objects.others, admissionOptions(options));
+  const { pod, warnings, decision } = acceptPod(loaded, newUid(), { admission });
   for (const warning of warnings) options.onWarning?.(warning);
   const attachment = await attach(pod, options);
   try {
     return await runAcceptedPod({
       pod,
+      decision,
       objects,
       images: new ImageStore(roots.state),
       host: gatherHostFacts(),
       roots,
       capture: options.capture !== false,
+      network: networkSettings(options, 'podCidr'),
       ...seccompSettings(roots, options),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       allowedUnsafeSysctls: checkSysctlPatterns(options.allowedUnsafeSysctls ?? []),
@@ -161,8 +182,9 @@ export async function compilePod(
   options: PodOptions = {},
 ): Promise<readonly CompiledContainer[]> {
   const { manifest: objects, loaded } = load(manifest);
-  const accepted = acceptPod(loaded, NO_UID);
   const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
+  const { admission } = await loadAdmission(roots, objects.others, admissionOptions(options));
+  const accepted = acceptPod(loaded, NO_UID, { admission });
   const staged = stageAll([accepted.pod], objects, roots, thisMachine(roots, options));
   return staged.map(({ container, isInit, stages }) => {
     if ('error' in stages)

@@ -1,15 +1,12 @@
 /**
  * The stages in order, all of them pure. Read this first; each call's own folder says the rest.
  *
- *   decoded Pod ─▶ defaulted and valid Pod ─▶ EffectiveSecurityContext ─▶ OCI config ─▶ syscall program
+ *   decoded Pod ─▶ defaulted, admitted and valid Pod ─▶ EffectiveSecurityContext ─▶ OCI config ─▶ syscall program
+ *
+ * The first arrow is acceptPod() of admission/accept.ts, once for each pod; the others are here, once for each container.
  */
-import { setDefaults } from './kube/defaults.ts';
 import { type PodObjects, resolveEnvironment } from './kube/environment.ts';
-import { InvalidPodError } from './kube/invalid-pod.ts';
-import type { LoadedPod } from './kube/manifest.ts';
-import { checkSupport } from './kube/support.ts';
 import type { Container, Pod } from './kube/types.generated.ts';
-import { validatePod } from './kube/validate.ts';
 import type { Arch } from './linux/arch.ts';
 import { MASKED_PATHS } from './linux/protected-paths.ts';
 import { type CgroupPlan, planCgroup } from './oci/cgroup-plan.ts';
@@ -36,30 +33,6 @@ import {
 import type { IdentityError, ImageIdentity } from './security/identity.ts';
 import { determineLabels } from './security/labels.ts';
 
-const WITHOUT = '--validate=warn runs the pod without what is not supported yet';
-
-/** The API server's part: defaults, then validation; and what podspace itself cannot do yet. Throws InvalidPodError. */
-export function acceptPod(
-  loaded: LoadedPod,
-  uid: string,
-  isLenient = false,
-): { readonly pod: Pod; readonly warnings: readonly string[] } {
-  const defaulted = setDefaults(loaded.pod);
-  const pod = { ...defaulted, metadata: { ...defaulted.metadata, uid } };
-  const errors = validatePod(pod);
-  if (errors.length > 0) throw new InvalidPodError(pod, loaded.source, errors);
-  const support = checkSupport(pod);
-  if (support.errors.length > 0 && !isLenient)
-    throw new InvalidPodError(pod, loaded.source, support.errors, WITHOUT);
-  const ignored = isLenient ? support.errors.map(({ path, detail }) => `${path} is ignored: ${detail}`) : [];
-  // Only where it is said: it is also the default.
-  const always =
-    loaded.pod.spec?.restartPolicy === 'Always'
-      ? ['spec.restartPolicy Always has no effect: an attached run starts each container once']
-      : [];
-  return { pod, warnings: [...support.warnings, ...ignored, ...always] };
-}
-
 /** What the runtime knows about one container before it starts. */
 export interface ContainerInput {
   readonly pod: Pod;
@@ -74,7 +47,8 @@ export interface ContainerInput {
   readonly paths: PodPaths;
   readonly volumes: ReadonlyMap<string, PreparedVolume>;
   readonly hostname: string;
-  readonly podIP: string;
+  /** The first is its `status.podIP`. */
+  readonly podIPs: readonly string[];
   readonly attempt: number;
   readonly cgroupsPath: string;
   /** The host's number of user 0, where the pod has a user namespace. */
@@ -106,7 +80,7 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
   const security = determineEffectiveSecurityContext(pod, container, image.identity, host, input.settings);
   if ('error' in security) return security;
   const environment = resolveEnvironment(pod, container, input.objects, {
-    podIP: input.podIP,
+    podIPs: input.podIPs,
     nodeName: host.hostname,
     capacity: host,
     // Looking for it takes a while, and hardly anybody asks.
@@ -233,7 +207,8 @@ function planContainer(
       mountPoint: oci.root.path,
     },
     // With the host's PID namespace there is nothing to hide: whoever may ptrace there could ptrace Node itself.
-    runner: security.namespaces.pid === 'pod' || hasUsers ? 'shim' : 'direct',
+    // "/proc/self/exe" may be what an image says is its command, an interpreter or a link (CVE-2019-5736).
+    runner: 'shim',
     sandboxMounts: {
       namespace: paths.namespace('mount'),
       paths: [paths.shm, paths.proc, `${paths.run}/volumes`],

@@ -1,3 +1,5 @@
+const USER_ERROR = Symbol.for('podspace.UserError');
+
 /**
  * The two ways something can go wrong.
  *
@@ -8,6 +10,16 @@
 export class UserError extends Error {
   /** What the user can do about it; printed on a line of its own. */
   readonly hint: string | undefined;
+  readonly [USER_ERROR] = true;
+
+  /** Parts of podspace are bundles of their own, each with this class: they are one. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: a subclass asks about itself
+    if (this !== UserError)
+      // biome-ignore lint/complexity/noThisInStatic: a subclass asks about itself
+      return Function.prototype[Symbol.hasInstance].call(this, value);
+    return value instanceof Error && USER_ERROR in value;
+  }
 
   constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

@@ -28,10 +28,11 @@ const completeWord: FallbackCompletionFunction = (_word, _argv, complete, done) 
 const REST = { none: [], optional: ['[-- CMD ARG…]'], required: ['-- CMD ARG…'] };
 
 function addCommand(parser: Argv, name: string, spec: CommandSpec): void {
-  const positionals = spec.positionals.map(({ name, required }) => (required ? `<${name}>` : `[${name}]`));
-  // yargs knows of one only: as a list it would print an empty one for a default.
-  const more = spec.positionals.at(-1)?.repeats === true ? ['…'] : [];
-  const usage = ['podspace', name, '[options]', ...positionals, ...more, ...REST[spec.takesRest ?? 'none']];
+  const positionals = spec.positionals.map(({ name, required, variadic }) => {
+    const word = `${name}${variadic === true ? '..' : ''}`;
+    return required ? `<${word}>` : `[${word}]`;
+  });
+  const usage = ['podspace', name, '[options]', ...positionals, ...REST[spec.takesRest ?? 'none']];
   parser.command(
     [name, ...positionals].join(' '),
     spec.describe,
@@ -51,8 +52,9 @@ function addCommand(parser: Argv, name: string, spec: CommandSpec): void {
   );
 }
 
-function toYargs({ choices, ...option }: Option): Options {
-  return { ...option, ...choicesOf({ choices }) };
+function toYargs({ choices, type, ...option }: Option): Options {
+  const kind = type === 'strings' ? ({ type: 'string', array: true } as const) : { type };
+  return { ...option, ...kind, ...choicesOf({ choices }) };
 }
 
 /** yargs wants an array of its own. */

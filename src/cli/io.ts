@@ -25,10 +25,10 @@ export function text(args: Args, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The values of a positional that repeats. */
-export function words(args: Args, name: string): readonly string[] {
+/** The values of an option that can be given several times. */
+export function texts(args: Args, name: string): readonly string[] {
   const value = args.values[name];
-  return typeof value === 'object' ? value : [];
+  return Array.isArray(value) ? value : [];
 }
 
 export function flag(args: Args, name: string): boolean {
@@ -44,6 +44,14 @@ export function seccompOptions(args: Args): {
     seccompDefault: flag(args, 'seccomp-default'),
     seccompProfileRoot: text(args, 'seccomp-profile-root'),
   };
+}
+
+/** The options about pods' networks that several commands have. */
+export function networkOptions(args: Args): {
+  readonly network: 'pod' | 'none';
+  readonly podCidr: string | undefined;
+} {
+  return { network: text(args, 'network') === 'none' ? 'none' : 'pod', podCidr: text(args, 'pod-cidr') };
 }
 
 /** A command: returns its exit code, throws a UserError for what the user can mend. */

@@ -67,7 +67,7 @@ function parseCommand(
     options: Object.fromEntries(
       Object.entries(options).map(([option, { type, alias }]) => [
         option,
-        { type, ...(alias === undefined ? {} : { short: alias }) },
+        { type: type === 'strings' ? 'string' : type, ...(alias === undefined ? {} : { short: alias }) },
       ]),
     ),
     strict: false,
@@ -75,13 +75,13 @@ function parseCommand(
     allowNegative: true,
     tokens: true,
   });
-  const values: Record<string, string | boolean> = defaults(options);
+  const values: Record<string, string | boolean | readonly string[]> = defaults(options);
   const given = new Set<string>();
   const positionals: string[] = [];
   for (const token of tokens) {
     if (token.kind === 'positional') {
       // The first one is the command's name.
-      if (positionals.length > spec.positionals.length && spec.positionals.at(-1)?.repeats !== true)
+      if (positionals.length > spec.positionals.length && spec.positionals.at(-1)?.variadic !== true)
         throw new UserError(`unexpected argument "${token.value}"`, {
           hint:
             spec.takesRest !== undefined
@@ -91,6 +91,10 @@ function parseCommand(
       positionals.push(token.value);
     } else if (token.kind === 'option') {
       const value = readOption(token, words, options, hint);
+      if (options[token.name]?.type === 'strings') {
+        values[token.name] = [...stringsOf(values[token.name]), String(value)];
+        continue;
+      }
       if (given.has(token.name) && typeof value === 'string')
         throw new UserError(`option --${token.name} is given more than once`, { hint });
       given.add(token.name);
@@ -101,6 +105,8 @@ function parseCommand(
     throw new UserError(`${`podspace ${name}`.trim()} takes no command after "--"`, { hint });
   return { values: { ...values, ...namePositionals(name, spec, positionals.slice(1)) }, rest };
 }
+
+const stringsOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value : []);
 
 const helpHint = (name: string): string => (name === '' ? 'podspace --help' : `podspace ${name} --help`);
 
@@ -158,9 +164,9 @@ function namePositionals(
       hint: helpHint(command),
     });
   return Object.fromEntries(
-    spec.positionals.flatMap(({ name, repeats }, i) => {
-      const word = words[i];
-      return word === undefined ? [] : [[name, repeats === true ? words.slice(i) : word]];
+    spec.positionals.flatMap(({ name, variadic }, i) => {
+      const value = variadic === true ? words.slice(i) : words[i];
+      return value === undefined ? [] : [[name, value]];
     }),
   );
 }

@@ -2,33 +2,39 @@ import { isIPv6 } from 'node:net';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { ERRNO_TEXT } from '../linux/constants.generated.ts';
 import type { Errno } from '../linux/errno.ts';
-import { findRunningPod } from '../runtime/pod-directory.ts';
+import { findRunningPod, readNetwork } from '../runtime/pod-directory.ts';
 import { type ForwardedPort, PortForwarder } from '../runtime/port-forward.ts';
 import { type LocalAddress, parseAddresses, parsePorts } from './forwarded-ports.ts';
-import { type Args, type Io, text, words } from './io.ts';
+import { type Args, type Io, text, texts } from './io.ts';
 import { requireRoot } from './root.ts';
+
+const LOST = 'lost connection to pod';
 
 export async function run(args: Args, io: Io): Promise<number> {
   requireRoot();
-  const pod = findRunningPod(io.roots, text(args, 'pod') ?? '');
-  const { record } = pod;
-  const containerPorts = record.containers.flatMap(({ ports = [] }) => ports);
-  const ports = parsePorts(words(args, 'port'), record.name, containerPorts);
+  const { paths } = findRunningPod(io.roots, text(args, 'pod') ?? '');
+  const network = readNetwork(paths);
+  if (network === undefined) throw new UserError(LOST);
+  const containerPorts = network.ports.filter(({ isSidecar }) => !isSidecar);
+  const ports = parsePorts(texts(args, 'port'), network.name, containerPorts);
   const addresses = parseAddresses(text(args, 'address') ?? 'localhost');
-  const forwarder = new PortForwarder(pod, {
-    onConnection: ({ local }) => io.out(`Handling connection for ${local}\n`),
-    onFailure: ({ local, remote }, { message }) =>
-      io.err(
-        `error: an error occurred forwarding ${local} -> ${remote}: error forwarding port ${remote} to pod ${record.uid}, uid : ${message}\n`,
-      ),
-  });
+  const forwarder = new PortForwarder(
+    { paths, network },
+    {
+      onConnection: ({ local }) => io.out(`Handling connection for ${local}\n`),
+      onFailure: ({ local, remote }, { message }) =>
+        io.err(
+          `error: an error occurred forwarding ${local} -> ${remote}: error forwarding port ${remote} to pod ${network.uid}, uid : ${message}\n`,
+        ),
+    },
+  );
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   process.on('SIGINT', interrupt);
   try {
     await listenOnAny(forwarder, ports, addresses, io);
     await forwarder.podEnd(interrupted.signal);
-    if (!interrupted.signal.aborted) throw new UserError('lost connection to pod');
+    if (!interrupted.signal.aborted) throw new UserError(LOST);
     return 0;
   } finally {
     process.off('SIGINT', interrupt);

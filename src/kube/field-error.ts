@@ -67,15 +67,20 @@ export const notSupported = (path: string, badValue: unknown, values: readonly s
 
 /** `PATH: TYPE: VALUE: DETAIL`. */
 export function formatFieldError(error: FieldError): string {
+  return formatFieldErrorWith(error, value => JSON.stringify(value) ?? 'null');
+}
+
+/** The same with the value in another notation, as older API servers print it. */
+export function formatFieldErrorWith(error: FieldError, formatValue: (value: unknown) => string): string {
   const parts = [error.path, WORDS[error.type]];
-  if (PRINTS_VALUE.has(error.type)) parts.push(JSON.stringify(error.badValue) ?? 'null');
+  if (PRINTS_VALUE.has(error.type)) parts.push(formatValue(error.badValue));
   if (error.detail !== '') parts.push(error.detail);
   return parts.join(': ');
 }
 
 /** kubectl's message for an object that the API server finds invalid: one line for one cause, a list for several. */
-export function formatInvalid(kind: string, name: string, errors: readonly FieldError[]): string {
-  const lines = [...new Set(errors.map(formatFieldError))];
+export function formatInvalid(kind: string, name: string, causes: readonly string[]): string {
+  const lines = [...new Set(causes)];
   const head = `The ${kind} ${JSON.stringify(name)} is invalid: `;
   return lines.length === 1 ? `${head}${lines[0]}` : `${head}\n${lines.map(line => `* ${line}`).join('\n')}`;
 }

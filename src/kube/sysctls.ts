@@ -1,24 +1,28 @@
 import type { Pod } from './types.generated.ts';
 
-/** What always may be set: it is namespaced, and nobody else notices (pkg/kubelet/sysctl/safe_sysctls.go). */
-const SAFE_SYSCTLS = [
-  'kernel.shm_rmid_forced',
-  'net.ipv4.ip_local_port_range',
-  'net.ipv4.tcp_syncookies',
-  'net.ipv4.ping_group_range',
-  'net.ipv4.ip_unprivileged_port_start',
-  'net.ipv4.ip_local_reserved_ports',
-  'net.ipv4.tcp_keepalive_time',
-  'net.ipv4.tcp_fin_timeout',
-  'net.ipv4.tcp_keepalive_intvl',
-  'net.ipv4.tcp_keepalive_probes',
-  'net.ipv4.tcp_rmem',
-  'net.ipv4.tcp_wmem',
-];
+/**
+ * What always may be set, and since which minor version of Kubernetes (0: ever since): it is namespaced, and nobody else
+ * notices (pkg/kubelet/sysctl/safe_sysctls.go; the versions are those of the "sysctls" Pod Security check).
+ */
+export const SAFE_SYSCTLS: Readonly<Record<string, number>> = {
+  'kernel.shm_rmid_forced': 0,
+  'net.ipv4.ip_local_port_range': 0,
+  'net.ipv4.tcp_syncookies': 0,
+  'net.ipv4.ping_group_range': 0,
+  'net.ipv4.ip_unprivileged_port_start': 0,
+  'net.ipv4.ip_local_reserved_ports': 27,
+  'net.ipv4.tcp_keepalive_time': 29,
+  'net.ipv4.tcp_fin_timeout': 29,
+  'net.ipv4.tcp_keepalive_intvl': 29,
+  'net.ipv4.tcp_keepalive_probes': 29,
+  'net.ipv4.tcp_rmem': 32,
+  'net.ipv4.tcp_wmem': 32,
+};
 
 const SEGMENT = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
 export const SYSCTL_REGEX = `^(${SEGMENT}[\\./])*${SEGMENT}$`;
-const PATTERN_REGEX = `(${SEGMENT}[\\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]`;
+/** A sysctl's name, or the beginning of names with a `*`. */
+export const SYSCTL_PATTERN_REGEX = `(${SEGMENT}[\\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]`;
 export const SYSCTL_MAX_LENGTH = 253;
 
 /** In the slash form dots and slashes change places, as sysctl(8) does when the first separator is a slash. */
@@ -36,8 +40,8 @@ export function sysctlNamespace(name: string): 'ipc' | 'net' | undefined {
 
 /** What is wrong with a word of --allowed-unsafe-sysctls, in the kubelet's words (NewAllowlist). */
 export function sysctlPatternError(pattern: string): string | undefined {
-  if (pattern.length > SYSCTL_MAX_LENGTH || !new RegExp(`^${PATTERN_REGEX}$`).test(pattern))
-    return `sysctl ${JSON.stringify(pattern)} must have at most ${SYSCTL_MAX_LENGTH} characters and match regex ${PATTERN_REGEX}`;
+  if (pattern.length > SYSCTL_MAX_LENGTH || !new RegExp(`^${SYSCTL_PATTERN_REGEX}$`).test(pattern))
+    return `sysctl ${JSON.stringify(pattern)} must have at most ${SYSCTL_MAX_LENGTH} characters and match regex ${SYSCTL_PATTERN_REGEX}`;
   const dotted = dottedSysctl(pattern);
   const isPrefix = dotted.endsWith('*');
   if (sysctlNamespace(dotted.replace(/\*$/, '')) !== undefined) return undefined;
@@ -46,7 +50,7 @@ export function sysctlPatternError(pattern: string): string | undefined {
 
 /** Why the kubelet would not run a pod that sets these; `allowed` are names, or beginnings of names with a "*". */
 export function forbiddenSysctl({ spec }: Pod, allowed: readonly string[]): string | undefined {
-  const patterns = [...SAFE_SYSCTLS, ...allowed.map(dottedSysctl)];
+  const patterns = [...Object.keys(SAFE_SYSCTLS), ...allowed.map(dottedSysctl)];
   const matches = (name: string): boolean =>
     patterns.some(pattern =>
       pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,

@@ -8,15 +8,15 @@ import type { Errno } from '../linux/errno.ts';
 import { errnoName } from '../linux/errno.ts';
 import { ProgramError } from '../native/execute.ts';
 import { socketInNamespace } from '../native/socket-in-namespace.ts';
+import type { NetworkRecord } from '../network/record.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import type { SocketFamily } from '../program/compile-socket.ts';
 import { isLocked } from './lock-file.ts';
-import type { PodRecord } from './pod-directory.ts';
 
 /** A pod that another command runs. */
 export interface RunningPod {
   readonly paths: PodPaths;
-  readonly record: PodRecord;
+  readonly network: NetworkRecord;
 }
 
 /** True until the command that runs the pod has ended it, or has ended itself. */
@@ -55,7 +55,7 @@ export async function connectToPod(pod: RunningPod, port: number): Promise<Socke
       failures.push(`${label}: ${dial(port)}: ${reasonOf(error)}`);
     }
   }
-  const network = pod.record.hostNetwork === true ? 'host' : pod.paths.namespace('network');
+  const network = pod.network.hostNetwork ? 'host' : pod.paths.namespace('network');
   throw new PodConnectionError(
     `failed to execute portforward in network namespace "${network}": ${failures.join(' ')}`,
   );
@@ -63,7 +63,7 @@ export async function connectToPod(pod: RunningPod, port: number): Promise<Socke
 
 /** Not connected yet; of the pod's network namespace, whose fd is not kept, for it would outlive the pod. */
 async function openSocket(pod: RunningPod, family: SocketFamily): Promise<Socket> {
-  if (pod.record.hostNetwork === true) return new Socket({ allowHalfOpen: true });
+  if (pod.network.hostNetwork) return new Socket({ allowHalfOpen: true });
   const namespace = openNamespace(pod);
   try {
     return new Socket({ fd: await socketInNamespace(namespace, family), allowHalfOpen: true });

@@ -11,9 +11,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { LevelVersion } from '../admission/pod-security/levels.ts';
+import type { DefaultedPolicy } from '../admission/pod-security-policy/policy.ts';
 import { errnoCode, UserError } from '../base/errors.ts';
-import type { ContainerPort } from '../kube/types.generated.ts';
-import { removeTree } from '../native/remove-tree.ts';
+import type { Pod } from '../kube/types.generated.ts';
+import { makeTree } from '../native/exact-mode.ts';
+import { removeTree, unmountBelow } from '../native/remove-tree.ts';
+import type { NetworkRecord } from '../network/record.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -36,7 +40,6 @@ export interface ContainerRecord extends ProcessRecord {
   readonly cgroup: string | undefined;
   /** Of v1 hierarchies: what a process that joins it writes itself into. */
   readonly cgroupProcs: readonly string[];
-  readonly ports?: readonly ContainerPort[];
 }
 
 /** What other podspace commands must know about a running pod: `pod.json` in its run directory. */
@@ -47,11 +50,14 @@ export interface PodRecord {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly owner: ProcessRecord;
+  /** As it was admitted. */
+  readonly pod: Pod;
+  /** What it is held to, if anything. */
+  readonly admission?: { readonly policy: DefaultedPolicy | undefined; readonly enforced: LevelVersion };
   readonly pause: ProcessRecord | undefined;
   readonly cgroup: string | undefined;
   /** The host's number of its user 0, in a user namespace of its own. */
   readonly hostRoot?: number;
-  readonly hostNetwork?: boolean;
   readonly images: readonly string[];
   readonly containers: readonly ContainerRecord[];
 }
@@ -61,7 +67,7 @@ function makeDirectory(path: string, mode = 0o700): void {
   for (let attempt = 0; ; attempt++) {
     try {
       // Whatever the umask: compile and explain read the images without root.
-      if (mkdirSync(path, { recursive: true, mode }) !== undefined) chmodSync(path, mode);
+      if (makeTree(path, mode) !== undefined) chmodSync(path, mode);
       return;
     } catch (error) {
       if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
@@ -75,6 +81,7 @@ export class PodDirectory {
   readonly #nameLock: number;
   readonly #nameFile: string;
   #lock: number | undefined;
+  #isLeftToGc = false;
 
   private constructor(paths: PodPaths, nameFile: string, nameLock: number) {
     this.paths = paths;
@@ -124,19 +131,36 @@ export class PodDirectory {
   }
 
   write(record: PodRecord): void {
-    const temporary = join(this.paths.run, '.pod.json');
-    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
-    renameSync(temporary, join(this.paths.run, 'pod.json'));
+    this.#write('pod.json', record);
+  }
+
+  writeNetwork(record: NetworkRecord): void {
+    this.#write('network.json', record);
+  }
+
+  #write(file: string, value: unknown): void {
+    const temporary = join(this.paths.run, `.${file}`);
+    writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+    renameSync(temporary, join(this.paths.run, file));
+  }
+
+  /** Something of the pod could not be removed: its files stay too, unlocked, so that gc finds it by them. */
+  leaveToGc(): void {
+    this.#isLeftToGc = true;
   }
 
   /** Removes everything of the pod, and the directories above that are empty then. */
   remove(): void {
-    removePodFiles(this.paths);
-    removeTree(this.#temporary);
-    unlinkSync(this.#nameFile);
-    closeSync(this.#nameLock);
-    if (this.#lock !== undefined) closeSync(this.#lock);
-    removeEmpty(this.paths.roots);
+    try {
+      if (this.#isLeftToGc) return;
+      removePodFiles(this.paths);
+      removeTree(this.#temporary);
+      unlinkSync(this.#nameFile);
+    } finally {
+      closeSync(this.#nameLock);
+      if (this.#lock !== undefined) closeSync(this.#lock);
+      removeEmpty(this.paths.roots);
+    }
   }
 }
 
@@ -164,6 +188,8 @@ function retryWhileMissing<T>(body: () => T, directory: string): T {
 }
 
 export function removePodFiles(paths: PodPaths): void {
+  unmountBelow(paths.state);
+  unmountBelow(paths.run);
   removeTree(paths.state);
   removeTree(paths.run);
 }
@@ -210,9 +236,14 @@ function list(directory: string): readonly string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
 }
 
-function readRecord(path: string): PodRecord | undefined {
+/** What a pod's command has written of its network; undefined while there is nothing, or if it is damaged. */
+export function readNetwork(paths: PodPaths): NetworkRecord | undefined {
+  return readRecord<NetworkRecord>(join(paths.run, 'network.json'));
+}
+
+function readRecord<T>(path: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as PodRecord;
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
   } catch (error) {
     if (errnoCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;

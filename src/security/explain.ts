@@ -9,6 +9,8 @@ export interface Explanation {
   readonly topic: string;
   readonly text: string;
   readonly origin: Origin;
+  /** Fields of a securityContext that it comes from. */
+  readonly fields?: readonly string[];
 }
 
 type Namespace = keyof EffectiveSecurityContext['namespaces'];
@@ -36,7 +38,7 @@ const NAMESPACES: Readonly<Record<Namespace, Readonly<Record<NamespaceOwner, str
   },
   network: {
     host: 'uses the machine’s interfaces, ports and abstract sockets',
-    pod: 'one set of interfaces for the pod: just lo, which its containers share',
+    pod: 'one set of interfaces for the pod, which its containers share',
     container: 'interfaces of its own',
   },
   pid: {
@@ -104,12 +106,14 @@ function explainIdentity(pod: Pod, { identity, origins }: EffectiveSecurityConte
       topic: 'user',
       text: `uid ${identity.uid}${name}; HOME is ${identity.home}`,
       origin: identity.origin.uid,
+      fields: ['runAsUser', 'runAsNonRoot'],
     },
-    { topic: 'group', text: `gid ${identity.gid}`, origin: identity.origin.gid },
+    { topic: 'group', text: `gid ${identity.gid}`, origin: identity.origin.gid, fields: ['runAsGroup'] },
     {
       topic: 'groups',
       text: `${groups} (the primary one, supplementalGroups, fsGroup${pod.spec?.securityContext?.supplementalGroupsPolicy === 'Strict' ? '' : ', and those that list the user in the image’s /etc/group'})`,
       origin: origins.supplementalGroups,
+      fields: ['supplementalGroups', 'fsGroup'],
     },
     ...(fsGroup === undefined
       ? []
@@ -118,6 +122,7 @@ function explainIdentity(pod: Pod, { identity, origins }: EffectiveSecurityConte
             topic: 'fsGroup',
             text: `the pod’s emptyDir, configMap and secret volumes belong to group ${fsGroup}; hostPath volumes never do`,
             origin: 'pod' as const,
+            fields: ['fsGroup'],
           },
         ]),
   ];
@@ -151,6 +156,7 @@ function explainPrivileges(context: EffectiveSecurityContext): readonly Explanat
       topic: 'capabilities',
       text: `${context.privileged ? `all of this machine’s (${capabilities.length})` : base}${reach}`,
       origin: context.privileged ? origins.privileged : origins.capabilities,
+      fields: ['capabilities'],
     },
     {
       topic: 'no_new_privs',
@@ -158,6 +164,7 @@ function explainPrivileges(context: EffectiveSecurityContext): readonly Explanat
         ? 'on: set-user-ID programs and file capabilities give nothing'
         : 'off: set-user-ID programs and file capabilities work',
       origin: origins.noNewPrivileges,
+      fields: ['allowPrivilegeEscalation'],
     },
   ];
 }
@@ -177,6 +184,7 @@ function explainSeccomp(
         ? 'unconfined: every system call is let through to the kernel'
         : `${name}: ${filter}`,
     origin: origins.seccompProfile,
+    fields: ['seccompProfile'],
   };
 }
 
@@ -246,6 +254,7 @@ function explainFiles(
         ? 'read-only; volumes, /dev, /dev/shm and /etc/hosts stay writable'
         : 'writable, and thrown away at the end',
       origin: context.origins.readOnlyRootFilesystem,
+      fields: ['readOnlyRootFilesystem'],
     },
     {
       topic: '/proc and /sys',

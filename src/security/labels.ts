@@ -1,3 +1,4 @@
+import { APPARMOR_ANNOTATION } from '../kube/annotations.ts';
 import type { AppArmorProfile, Container, Pod } from '../kube/types.generated.ts';
 
 /** What the security modules of the machine are told about a container. Without a module there is nothing to tell. */
@@ -16,14 +17,12 @@ export interface ModuleFacts {
   readonly appArmorProfiles: readonly string[];
 }
 
-/** The beta annotation, deprecated since the field is there. */
-const ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
 /** What containerd loads for RuntimeDefault, contrib/apparmor. */
 const DEFAULT_PROFILE = 'cri-containerd.apparmor.d';
 
 /** apparmor.GetProfile: the container's field, its annotation, the pod's field; undefined if nobody says anything. */
 export function askedAppArmor(pod: Pod, container: Container): AppArmorProfile | undefined {
-  const annotation = pod.metadata?.annotations?.[`${ANNOTATION}${container.name}`];
+  const annotation = pod.metadata?.annotations?.[`${APPARMOR_ANNOTATION}${container.name}`];
   return (
     container.securityContext?.appArmorProfile ??
     (annotation === undefined ? undefined : ofAnnotation(annotation)) ??

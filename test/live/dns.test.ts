@@ -90,7 +90,10 @@ if (DIRECTORY !== undefined) {
       {},
     ]) {
       const pod = probePod(spec, { image: 'localhost/busybox', command: ['cat', '/etc/resolv.conf'] });
-      const { status, stdout, stderr } = podspace(['run', '-v', '-'], JSON.stringify(pod));
+      const { status, stdout, stderr } = podspace(
+        ['run', '--network', 'none', '-v', '-'],
+        JSON.stringify(pod),
+      );
       t.equal(status, 0, stderr);
       const expected = resolvConf({ spec: { containers: [], ...spec } }, node);
       t.equal(stdout, expected.text);

@@ -36,7 +36,7 @@ async function forwarding(
   ...options: readonly string[]
 ): Promise<void> {
   const manifest = probePod({ terminationGracePeriodSeconds: 2, ...spec }, servers);
-  const pod = start(['run', '-'], JSON.stringify(manifest));
+  const pod = start(['run', '--network', 'none', '-'], JSON.stringify(manifest));
   try {
     await pod.waitFor('ready');
     const forward = start([
@@ -111,7 +111,7 @@ t.test('a pod of the host’s network', { skip: needsRoot }, async t => {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const pod = probePod({ hostNetwork: true }, { args: ['signals'] });
-  const running = start(['run', '-'], JSON.stringify(pod));
+  const running = start(['run', '--network', 'none', '-'], JSON.stringify(pod));
   await running.waitFor('ready');
   const forward = start(['port-forward', pod.metadata.name, `:${port}`]);
   await forward.waitFor(`-> ${port}`);
@@ -256,7 +256,7 @@ t.test('ports in use, names of ports, and addresses', { skip: needsRoot }, async
     t.equal(String(await exchange(local[0] ?? 0, 'by name')), 'by name');
   });
   const pod = probePod({ terminationGracePeriodSeconds: 2 }, servers);
-  const running = start(['run', '-'], JSON.stringify(pod));
+  const running = start(['run', '--network', 'none', '-'], JSON.stringify(pod));
   await running.waitFor('ready');
   const { name } = pod.metadata;
   for (const [args, stderr] of [

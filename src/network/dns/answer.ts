@@ -1,6 +1,6 @@
 import { isIPAddress } from '../../kube/names.ts';
 import { type DnsRecord, type Records, records, soaOf, TTL } from './records.ts';
-import type { DnsState } from './state.ts';
+import type { ZoneState } from './state.ts';
 
 export interface Question {
   /** Without a dot at its end; upper case is like lower case. */
@@ -20,9 +20,9 @@ export interface Answer {
 }
 
 /** The records of a state are made once, with the first question. */
-const cache = new WeakMap<DnsState, Records>();
+const cache = new WeakMap<ZoneState, Records>();
 
-function recordsOf(state: DnsState): Records {
+function recordsOf(state: ZoneState): Records {
   let found = cache.get(state);
   if (found === undefined) {
     found = records(state);
@@ -35,7 +35,7 @@ function recordsOf(state: DnsState): Records {
 const MAX_CNAMES = 8;
 
 /** Answers from the state alone. NXDOMAIN is for names that do not exist, NOERROR without records for those that do. */
-export function answer({ name, type }: Question, state: DnsState): Answer {
+export function answer({ name, type }: Question, state: ZoneState): Answer {
   const domain = state.domain.toLowerCase();
   const all = recordsOf(state);
   const aliases: DnsRecord[] = [];

@@ -1,5 +1,7 @@
-import type { ServicePort } from '../../kube/types.generated.ts';
-import type { DnsPod, DnsService } from './state.ts';
+import type { Service } from '../../kube/types.generated.ts';
+import { selectedPods, targetPort } from '../services.ts';
+import { type Protocol, protocolOf } from '../state.ts';
+import type { NamedPod } from './state.ts';
 
 /** One address that a Service stands for. */
 export interface Endpoint {
@@ -11,42 +13,24 @@ export interface Endpoint {
 
 export interface EndpointPort {
   readonly name: string | undefined;
-  readonly protocol: string;
+  readonly protocol: Protocol;
   readonly port: number;
 }
 
-/** The endpoints of a Service that are ready, or that it publishes although they are not. Without a selector there are none. */
-export function endpointsOf(service: DnsService, pods: readonly DnsPod[]): readonly Endpoint[] {
-  const selector = Object.entries(service.selector ?? {});
-  if (selector.length === 0) return [];
-  return pods
-    .filter(
-      pod =>
-        pod.namespace === service.namespace &&
-        (pod.ready || service.publishNotReadyAddresses === true) &&
-        selector.every(([key, value]) => pod.labels[key] === value),
-    )
-    .flatMap(pod => {
-      const ports = (service.ports ?? []).flatMap(port => endpointPort(port, pod));
-      return pod.ips.map(ip => ({ hostname: hostnameOf(pod, service, ip), ip, ports }));
+/** The endpoints of a Service. A port whose target a pod does not know is not one of that pod's. */
+export function endpointsOf(service: Service, pods: readonly NamedPod[]): readonly Endpoint[] {
+  return selectedPods(service, pods).flatMap(pod => {
+    const ports = (service.spec?.ports ?? []).flatMap(port => {
+      const number = targetPort(port, pod);
+      return number === undefined
+        ? []
+        : [{ name: port.name, protocol: protocolOf(port.protocol), port: number }];
     });
+    return pod.ips.map(ip => ({ hostname: hostnameOf(pod, service, ip), ip, ports }));
+  });
 }
 
 /** Only the Service that the pod's subdomain names may use its host name (endpoint controllers' ShouldSetHostname). */
-function hostnameOf(pod: DnsPod, service: DnsService, ip: string): string {
-  const isItsOwn = pod.hostname !== undefined && pod.hostname !== '' && pod.subdomain === service.name;
-  return isItsOwn ? (pod.hostname ?? '') : ip.replace(/[.:]/g, '-');
-}
-
-/** Empty where the target port names none of this pod's. */
-function endpointPort(
-  { name, port, targetPort = port, protocol = 'TCP' }: ServicePort,
-  pod: DnsPod,
-): readonly EndpointPort[] {
-  const number =
-    typeof targetPort === 'number'
-      ? targetPort
-      : pod.ports.find(each => each.name === targetPort && (each.protocol ?? 'TCP') === protocol)
-          ?.containerPort;
-  return number === undefined ? [] : [{ name, protocol, port: number || port }];
+function hostnameOf({ hostname = '', subdomain }: NamedPod, service: Service, ip: string): string {
+  return hostname !== '' && subdomain === service.metadata?.name ? hostname : ip.replace(/[.:]/g, '-');
 }

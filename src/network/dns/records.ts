@@ -2,10 +2,15 @@
  * The names of the cluster's domain: Kubernetes DNS-Based Service Discovery 1.1.0 (github.com/kubernetes/dns,
  * docs/specification.md), and what CoreDNS adds that clients have come to need.
  */
+import { familyOf } from '../../base/addresses.ts';
 import { isIPAddress } from '../../kube/names.ts';
+import type { Service } from '../../kube/types.generated.ts';
+import { isHeadless } from '../../kube/validate-cluster-ips.ts';
+import { clusterIPsOf } from '../services.ts';
+import { protocolOf } from '../state.ts';
 import { type Endpoint, endpointsOf } from './endpoints.ts';
 import { reverseName } from './reverse-name.ts';
-import { type DnsService, type DnsState, isHeadless } from './state.ts';
+import type { ZoneState } from './state.ts';
 
 /** What a record of each type says. Names have no dot at their end, and no upper case. */
 export interface DnsData {
@@ -85,16 +90,22 @@ class Collector {
 }
 
 /** Every name of a state, with its records. */
-export function records(state: DnsState): Records {
+export function records(state: ZoneState): Records {
   const domain = state.domain.toLowerCase();
   const found = new Collector(domain);
   addDomain(found, domain, state.serverIPs);
-  const namespaces = [...state.namespaces, ...[...state.pods, ...state.services].map(each => each.namespace)];
+  const namespaces = [
+    ...state.namespaces,
+    ...state.pods.map(pod => pod.namespace),
+    ...state.services.map(namespaceOf),
+  ];
   for (const namespace of new Set(namespaces))
     for (const kind of ['svc', 'pod']) found.addName(`${namespace}.${kind}.${domain}`);
   for (const service of state.services) addService(found, domain, service, endpointsOf(service, state.pods));
   return found.all;
 }
+
+const namespaceOf = ({ metadata }: Service): string => metadata?.namespace ?? 'default';
 
 /** Says how long it may be remembered that there is no such name. */
 export function soaOf(domain: string): DnsRecordOf<'SOA'> {
@@ -126,12 +137,13 @@ function addDomain(found: Collector, domain: string, serverIPs: readonly string[
 function addService(
   found: Collector,
   domain: string,
-  service: DnsService,
+  service: Service,
   endpoints: readonly Endpoint[],
 ): void {
-  const name = `${service.name}.${service.namespace}.svc.${domain}`;
-  if (service.type === 'ExternalName') {
-    const target = (service.externalName ?? '').toLowerCase().replace(/\.$/, '');
+  const { spec = {} } = service;
+  const name = `${service.metadata?.name}.${namespaceOf(service)}.svc.${domain}`;
+  if (spec.type === 'ExternalName') {
+    const target = (spec.externalName ?? '').toLowerCase().replace(/\.$/, '');
     // CoreDNS has nothing for an address there either.
     if (isDnsName(target) && !isIPAddress(target)) found.add(name, 'CNAME', target);
     return;
@@ -140,7 +152,7 @@ function addService(
     addAddress(found, `${hostname}.${name}`, ip);
     found.add(reverseName(ip), 'PTR', `${hostname}.${name}`);
   }
-  if (isHeadless(service)) {
+  if (isHeadless(spec)) {
     for (const { ip } of endpoints) addAddress(found, name, ip);
     addServers(
       found,
@@ -151,17 +163,18 @@ function addService(
     );
     return;
   }
-  for (const ip of service.clusterIPs) {
+  const clusterIPs = clusterIPsOf(service);
+  for (const ip of clusterIPs) {
     addAddress(found, name, ip);
     found.add(reverseName(ip), 'PTR', name);
   }
-  if (service.clusterIPs.length > 0)
+  if (clusterIPs.length > 0)
     addServers(
       found,
       name,
-      (service.ports ?? []).map(({ name: port, protocol = 'TCP', port: number }) => ({
+      (spec.ports ?? []).map(({ name: port, protocol, port: number }) => ({
         name: port,
-        protocol,
+        protocol: protocolOf(protocol),
         port: number,
         target: name,
       })),
@@ -169,7 +182,7 @@ function addService(
 }
 
 function addAddress(found: Collector, name: string, ip: string): void {
-  found.add(name, ip.includes(':') ? 'AAAA' : 'A', ip);
+  found.add(name, familyOf(ip) === 'IPv6' ? 'AAAA' : 'A', ip);
 }
 
 interface Server {

@@ -2,15 +2,15 @@ import { type Answer, answer } from './answer.ts';
 import { aboutName, answersOf } from './forwarded.ts';
 import { parseQuery, type Query, type Rcode, rcodeOf } from './message.ts';
 import { aliasReply, answerReply, errorReply, limitOf, relayedReply } from './reply.ts';
-import type { DnsState } from './state.ts';
+import type { ZoneState } from './state.ts';
 import type { Upstream } from './upstream.ts';
 
 /** One message in, one out: what the servers for UDP and TCP have in common. */
 export class Resolver {
-  readonly #state: () => DnsState;
+  readonly #state: () => ZoneState;
   readonly #upstream: Upstream;
 
-  constructor(state: () => DnsState, upstream: Upstream) {
+  constructor(state: () => ZoneState, upstream: Upstream) {
     this.#state = state;
     this.#upstream = upstream;
   }

@@ -1,13 +1,13 @@
 import { isIPAddress } from '../../kube/names.ts';
 import { parseResolvConf } from '../../oci/resolv-conf.ts';
 import type { ListenAddress, Server } from './server.ts';
-import type { DnsState } from './state.ts';
+import type { ZoneState } from './state.ts';
 import type { UpstreamLimits, UpstreamServer } from './upstream.ts';
 
 export interface DnsOptions {
   readonly listen: ListenAddress;
   /** What the names stand for at this moment. The same object as long as nothing has changed. */
-  readonly state: () => DnsState;
+  readonly state: () => ZoneState;
   /** Who is asked about all other names, in this order. */
   readonly upstream: readonly UpstreamServer[];
   readonly limits?: Partial<UpstreamLimits>;

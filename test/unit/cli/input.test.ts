@@ -8,9 +8,12 @@ import { HEAD } from '../kube/pods.ts';
 
 const args = (values: Args['values']): Args => ({ values, rest: [] });
 
-function mistakeOf(values: Args['values']): string {
+/** Nothing is stored there. */
+const io = { roots: { run: '/nonexistent/run', state: '/nonexistent' } } as Io;
+
+async function mistakeOf(values: Args['values']): Promise<string> {
   try {
-    readInput(args(values));
+    await readInput(args(values), io);
   } catch (error) {
     if (error instanceof UserError) return `${error.message} | ${error.hint}`;
     throw error;
@@ -18,7 +21,7 @@ function mistakeOf(values: Args['values']): string {
   return 'accepted';
 }
 
-t.test('what cannot be a manifest is one line that says why', t => {
+t.test('what cannot be a manifest is one line that says why', async t => {
   const dir = t.testdir({
     'empty.yaml': '',
     'comment.yaml': '# nothing\n---\n',
@@ -44,22 +47,23 @@ t.test('what cannot be a manifest is one line that says why', t => {
     '/dev/zero': '"/dev/zero" is larger than 8 MiB | is it a manifest?',
   };
   for (const [file, message] of Object.entries(cases)) {
-    t.equal(mistakeOf({ file }), message);
-    t.equal(mistakeOf({ filename: file }), message, '-f');
+    t.equal(await mistakeOf({ file }), message);
+    t.equal(await mistakeOf({ filename: file }), message, '-f');
   }
-  t.match(mistakeOf({ file: `${dir}/control.yaml` }), ':2:7: control characters are not allowed');
+  t.match(await mistakeOf({ file: `${dir}/control.yaml` }), ':2:7: control characters are not allowed');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: none may reach a terminal
-  t.notMatch(mistakeOf({ file: `${dir}/control.yaml` }), /\u001b/);
-  t.end();
+  t.notMatch(await mistakeOf({ file: `${dir}/control.yaml` }), /\u001b/);
 });
 
-t.test('which file is meant', t => {
+t.test('which file is meant', async t => {
   const file = `${t.testdir({ 'pod.yaml': HEAD })}/pod.yaml`;
-  t.match(mistakeOf({}), 'no manifest is given | podspace run pod.yaml, or "-"');
-  t.equal(mistakeOf({ filename: file, file: 'sh' }), 'unexpected argument "sh" | a command goes after "--"');
+  t.match(await mistakeOf({}), 'no manifest is given | podspace run pod.yaml, or "-"');
+  t.equal(
+    await mistakeOf({ filename: file, file: 'sh' }),
+    'unexpected argument "sh" | a command goes after "--"',
+  );
   for (const values of [{ file }, { filename: file }])
-    t.equal(readInput(args(values)).pods[0]?.metadata?.name, 'p');
-  t.end();
+    t.equal((await readInput(args(values), io)).pods[0]?.metadata?.name, 'p');
 });
 
 // Node makes the input of what it starts blocking, so another program has to start this.
@@ -83,33 +87,37 @@ t.test('standard input may be non-blocking, and empty now and then', { skip: nee
   t.end();
 });
 
-t.test('generateName gets an ending that is a DNS label and never the same', t => {
+t.test('generateName gets an ending that is a DNS label and never the same', async t => {
   const file = `${t.testdir({ 'pod.yaml': HEAD.replace('{name: p}', '{generateName: web-}') })}/pod.yaml`;
-  const names = Array.from({ length: 50 }, () => readInput(args({ file })).pods[0]?.metadata?.name ?? '');
+  const inputs = await Promise.all(Array.from({ length: 50 }, () => readInput(args({ file }), io)));
+  const names = inputs.map(({ pods }) => pods[0]?.metadata?.name ?? '');
   for (const name of names) t.match(name, /^web-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
   t.ok(new Set(names).size > 45);
   const named = HEAD.replace('{name: p}', '{name: p, generateName: web-}');
   const both = `${t.testdir({ 'pod.yaml': named })}/pod.yaml`;
-  t.equal(readInput(args({ file: both })).pods[0]?.metadata?.name, 'p');
-  t.end();
+  t.equal((await readInput(args({ file: both }), io)).pods[0]?.metadata?.name, 'p');
 });
 
-t.test('--validate, and what has no effect, are warnings', t => {
+t.test('--validate, and what has no effect, are warnings', async t => {
   const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {}\n---\n';
   const file = `${t.testdir({ 'pod.yaml': `${service}${HEAD}    comand: [sh]\n` })}/pod.yaml`;
-  t.match(mistakeOf({ file }), 'unknown field "spec.containers[0].comand"');
-  t.same(readInput(args({ file, validate: 'warn' })).warnings, [
+  t.match(await mistakeOf({ file }), 'unknown field "spec.containers[0].comand"');
+  t.same((await readInput(args({ file, validate: 'warn' }), io)).warnings, [
     `${file}:13:5: unknown field "spec.containers[0].comand"`,
     'Service "s" has no effect on this run',
   ]);
-  t.same(readInput(args({ file, validate: 'ignore' })).warnings, ['Service "s" has no effect on this run']);
-  t.end();
+  t.same((await readInput(args({ file, validate: 'ignore' }), io)).warnings, [
+    'Service "s" has no effect on this run',
+  ]);
 });
 
 t.test('the same warning is printed once', t => {
   let printed = '';
-  const io = { err: (text: string) => (printed += text), color: { out: false, err: false } } as unknown as Io;
-  printWarnings(io, ['a', 'b', 'a']);
+  const printer = {
+    err: (text: string) => (printed += text),
+    color: { out: false, err: false },
+  } as unknown as Io;
+  printWarnings(printer, ['a', 'b', 'a']);
   t.equal(printed, 'Warning: a\nWarning: b\n');
   t.end();
 });

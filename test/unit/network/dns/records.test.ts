@@ -2,7 +2,7 @@ import t from 'tap';
 import { endpointsOf } from '../../../../src/network/dns/endpoints.ts';
 import { type DnsRecord, records } from '../../../../src/network/dns/records.ts';
 import { reverseName } from '../../../../src/network/dns/reverse-name.ts';
-import type { DnsState } from '../../../../src/network/dns/state.ts';
+import type { ZoneState } from '../../../../src/network/dns/state.ts';
 import { pod, service, stateOf } from './state.ts';
 
 /** A record as a zone file has it, without its owner. */
@@ -10,7 +10,7 @@ const text = ({ ttl, type, data }: DnsRecord): string =>
   `${ttl} ${type} ${typeof data === 'string' ? data : Object.values(data).join(' ')}`;
 
 /** The records of one name; undefined where there is no such name. */
-const at = (name: string, state: DnsState): readonly string[] | undefined =>
+const at = (name: string, state: ZoneState): readonly string[] | undefined =>
   records(state).get(name)?.map(text);
 
 const ZONE = 'shop.svc.cluster.local';
@@ -112,7 +112,10 @@ t.test('names that are not there, and names that only have others below them', t
 });
 
 t.test('no record is there twice: pods of the host network share addresses', t => {
-  const host = { ips: ['192.0.2.1'], ports: [{ name: 'http', containerPort: 8080 }] };
+  const host = {
+    ips: ['192.0.2.1'],
+    ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' as const }],
+  };
   const state = stateOf({
     pods: [pod('a', '', host), pod('b', '', host)],
     services: [service('web', ['None'])],
@@ -154,8 +157,9 @@ t.test('endpoints: labels, readiness, target ports', t => {
   t.same(ips('s', ['None'], { publishNotReadyAddresses: true }), ['10.244.0.2', '10.244.0.3', '10.244.0.6']);
   t.same(ips('s', ['None'], { selector: { app: 'web', tier: 'front' } }), ['10.244.0.2']);
   t.same(ips('s', ['None'], { selector: {} }), [], 'no selector, no endpoints');
-  const { selector: _, ...bare } = service('s', ['None']);
-  t.same(endpointsOf(bare, pods), []);
+  const { metadata, spec } = service('s', ['None']);
+  const { selector: _, ...bare } = spec ?? {};
+  t.same(endpointsOf({ ...(metadata === undefined ? {} : { metadata }), spec: bare }, pods), []);
   const ports = endpointsOf(
     service('s', ['None'], {
       ports: [

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net';
 import { decode, encode } from 'dns-packet';
 import t from 'tap';
 import { startDns } from '../../../../src/network/dns/start.ts';
-import type { DnsState } from '../../../../src/network/dns/state.ts';
+import type { ZoneState } from '../../../../src/network/dns/state.ts';
 import { framed, opt, overTcp, overUdp, packetCode, question, summary, unframed } from './client.ts';
 import { pod, service, stateOf } from './state.ts';
 
@@ -12,7 +12,7 @@ const ZONE = 'shop.svc.cluster.local';
 const LOOPBACK = { address: '127.0.0.1', port: 0 };
 
 /** A server of some state while the body runs. */
-async function withServer(state: () => DnsState, body: (port: number) => Promise<void>): Promise<void> {
+async function withServer(state: () => ZoneState, body: (port: number) => Promise<void>): Promise<void> {
   const server = await startDns({ listen: LOOPBACK, state, upstream: [] });
   try {
     await body(server.port);
@@ -274,7 +274,7 @@ t.test(
 t.test(
   'the state of the moment counts; one that cannot be had is a failure of that question only',
   async t => {
-    let state: () => DnsState = stateOf;
+    let state: () => ZoneState = stateOf;
     await withServer(
       () => state(),
       async port => {

@@ -1,13 +1,16 @@
-import type { DnsPod, DnsService, DnsState } from '../../../../src/network/dns/state.ts';
+import type { Service, ServiceSpec } from '../../../../src/kube/types.generated.ts';
+import type { NamedPod, ZoneState } from '../../../../src/network/dns/state.ts';
 
 /** A pod of the namespace `shop` that is ready. */
-export const pod = (name: string, ip: string, more: Partial<DnsPod> = {}): DnsPod => ({
+export const pod = (name: string, ip: string, more: Partial<NamedPod> = {}): NamedPod => ({
+  uid: `uid-${name}`,
   namespace: 'shop',
   name,
   labels: { app: 'web' },
   ips: [ip],
+  hostNetwork: false,
   ready: true,
-  ports: [{ name: 'http', containerPort: 8080 }],
+  ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }],
   ...more,
 });
 
@@ -15,18 +18,19 @@ export const pod = (name: string, ip: string, more: Partial<DnsPod> = {}): DnsPo
 export const service = (
   name: string,
   clusterIPs: readonly string[],
-  more: Partial<DnsService> = {},
-): DnsService => ({
-  namespace: 'shop',
-  name,
-  clusterIPs,
-  selector: { app: 'web' },
-  ports: [{ name: 'http', port: 80, targetPort: 'http' }],
-  ...more,
+  more: Partial<ServiceSpec> = {},
+): Service => ({
+  metadata: { namespace: 'shop', name },
+  spec: {
+    clusterIPs,
+    selector: { app: 'web' },
+    ports: [{ name: 'http', port: 80, targetPort: 'http' }],
+    ...more,
+  },
 });
 
 /** A state with some of everything, and what is laid over it. */
-export function stateOf(more: Partial<DnsState> = {}): DnsState {
+export function stateOf(more: Partial<ZoneState> = {}): ZoneState {
   return {
     domain: 'cluster.local',
     serverIPs: ['10.96.0.10'],
