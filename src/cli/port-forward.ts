@@ -2,20 +2,22 @@ import { isIPv6 } from 'node:net';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { ERRNO_TEXT } from '../linux/constants.generated.ts';
 import type { Errno } from '../linux/errno.ts';
-import { findRunningPod, readNetwork } from '../runtime/pod-directory.ts';
+import { readNode } from '../runtime/node-registry.ts';
+import { findRunningPod } from '../runtime/pod-directory.ts';
 import { type ForwardedPort, PortForwarder } from '../runtime/port-forward.ts';
 import { type LocalAddress, parseAddresses, parsePorts } from './forwarded-ports.ts';
 import { type Args, type Io, text, texts } from './io.ts';
 import { requireRoot } from './root.ts';
 
-const LOST = 'lost connection to pod';
-
 export async function run(args: Args, io: Io): Promise<number> {
   requireRoot();
-  const { paths } = findRunningPod(io.roots, text(args, 'pod') ?? '');
-  const network = readNetwork(paths);
-  if (network === undefined) throw new UserError(LOST);
-  const containerPorts = network.ports.filter(({ isSidecar }) => !isSidecar);
+  const { paths, record } = findRunningPod(io.roots, text(args, 'pod') ?? '');
+  const network = readNode().find(({ pod }) => pod.uid === record.uid)?.pod;
+  if (network === undefined)
+    throw new UserError(`pod "${record.name}" is of another node`, {
+      hint: 'its podspace command runs in another network namespace',
+    });
+  const containerPorts = network.ports.filter(({ sidecar }) => sidecar !== true);
   const ports = parsePorts(texts(args, 'port'), network.name, containerPorts);
   const addresses = parseAddresses(text(args, 'address') ?? 'localhost');
   const forwarder = new PortForwarder(
@@ -34,7 +36,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   try {
     await listenOnAny(forwarder, ports, addresses, io);
     await forwarder.podEnd(interrupted.signal);
-    if (!interrupted.signal.aborted) throw new UserError(LOST);
+    if (!interrupted.signal.aborted) throw new UserError('lost connection to pod');
     return 0;
   } finally {
     process.off('SIGINT', interrupt);

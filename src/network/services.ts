@@ -102,10 +102,10 @@ export function serviceEndpoints(
  * The pods that a Service's selector names and that are ready, or that it publishes although they are not. Without a
  * selector somebody else would list them: there are none.
  */
-export function selectedPods<P extends NetworkPod>(
+export function selectedPods(
   { metadata, spec = {} }: Service,
-  pods: readonly P[],
-): readonly P[] {
+  pods: readonly NetworkPod[],
+): readonly NetworkPod[] {
   const { selector = {}, publishNotReadyAddresses = false } = spec;
   if (Object.keys(selector).length === 0) return [];
   return pods.filter(

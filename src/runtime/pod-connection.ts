@@ -8,7 +8,7 @@ import type { Errno } from '../linux/errno.ts';
 import { errnoName } from '../linux/errno.ts';
 import { ProgramError } from '../native/execute.ts';
 import { socketInNamespace } from '../native/socket-in-namespace.ts';
-import type { NetworkRecord } from '../network/record.ts';
+import type { NetworkPod } from '../network/state.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import type { SocketFamily } from '../program/compile-socket.ts';
 import { isLocked } from './lock-file.ts';
@@ -16,7 +16,7 @@ import { isLocked } from './lock-file.ts';
 /** A pod that another command runs. */
 export interface RunningPod {
   readonly paths: PodPaths;
-  readonly network: NetworkRecord;
+  readonly network: NetworkPod;
 }
 
 /** True until the command that runs the pod has ended it, or has ended itself. */

@@ -17,7 +17,6 @@ import { errnoCode, UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { makeTree } from '../native/exact-mode.ts';
 import { removeTree, unmountBelow } from '../native/remove-tree.ts';
-import type { NetworkRecord } from '../network/record.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -134,10 +133,6 @@ export class PodDirectory {
     this.#write('pod.json', record);
   }
 
-  writeNetwork(record: NetworkRecord): void {
-    this.#write('network.json', record);
-  }
-
   #write(file: string, value: unknown): void {
     const temporary = join(this.paths.run, `.${file}`);
     writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
@@ -236,14 +231,9 @@ function list(directory: string): readonly string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
 }
 
-/** What a pod's command has written of its network; undefined while there is nothing, or if it is damaged. */
-export function readNetwork(paths: PodPaths): NetworkRecord | undefined {
-  return readRecord<NetworkRecord>(join(paths.run, 'network.json'));
-}
-
-function readRecord<T>(path: string): T | undefined {
+function readRecord(path: string): PodRecord | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
+    return JSON.parse(readFileSync(path, 'utf8')) as PodRecord;
   } catch (error) {
     if (errnoCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;

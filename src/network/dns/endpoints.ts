@@ -1,7 +1,6 @@
 import type { Service } from '../../kube/types.generated.ts';
 import { selectedPods, targetPort } from '../services.ts';
-import { type Protocol, protocolOf } from '../state.ts';
-import type { NamedPod } from './state.ts';
+import { type NetworkPod, type Protocol, protocolOf } from '../state.ts';
 
 /** One address that a Service stands for. */
 export interface Endpoint {
@@ -18,7 +17,7 @@ export interface EndpointPort {
 }
 
 /** The endpoints of a Service. A port whose target a pod does not know is not one of that pod's. */
-export function endpointsOf(service: Service, pods: readonly NamedPod[]): readonly Endpoint[] {
+export function endpointsOf(service: Service, pods: readonly NetworkPod[]): readonly Endpoint[] {
   return selectedPods(service, pods).flatMap(pod => {
     const ports = (service.spec?.ports ?? []).flatMap(port => {
       const number = targetPort(port, pod);
@@ -31,6 +30,6 @@ export function endpointsOf(service: Service, pods: readonly NamedPod[]): readon
 }
 
 /** Only the Service that the pod's subdomain names may use its host name (endpoint controllers' ShouldSetHostname). */
-function hostnameOf({ hostname = '', subdomain }: NamedPod, service: Service, ip: string): string {
+function hostnameOf({ hostname = '', subdomain }: NetworkPod, service: Service, ip: string): string {
   return hostname !== '' && subdomain === service.metadata?.name ? hostname : ip.replace(/[.:]/g, '-');
 }

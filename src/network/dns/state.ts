@@ -1,5 +1,5 @@
 import type { Service } from '../../kube/types.generated.ts';
-import type { NetworkPod } from '../state.ts';
+import type { NetworkPod, NodeState } from '../state.ts';
 
 /** What the names of the cluster's domain are made from. A change is a new object: records are kept by identity. */
 export interface ZoneState {
@@ -10,13 +10,18 @@ export interface ZoneState {
   /** Those that exist beside the pods' and services' own. */
   readonly namespaces: readonly string[];
   /** Those that have not ended, with canonical addresses. */
-  readonly pods: readonly NamedPod[];
+  readonly pods: readonly NetworkPod[];
   /** With the addresses that they were given. */
   readonly services: readonly Service[];
 }
 
-export interface NamedPod extends NetworkPod {
-  /** As in its spec: the pod's name is no host name in the DNS. */
-  readonly hostname?: string;
-  readonly subdomain?: string;
+/** The names of a node's pods and Services. */
+export function zoneOf({ dns, namespaces, pods, services }: NodeState, domain: string): ZoneState {
+  return {
+    domain,
+    serverIPs: dns === undefined ? [] : [dns.clusterIP],
+    namespaces: namespaces.map(({ name }) => name),
+    pods,
+    services,
+  };
 }

@@ -2,7 +2,8 @@ import t from 'tap';
 import { endpointsOf } from '../../../../src/network/dns/endpoints.ts';
 import { type DnsRecord, records } from '../../../../src/network/dns/records.ts';
 import { reverseName } from '../../../../src/network/dns/reverse-name.ts';
-import type { ZoneState } from '../../../../src/network/dns/state.ts';
+import { type ZoneState, zoneOf } from '../../../../src/network/dns/state.ts';
+import { networkPod } from '../../../../src/network/state.ts';
 import { pod, service, stateOf } from './state.ts';
 
 /** A record as a zone file has it, without its owner. */
@@ -176,6 +177,26 @@ t.test('endpoints: labels, readiness, target ports', t => {
     ['same/TCP/80', 'number/TCP/8000', 'named/TCP/8080', 'zero/TCP/81'],
     ['same/TCP/80', 'number/TCP/8000', 'zero/TCP/81', 'udp/UDP/99'],
   ]);
+  t.end();
+});
+
+t.test('the zone of a node', t => {
+  const spec = { containers: [], hostname: 'web-0', subdomain: 'web' };
+  const metadata = { namespace: 'shop', name: 'web', labels: { app: 'web' } };
+  const pod = networkPod({ metadata, spec }, { uid: 'u', ips: ['10.244.0.2'], ready: true });
+  const node = {
+    podCidrs: [],
+    serviceCidrs: [],
+    pods: [pod],
+    namespaces: [{ name: 'empty', labels: {} }],
+    policies: [],
+    services: [service('web', ['None'])],
+  };
+  const zone = zoneOf({ ...node, dns: { clusterIP: '10.96.0.10', listeners: [] } }, 'cluster.local');
+  t.same(at(`web-0.web.${ZONE}`, zone), ['5 A 10.244.0.2']);
+  t.same(at('empty.svc.cluster.local', zone), []);
+  t.same(at('ns.dns.cluster.local', zone), ['5 A 10.96.0.10']);
+  t.same(zoneOf(node, 'cluster.local').serverIPs, [], 'nobody answers');
   t.end();
 });
 

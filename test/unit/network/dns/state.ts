@@ -1,8 +1,9 @@
 import type { Service, ServiceSpec } from '../../../../src/kube/types.generated.ts';
-import type { NamedPod, ZoneState } from '../../../../src/network/dns/state.ts';
+import type { ZoneState } from '../../../../src/network/dns/state.ts';
+import type { NetworkPod } from '../../../../src/network/state.ts';
 
 /** A pod of the namespace `shop` that is ready. */
-export const pod = (name: string, ip: string, more: Partial<NamedPod> = {}): NamedPod => ({
+export const pod = (name: string, ip: string, more: Partial<NetworkPod> = {}): NetworkPod => ({
   uid: `uid-${name}`,
   namespace: 'shop',
   name,
