@@ -28,6 +28,8 @@ const PODS = join(NODE_DIRECTORY, 'pods');
 export interface NodeRecord {
   readonly pod: NetworkPod;
   readonly objects: NetworkObjects;
+  /** Where its addresses are from. */
+  readonly podCidrs: readonly string[];
   /** The command's port of 127.0.0.1 where the pod's questions about names go. */
   readonly dnsPort?: number;
 }

@@ -1,6 +1,4 @@
 import type { LoadedObject } from '../kube/manifest.ts';
-import type { Cidr } from '../network/addresses.ts';
-import { formatCidr } from '../network/addresses.ts';
 import { allocateServices } from '../network/allocate-services.ts';
 import { updateRules } from '../network/apply.ts';
 import { mergeObjects, NETWORK_KINDS, networkObjects } from '../network/objects.ts';
@@ -13,7 +11,7 @@ import { hasObjects, ObjectStore } from './object-store.ts';
 export const CLUSTER_DNS = '10.96.0.10';
 
 /** What the node's rules are made from: its live pods, with the objects that they brought, and those of the store. */
-export function readNodeState(roots: Roots, podCidrs: readonly Cidr[], except?: string): NodeState {
+export function readNodeState(roots: Roots, except?: string): NodeState {
   const records = readNode().filter(({ pod }) => pod.uid !== except);
   const stored = hasObjects(roots) ? storedObjects(roots) : [];
   const objects = mergeObjects([networkObjects(stored), ...records.map(record => record.objects)]);
@@ -23,7 +21,7 @@ export function readNodeState(roots: Roots, podCidrs: readonly Cidr[], except?: 
     dnsPort === undefined ? [] : pod.ips.map(from => ({ from, port: dnsPort })),
   );
   return {
-    podCidrs: podCidrs.map(formatCidr),
+    podCidrs: [...new Set(records.flatMap(({ podCidrs }) => podCidrs))],
     serviceCidrs,
     pods: records.map(({ pod }) => pod),
     namespaces: objects.namespaces,
@@ -39,8 +37,8 @@ function storedObjects(roots: Roots): readonly LoadedObject[] {
 }
 
 /** Brings the rules up to date; `except` is a pod that is about to go. Throws a UserError if nftables cannot do it. */
-export async function updateNode(roots: Roots, podCidrs: readonly Cidr[], except?: string): Promise<void> {
-  await updateRules(NODE_DIRECTORY, () => readNodeState(roots, podCidrs, except));
+export async function updateNode(roots: Roots, except?: string): Promise<void> {
+  await updateRules(NODE_DIRECTORY, () => readNodeState(roots, except));
 }
 
 /** Whether a node without rules would be another one than was asked for: masquerade is all that is lost otherwise. */

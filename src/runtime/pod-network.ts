@@ -1,11 +1,12 @@
 import { closeSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
-import type { Cidr } from '../network/addresses.ts';
+import { type Cidr, formatCidr } from '../network/addresses.ts';
 import { NetworkError } from '../network/errors.ts';
 import { hostPortConflict } from '../network/host-ports.ts';
+import { linkNames } from '../network/names.ts';
 import { NetlinkSocket } from '../network/netlink-socket.ts';
-import { checkAddresses, enableForwarding, type Node, thisNode } from '../network/node.ts';
+import { checkAddresses, enableForwarding, type Node, setSysctls, thisNode } from '../network/node.ts';
 import { type NetworkObjects, NO_OBJECTS } from '../network/objects.ts';
 import { DEFAULT_POD_CIDR, parsePodCidr } from '../network/pod-cidr.ts';
 import { networkPod } from '../network/state.ts';
@@ -82,10 +83,8 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
     const node = await preparing;
     const unwire = await wire(input, node, addresses, sandbox);
     cleanup.add('the network of the pod', unwire);
-    cleanup.add('the rules of the pod', () =>
-      updateNode(directory.paths.roots, podCidrs, uid).catch(ignoreUserError),
-    );
-    await rule(input, podCidrs);
+    cleanup.add('the rules of the pod', () => updateNode(directory.paths.roots, uid).catch(ignoreUserError));
+    await rule(input);
   });
 }
 
@@ -95,13 +94,17 @@ function ignoreUserError(error: unknown): void {
 }
 
 /** Puts the rules in force, before anything of the pod runs. */
-async function rule({ directory, observer }: PodNetworkInput, podCidrs: readonly Cidr[]): Promise<void> {
+async function rule({ pod, directory, observer }: PodNetworkInput): Promise<void> {
   const { roots } = directory.paths;
   try {
-    await updateNode(roots, podCidrs);
+    await updateNode(roots);
+    if (pod.spec?.containers.some(({ ports = [] }) => ports.some(({ hostPort = 0 }) => hostPort > 0)))
+      // What comes from 127.0.0.1 of the node may be answered. Only now: the rules drop what a pod sends there itself
+      // (CVE-2020-8558).
+      setSysctls({ [`net.ipv4.conf.${linkNames(directory.paths.uid).name}.route_localnet`]: '1' });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    if (needsRules(readNodeState(roots, podCidrs)))
+    if (needsRules(readNodeState(roots)))
       throw new NetworkError(`${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`, {
         cause: error,
       });
@@ -130,7 +133,7 @@ export async function claimHostPorts(
         readNode().map(record => record.pod),
         candidate,
       );
-      if (conflict === undefined) entry.write({ pod: candidate, objects });
+      if (conflict === undefined) entry.write({ pod: candidate, objects, podCidrs: [] });
       return conflict;
     } finally {
       closeSync(lock);
@@ -166,10 +169,14 @@ function network(
   const record = (running: readonly string[]): void => {
     const ready = lasting.every(name => running.includes(name));
     if (ready === written) return;
-    entry.write({ pod: networkPod(pod, { uid, ips: addresses, ready }), objects });
+    entry.write({
+      pod: networkPod(pod, { uid, ips: addresses, ready }),
+      objects,
+      podCidrs: (podCidrs ?? []).map(formatCidr),
+    });
     // Who is ready matters to Services alone.
-    if (written !== undefined && podCidrs !== undefined && readNodeState(roots, podCidrs).services.length > 0)
-      void updateNode(roots, podCidrs).catch(() => {});
+    if (written !== undefined && podCidrs !== undefined && readNodeState(roots).services.length > 0)
+      void updateNode(roots).catch(() => {});
     written = ready;
   };
   return { podIPs, wire, record };
