@@ -5,6 +5,7 @@ import {
   allNamespaces,
   container,
   FILE,
+  FORWARDED_PORT,
   filename,
   namespace,
   network,
@@ -156,6 +157,23 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     takesRest: 'required',
     examples: [['podspace exec web -it -- sh', 'a shell beside the container’s process']],
     load: () => import('./exec.ts'),
+  },
+  'port-forward': {
+    describe: 'forward local ports to a running pod, until Ctrl-C or its end',
+    positionals: [POD, FORWARDED_PORT],
+    options: {
+      address: {
+        type: 'string',
+        describe:
+          'local addresses to listen on, with commas between: IP addresses, or localhost for both of its',
+        default: 'localhost',
+      },
+    },
+    examples: [
+      ['podspace port-forward web 8080:80', 'port 80 of the pod is http://localhost:8080'],
+      ['podspace port-forward web :5432 --address 127.0.0.1', 'any free local port, which is printed'],
+    ],
+    load: () => import('./port-forward.ts'),
   },
   ps: {
     describe: 'list running pods, or every process of one',

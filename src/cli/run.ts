@@ -252,8 +252,8 @@ function observe(
       ? { onExchange: exchange => io.err(formatExchange(pod.metadata?.name ?? '', exchange)) }
       : {}),
     onEvent: (type, reason, message, container) => {
-      if (io.verbose)
-        io.err(`${type}\t${reason}\tpod/${pod.metadata?.name}{${container}}\t${printable(message)}\n`);
+      const object = `pod/${pod.metadata?.name}${container === '' ? '' : `{${container}}`}`;
+      if (io.verbose) io.err(`${type}\t${reason}\t${object}\t${printable(message)}\n`);
     },
   };
 }

@@ -7,7 +7,8 @@ import { hostArch } from '../native/library.ts';
 import { NetworkError } from '../network/errors.ts';
 import { NO_FREE_PORTS } from '../network/host-ports.ts';
 import { planCgroup } from '../oci/cgroup-plan.ts';
-import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
+import { etcHosts, podNames } from '../oci/etc-files.ts';
+import { type ResolvConfWarning, resolvConf } from '../oci/resolv-conf.ts';
 import { podResources } from '../oci/resources.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import { SYSCTL_PHASE } from '../program/phases/sysctls.ts';
@@ -90,7 +91,9 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const volumes = prepareVolumes(pod, options.objects, paths);
     writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, network.podIPs, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
-    writeWithMode(paths.etcFile('resolv.conf'), resolvConf(pod, host), 0o644);
+    const resolver = resolvConf(pod, host.resolvConf);
+    writeWithMode(paths.etcFile('resolv.conf'), resolver.text, 0o644);
+    tellOfResolver(options.observer, resolver.warnings);
     network.record([]);
     const wired = namespaces.then(made => network.wire(made));
     const wiringEnded = ended(wired);
@@ -173,6 +176,14 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       : error;
   } finally {
     await cleanup.run();
+  }
+}
+
+/** Every pod of a machine without cluster DNS has the first of these; what was left out of a list the user must see. */
+function tellOfResolver(observer: RunPodOptions['observer'], warnings: readonly ResolvConfWarning[]): void {
+  for (const { reason, message } of warnings) {
+    observer.onEvent?.('Warning', reason, message, '');
+    if (reason === 'DNSConfigForming') observer.onWarning?.(message);
   }
 }
 

@@ -21,7 +21,7 @@ export type OutputStream = 'stdout' | 'stderr';
 export interface PodObserver {
   /** False when no more output of that stream is wanted. */
   onOutput?(container: string, stream: OutputStream, chunk: Buffer): boolean | undefined;
-  /** In the words of a node's events: type, reason, message. */
+  /** In the words of a node's events: type, reason, message. `container` is "" for what is of the whole pod. */
   onEvent?(type: 'Normal' | 'Warning', reason: string, message: string, container: string): void;
   onWarning?(message: string): void;
   /** Each program that was executed, with its results. */
