@@ -32,13 +32,11 @@ t.test('ipBlocks', t => {
 });
 
 t.test('a union has what its parts have, in order, and nothing twice', t => {
-  const range = fc
-    .tuple(fc.nat(60), fc.nat(10))
-    .map(([first, length]) => ({
-      family: 'IPv4' as const,
-      first: BigInt(first),
-      last: BigInt(first + length),
-    }));
+  const range = fc.tuple(fc.nat(60), fc.nat(10)).map(([first, length]) => ({
+    family: 'IPv4' as const,
+    first: BigInt(first),
+    last: BigInt(first + length),
+  }));
   fc.assert(
     fc.property(fc.array(range, { maxLength: 8 }), ranges => {
       const merged = mergeRanges(ranges);
