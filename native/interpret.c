@@ -57,14 +57,34 @@ static void store(unsigned char *at, uint64_t value)
  * Go on in a sibling, the child of this process' parent: the step that setns() or unshare() of a PID namespace needs.
  * Without CLONE_VM, because the sibling may be visible to hostile processes of that namespace, which could write to
  * memory that it shared. CLONE_VFORK makes this process wait until the sibling has exec'd or died, so its own exit
- * says that the report is complete.
+ * says that the report is complete. CLONE_FILES, because what the sibling closes must be closed: until this process
+ * ends, its own fds would keep the container's mounts busy. The pid is written before the sibling runs: what the sibling
+ * can write to, a hostile process that got hold of it can forge.
  */
-static long clone_sibling(void)
+static long clone_sibling(int32_t *ret_sibling)
 {
-	return ps_sys5(__NR_clone, CLONE_PARENT | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+	uint64_t flags =
+		CLONE_PARENT | CLONE_VFORK | CLONE_FILES | SIGCHLD | (ret_sibling ? CLONE_PARENT_SETTID : 0);
+
+	return ps_sys5(__NR_clone, flags, 0, ret_sibling, 0, 0);
 }
 
-static long run(struct ps_program *program, const struct ps_instruction *in, const uint64_t *v)
+/*
+ * openat2() below a root gives up with EAGAIN if anything anywhere is renamed or mounted while it follows "..", and may be
+ * asked again, openat2(2). Not for ever: somebody may be renaming on purpose.
+ */
+static long call(long nr, const uint64_t *v)
+{
+	long ret;
+	int attempts = nr == __NR_openat2 ? 1000 : 1;
+
+	do
+		ret = ps_syscall6(nr, v[0], v[1], v[2], v[3], v[4], v[5]);
+	while (ret == -EAGAIN && --attempts > 0);
+	return ret;
+}
+
+static long run(const struct ps_instruction *in, const uint64_t *v, int32_t *ret_sibling)
 {
 	switch (in->op) {
 	case PS_OP_STORE:
@@ -73,10 +93,9 @@ static long run(struct ps_program *program, const struct ps_instruction *in, con
 	case PS_OP_EXPECT:
 		return expect((const unsigned char *)(uintptr_t)v[0], v[1], v[2], v[3]);
 	case PS_OP_CLONE:
-		return clone_sibling();
+		return clone_sibling(ret_sibling);
 	default:
-		(void)program;
-		return ps_syscall6((long)in->nr, v[0], v[1], v[2], v[3], v[4], v[5]);
+		return call((long)in->nr, v);
 	}
 }
 
@@ -101,7 +120,7 @@ static int resolve(struct ps_program *program, const struct ps_report *report, c
 	return 1;
 }
 
-int ps_interpret(struct ps_program *program, struct ps_report *report)
+int ps_interpret(struct ps_program *program, struct ps_report *report, int32_t *ret_sibling)
 {
 	const struct ps_instruction *in =
 		(const struct ps_instruction *)((char *)program + program->instruction_offset);
@@ -113,7 +132,7 @@ int ps_interpret(struct ps_program *program, struct ps_report *report)
 	for (uint32_t pc = 0; pc < program->instruction_count; pc++, in++) {
 		report->pc = pc;
 		if (resolve(program, report, in, values))
-			ret = run(program, in, values);
+			ret = run(in, values, ret_sibling);
 		else
 			ret = PS_SKIPPED;
 		report->results[pc].nanoseconds = now(program);

@@ -100,7 +100,10 @@ int ps_check(const void *block, size_t size, size_t report_size);
 /* interpret.c: point the data area's pointers at where the block really is. */
 void ps_relocate(struct ps_program *program);
 
-/* interpret.c: run a checked, relocated program. 0 when it ended, -1 when the report names a failure. */
-int ps_interpret(struct ps_program *program, struct ps_report *report);
+/*
+ * interpret.c: run a checked, relocated program. 0 when it ended, -1 when the report names a failure. ret_sibling, if not
+ * NULL, gets the pid of the sibling as soon as there is one; the sibling must not have that memory.
+ */
+int ps_interpret(struct ps_program *program, struct ps_report *report, int32_t *ret_sibling);
 
 #endif

@@ -1,11 +1,12 @@
 /*
  * podspace-shim: the interpreter in a process of its own, static and without libc. Its roles, by argv[0]:
  *
- *   podspace-shim PROGRAM-FD REPORT-FD   run a program where Node's memory must not be shared with the child: joining
- *                                        namespaces in which untrusted processes live. It starts in the host's
- *                                        namespaces, makes itself non-dumpable, and only then joins.
- *   /pause                               PID 1 of a pod with shareProcessNamespace: reaps, and ends on SIGTERM.
- *   /drain                               reads its stdin, the master of a terminal, until nobody is at the terminal.
+ *   podspace-shim PROGRAM-FD REPORT-FD SIBLING-FD
+ *              runs a program in memory of its own, and with an executable of its own: for all that ends in a file of an
+ *              image's, or joins namespaces in which untrusted processes live. It starts in the host's namespaces, makes
+ *              itself non-dumpable, and only then joins.
+ *   /pause     PID 1 of a pod with shareProcessNamespace: reaps, and ends on SIGTERM.
+ *   /drain     reads its stdin, the master of a terminal, until nobody is at the terminal.
  *
  * Node runs it from a sealed memfd, so that a container cannot reach a file of the host through /proc/PID/exe
  * (CVE-2019-5736).
@@ -73,12 +74,13 @@ static long map_fd(long fd, int is_shared, uint64_t *ret_size)
 
 static int run_program(char **argv)
 {
-	uint64_t size = 0, report_size = 0;
-	long program_fd, report_fd, program, report;
+	uint64_t size = 0, report_size = 0, sibling_size = 0;
+	long program_fd, report_fd, sibling_fd, program, report, sibling;
 
 	program_fd = parse_fd(argv[1]);
 	report_fd = parse_fd(argv[2]);
-	if (program_fd < 0 || report_fd < 0)
+	sibling_fd = parse_fd(argv[3]);
+	if (program_fd < 0 || report_fd < 0 || sibling_fd < 0)
 		return 126;
 	program = map_fd(program_fd, 0, &size);
 	if (program < 0 && program >= -4095)
@@ -86,12 +88,18 @@ static int run_program(char **argv)
 	report = map_fd(report_fd, 1, &report_size);
 	if (report < 0 && report >= -4095)
 		return 126;
-	if (ps_check((void *)program, size, report_size))
+	sibling = map_fd(sibling_fd, 1, &sibling_size);
+	if (sibling < 0 && sibling >= -4095)
+		return 126;
+	if (ps_check((void *)program, size, report_size) || sibling_size < sizeof(int32_t))
+		return 126;
+	/* Who may ptrace the sibling must not choose which process is taken for it, and killed. */
+	if (ps_sys3(__NR_madvise, sibling, sibling_size, 10 /* MADV_DONTFORK */))
 		return 126;
 	/* CVE-2016-9962: no process of a joined namespace may ptrace this one or open its /proc files. */
 	ps_sys5(__NR_prctl, 4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
 	ps_relocate((void *)program);
-	return ps_interpret((void *)program, (void *)report) ? 127 : 0;
+	return ps_interpret((void *)program, (void *)report, (void *)sibling) ? 127 : 0;
 }
 
 /* PID 1 gets only signals that it handles or waits for; so it waits. Zombies are reaped at each SIGCHLD. */
@@ -140,7 +148,7 @@ _Noreturn __attribute__((used)) void shim_main(long *stack)
 		ps_exit(pause_and_reap());
 	if (argc == 1 && is_name(argv[0], "/drain"))
 		ps_exit(drain());
-	if (argc == 3)
+	if (argc == 4)
 		ps_exit(run_program(argv));
 	ps_exit(126);
 }

@@ -43,7 +43,7 @@ static void reset_signals(void)
 static _Noreturn void child(struct start *start)
 {
 	reset_signals();
-	ps_exit(ps_interpret(start->program, start->report) ? 127 : 0);
+	ps_exit(ps_interpret(start->program, start->report, NULL) ? 127 : 0);
 }
 
 /*

@@ -30,6 +30,9 @@ const SEPARATE = {
   './help.ts': './podspace-help.cjs',
   './audit-report.ts': './podspace-audit-report.cjs',
   './admission.ts': './podspace-admission.cjs',
+  './validate-report.ts': './podspace-validate.cjs',
+  './object-commands.ts': './podspace-objects.cjs',
+  './verify.ts': './podspace-verify.cjs',
 };
 const separate = {
   name: 'separate',
@@ -80,18 +83,15 @@ if (!isFresh()) {
       define: { 'import.meta.url': 'IMPORT_META_URL' },
       banner: { js: "const IMPORT_META_URL = require('node:url').pathToFileURL(__filename).href;" },
     }),
-    build({
-      ...cjs,
-      entryPoints: ['src/runtime/admission.ts'],
-      outfile: 'dist/podspace-admission.cjs',
-    }),
-    build({
-      ...cjs,
-      entryPoints: ['src/cli/audit-report.ts'],
-      outfile: 'dist/podspace-audit-report.cjs',
-    }),
+    ...[
+      ['src/runtime/admission.ts', 'dist/podspace-admission.cjs'],
+      ['src/cli/audit-report.ts', 'dist/podspace-audit-report.cjs'],
+      ['src/cli/validate-report.ts', 'dist/podspace-validate.cjs'],
+      ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
+      ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
+      ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
+    ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile })),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
-    build({ ...cjs, entryPoints: ['src/runtime/audit/thread.ts'], outfile: 'dist/podspace-audit.cjs' }),
   ]);
   copyFileSync('src/cli/launcher.cjs', 'dist/podspace.js');
   chmodSync('dist/podspace.js', 0o755);

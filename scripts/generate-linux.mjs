@@ -76,6 +76,25 @@ const TABLES = {
   NLM_F: [/^NLM_F_(REQUEST|MULTI|ACK|DUMP|REPLACE|EXCL|CREATE|CAPPED|ACK_TLVS)$/, ['linux/netlink.h']],
   NLMSG: [/^(NLMSG_(ERROR|DONE)|NLMSGERR_ATTR_MSG)$/, ['linux/netlink.h']],
   NLA: [/^NLA_(F_NESTED|TYPE_MASK)$/, ['linux/netlink.h']],
+  RTM: [
+    /^RTM_((NEW|DEL|GET)LINK|(NEW|GET)ADDR|(NEW|DEL|GET)ROUTE|NEWNEIGH|F_FIB_MATCH)$/,
+    ['linux/rtnetlink.h'],
+  ],
+  IFLA: [
+    /^IFLA_(ADDRESS|IFNAME|MTU|LINK|LINKINFO|NET_NS_FD|AF_SPEC|NUM_[TR]X_QUEUES|INFO_KIND|INFO_DATA|INET_CONF|INET6_ADDR_GEN_MODE)$/,
+    ['linux/if_link.h'],
+  ],
+  VETH: [/^VETH_INFO_PEER$/, ['linux/veth.h']],
+  IFF: [/^IFF_(UP|RUNNING)$/, ['linux/if.h']],
+  IN6_ADDR_GEN_MODE: [/^IN6_ADDR_GEN_MODE_(EUI64|NONE)$/, ['linux/if_link.h']],
+  IPV4_DEVCONF: [/^IPV4_DEVCONF_(FORWARDING|ACCEPT_REDIRECTS|RP_FILTER|ROUTE_LOCALNET)$/, ['linux/ip.h']],
+  IFA: [/^IFA_(ADDRESS|LOCAL|FLAGS|F_NODAD)$/, ['linux/if_addr.h']],
+  NEIGHBOUR: [/^(NDA_(DST|LLADDR)|NUD_PERMANENT)$/, ['linux/neighbour.h']],
+  RTA: [/^RTA_(DST|OIF|GATEWAY|TABLE)$/, ['linux/rtnetlink.h']],
+  ROUTE: [
+    /^(RTN_(UNSPEC|UNICAST|LOCAL|BROADCAST|ANYCAST)|RT_SCOPE_(UNIVERSE|LINK|NOWHERE)|RTPROT_KERNEL|RT_TABLE_MAIN|RTNH_F_ONLINK)$/,
+    ['linux/rtnetlink.h'],
+  ],
 };
 const OPEN = [
   'O_RDONLY',

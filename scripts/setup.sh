@@ -26,6 +26,7 @@ if [ "${1:-}" = test ]; then
   need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
   need qemu-user qemu-aarch64
   need linux-libc-dev-arm64-cross /usr/aarch64-linux-gnu/include/asm/errno.h
+  need libc6-dev-arm64-cross /usr/aarch64-linux-gnu/include/stdio.h
 fi
 if [ "${1:-}" = bench ]; then
   need crun crun

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { acceptPod } from './admission/accept.ts';
 import { UserError } from './base/errors.ts';
 import { ImageStore } from './image/store.ts';
 import { type LoadedPod, loadManifest, type Manifest } from './kube/manifest.ts';
@@ -6,12 +7,12 @@ import { sysctlPatternError } from './kube/sysctls.ts';
 import type { Container, Pod } from './kube/types.generated.ts';
 import type { OciConfig } from './oci/config.ts';
 import { DEFAULT_ROOTS, rootsAt } from './oci/pod-paths.ts';
-import { acceptPod } from './pipeline.ts';
 import { disassemble } from './program/disassemble.ts';
 import type { AdmissionOptions } from './runtime/admission.ts';
 import { gatherHostFacts } from './runtime/host-facts.ts';
 import { loadAdmission } from './runtime/load-admission.ts';
 import { runPod as runAcceptedPod } from './runtime/pod.ts';
+import { type NetworkOptions, networkSettings } from './runtime/pod-network.ts';
 import type { PodResult } from './runtime/pod-result.ts';
 import type { AttachedContainer } from './runtime/run-options.ts';
 import { seccompSettings } from './runtime/seccomp.ts';
@@ -20,7 +21,7 @@ import { newUid } from './runtime/uid.ts';
 import type { EffectiveSecurityContext } from './security/effective.ts';
 
 /** A pod as YAML or JSON text, or as an object. */
-export interface PodOptions {
+export interface PodOptions extends NetworkOptions {
   /** Directory for all state, instead of /run/podspace and /var/lib/podspace. */
   readonly root?: string;
   /** The kubelet's --seccomp-default: seccompProfile RuntimeDefault for pods that say nothing. */
@@ -94,17 +95,19 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
   const { manifest: objects, loaded } = load(manifest);
   const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
   const { admission } = await loadAdmission(roots, objects.others, admissionOptions(options));
-  const { pod, warnings } = acceptPod(loaded, newUid(), { admission });
+  const { pod, warnings, decision } = acceptPod(loaded, newUid(), { admission });
   for (const warning of warnings) options.onWarning?.(warning);
   const attachment = await attach(pod, options);
   try {
     return await runAcceptedPod({
       pod,
+      decision,
       objects,
       images: new ImageStore(roots.state),
       host: gatherHostFacts(),
       roots,
       capture: options.capture !== false,
+      network: networkSettings(options, 'podCidr'),
       ...seccompSettings(roots, options),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       allowedUnsafeSysctls: checkSysctlPatterns(options.allowedUnsafeSysctls ?? []),

@@ -2,16 +2,11 @@
  * The stages in order, all of them pure. Read this first; each call's own folder says the rest.
  *
  *   decoded Pod ─▶ defaulted, admitted and valid Pod ─▶ EffectiveSecurityContext ─▶ OCI config ─▶ syscall program
+ *
+ * The first arrow is acceptPod() of admission/accept.ts, once for each pod; the others are here, once for each container.
  */
-import type { admitByNamespace, admitByPolicy, Decision } from './admission/admission.ts';
-import { ForbiddenPodError } from './admission/forbidden.ts';
-import { setDefaults } from './kube/defaults.ts';
 import { type PodObjects, resolveEnvironment } from './kube/environment.ts';
-import { InvalidObjectError } from './kube/invalid-object.ts';
-import type { LoadedPod } from './kube/manifest.ts';
-import { checkSupport } from './kube/support.ts';
 import type { Container, Pod } from './kube/types.generated.ts';
-import { validatePod } from './kube/validate.ts';
 import type { Arch } from './linux/arch.ts';
 import { MASKED_PATHS } from './linux/protected-paths.ts';
 import { type CgroupPlan, planCgroup } from './oci/cgroup-plan.ts';
@@ -38,63 +33,6 @@ import {
 import type { IdentityError, ImageIdentity } from './security/identity.ts';
 import { determineLabels } from './security/labels.ts';
 
-const WITHOUT = '--validate=warn runs the pod without what is not supported yet';
-
-/** What decides about pods beside their own validity: admission/admission.ts, with the objects that it goes by. */
-export interface Admission {
-  admitByPolicy(pod: Pod): ReturnType<typeof admitByPolicy>;
-  admitByNamespace(pod: Pod): ReturnType<typeof admitByNamespace>;
-}
-
-export interface AcceptedPod {
-  readonly pod: Pod;
-  readonly warnings: readonly string[];
-  /** Where there is somebody to decide. */
-  readonly decision: Decision | undefined;
-}
-
-export interface AcceptOptions {
-  /** Fields that podspace does not support are passed over, with a warning. */
-  readonly isLenient?: boolean;
-  readonly admission?: Admission | undefined;
-}
-
-/**
- * The API server's part: defaults, admission by policy, validation, admission by namespace; and what podspace itself cannot
- * do yet. Throws InvalidObjectError and ForbiddenPodError.
- */
-export function acceptPod(
-  loaded: LoadedPod,
-  uid: string,
-  { isLenient = false, admission }: AcceptOptions = {},
-): AcceptedPod {
-  const { pod: written, source } = loaded;
-  const defaulted = setDefaults(written);
-  const asked = { ...defaulted, metadata: { ...defaulted.metadata, uid } };
-  const byPolicy = admission?.admitByPolicy(asked) ?? { pod: asked, policy: undefined };
-  if ('denial' in byPolicy) throw new ForbiddenPodError(loaded, asked, byPolicy);
-  const { pod, policy } = byPolicy;
-  const object = { kind: 'Pod', name: pod.metadata?.name ?? '', source };
-  const errors = validatePod(pod);
-  if (errors.length > 0) throw new InvalidObjectError(object, errors);
-  const byNamespace = admission?.admitByNamespace(pod);
-  if (byNamespace !== undefined && 'denial' in byNamespace)
-    throw new ForbiddenPodError(loaded, asked, byNamespace);
-  const support = checkSupport(pod);
-  if (support.errors.length > 0 && !isLenient) throw new InvalidObjectError(object, support.errors, WITHOUT);
-  const ignored = isLenient ? support.errors.map(({ path, detail }) => `${path} is ignored: ${detail}`) : [];
-  // Only where it is said: it is also the default.
-  const always =
-    written.spec?.restartPolicy === 'Always'
-      ? ['spec.restartPolicy Always has no effect: an attached run starts each container once']
-      : [];
-  return {
-    pod,
-    warnings: [...(byNamespace?.warnings ?? []), ...support.warnings, ...ignored, ...always],
-    decision: byNamespace && { policy, enforced: byNamespace.enforced, warnings: byNamespace.warnings },
-  };
-}
-
 /** What the runtime knows about one container before it starts. */
 export interface ContainerInput {
   readonly pod: Pod;
@@ -109,7 +47,8 @@ export interface ContainerInput {
   readonly paths: PodPaths;
   readonly volumes: ReadonlyMap<string, PreparedVolume>;
   readonly hostname: string;
-  readonly podIP: string;
+  /** The first is its `status.podIP`. */
+  readonly podIPs: readonly string[];
   readonly attempt: number;
   readonly cgroupsPath: string;
   /** The host's number of user 0, where the pod has a user namespace. */
@@ -141,7 +80,7 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
   const security = determineEffectiveSecurityContext(pod, container, image.identity, host, input.settings);
   if ('error' in security) return security;
   const environment = resolveEnvironment(pod, container, input.objects, {
-    podIP: input.podIP,
+    podIPs: input.podIPs,
     nodeName: host.hostname,
     capacity: host,
     // Looking for it takes a while, and hardly anybody asks.
@@ -268,7 +207,8 @@ function planContainer(
       mountPoint: oci.root.path,
     },
     // With the host's PID namespace there is nothing to hide: whoever may ptrace there could ptrace Node itself.
-    runner: security.namespaces.pid === 'pod' || hasUsers ? 'shim' : 'direct',
+    // "/proc/self/exe" may be what an image says is its command, an interpreter or a link (CVE-2019-5736).
+    runner: 'shim',
     sandboxMounts: {
       namespace: paths.namespace('mount'),
       paths: [paths.shm, paths.proc, `${paths.run}/volumes`],

@@ -7,7 +7,13 @@ import { admitByPodSecurity, type PodSecurityDecision } from './pod-security/adm
 import { evaluatePod } from './pod-security/evaluate.ts';
 import { formatLevelVersion, type LevelVersion, namespacePodSecurity } from './pod-security/levels.ts';
 import { placesOf } from './pod-security/places.ts';
-import { admitByPolicies, type Change, changesOf, POLICY_ANNOTATION } from './pod-security-policy/admit.ts';
+import {
+  admitByPolicies,
+  type Change,
+  changesOf,
+  type Denied,
+  POLICY_ANNOTATION,
+} from './pod-security-policy/admit.ts';
 import type { DefaultedPolicy } from './pod-security-policy/policy.ts';
 import { formatPolicyError, type PolicyError } from './pod-security-policy/policy-error.ts';
 import type { RbacObjects } from './rbac/objects.ts';
@@ -45,7 +51,7 @@ export interface Decision {
 
 /** A rule that a pod breaks, at fields of the manifest. */
 export interface Breach {
-  /** `PodSecurityPolicy/NAME` or `PodSecurity/CHECK`. */
+  /** `PodSecurityPolicy/NAME` (no name: the lack of a policy) or `PodSecurity/CHECK`. */
   readonly rule: string;
   readonly message: string;
   readonly paths: readonly string[];
@@ -69,13 +75,13 @@ export function admitByPolicy(
   const access = (policy: string): ReturnType<typeof mayUsePolicy> =>
     mayUsePolicy(rbac, policy, user, namespaceOf(pod), pod.spec?.serviceAccountName || 'default');
   const outcome = admitByPolicies(pod, policies, policy => access(policy).allowed);
-  if ('denial' in outcome)
-    return {
-      denial: outcome.denial,
-      breaches: outcome.byPolicy.flatMap(({ policy, errors }) =>
-        errors.map(error => breachOf(policy, error)),
-      ),
-    };
+  if ('denial' in outcome) {
+    const breaches = outcome.byPolicy.flatMap(({ policy, errors }) =>
+      errors.map(error => breachOf(policy, error)),
+    );
+    if (breaches.length > 0) return { denial: outcome.denial, breaches };
+    return { denial: outcome.denial, breaches: [noPolicy(outcome, policies, access('').decisions)] };
+  }
   const policy = policies.find(({ metadata }) => metadata.name === outcome.policy);
   const allowedBy = access(outcome.policy).decisions.find(({ allowed }) => allowed);
   if (policy === undefined || allowedBy === undefined)
@@ -85,6 +91,22 @@ export function admitByPolicy(
     ({ path }) => path !== `metadata.annotations[${POLICY_ANNOTATION}]`,
   );
   return { pod: outcome.pod, policy: { policy, changes, allowedBy } };
+}
+
+/** The API server's words name nothing where no policy can be used, or none may be. */
+function noPolicy(
+  { skipped }: Denied,
+  policies: readonly DefaultedPolicy[],
+  asked: readonly PolicyDecision[],
+): Breach {
+  const unusable = new Set(skipped.map(({ policy }) => policy));
+  const others = policies.flatMap(({ metadata: { name } }) => (unusable.has(name) ? [] : [name])).sort();
+  const who = asked.map(({ name }) => `"${name}"`).join(' or ');
+  const reasons = [
+    ...(others.length === 0 ? [] : [`${who} may use none of: ${others.join(', ')}`]),
+    ...skipped.map(({ policy, error }) => `"${policy}" cannot be used: ${error}`),
+  ];
+  return { rule: 'PodSecurityPolicy', message: reasons.join('; '), paths: [] };
 }
 
 function breachOf(policy: string, error: PolicyError): Breach {

@@ -20,7 +20,9 @@ export class ForbiddenPodError extends UserError {
       breaches.flatMap(({ paths }) => paths),
     );
     const text = `pods ${JSON.stringify(name)} is forbidden: ${denial}`;
-    super(places === '' ? text : `${text}\n${places}`);
+    // The API server's words name no cause where it is no field.
+    const hint = breaches.find(({ paths }) => paths.length === 0)?.message;
+    super(places === '' ? text : `${text}\n${places}`, { hint });
     this.name = 'ForbiddenPodError';
     this.breaches = breaches;
   }

@@ -16,8 +16,8 @@ import type { ContainerStages } from '../pipeline.ts';
 import { gatherHostFacts } from '../runtime/host-facts.ts';
 import type { RunPodOptions } from '../runtime/run-options.ts';
 import { profileRootOf } from '../runtime/seccomp.ts';
+import type { Auditor } from './auditor.ts';
 import type { Io } from './io.ts';
-import type { Auditor } from './run.ts';
 
 interface Watched {
   readonly pod: Pod;

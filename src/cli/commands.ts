@@ -1,25 +1,25 @@
 import { DEFAULT_DETACH_KEYS } from './detach-keys.ts';
 import type { Command } from './io.ts';
+import {
+  admission,
+  allNamespaces,
+  container,
+  FILE,
+  filename,
+  namespace,
+  network,
+  type Option,
+  objectOutput,
+  output,
+  POD,
+  type Positional,
+  running,
+  seccomp,
+  validate,
+} from './options.ts';
 
-export interface Option {
-  /** `strings` can be given several times. */
-  readonly type: 'string' | 'boolean' | 'strings';
-  readonly alias?: string;
-  readonly describe: string;
-  readonly choices?: readonly string[];
-  readonly default?: string;
-  /** "" is a value too. */
-  readonly canBeEmpty?: boolean;
-}
-
-export interface Positional {
-  readonly name: string;
-  readonly describe: string;
-  readonly required: boolean;
-  /** The last one can take all words that are left. */
-  readonly variadic?: boolean;
-  readonly choices?: readonly string[];
-}
+export type { Option, Positional } from './options.ts';
+export { GLOBAL_OPTIONS } from './options.ts';
 
 export interface CommandSpec {
   readonly describe: string;
@@ -31,93 +31,9 @@ export interface CommandSpec {
   readonly load: () => Promise<Command>;
 }
 
-const FILE: Positional = {
-  name: 'file',
-  describe: 'YAML or JSON manifest, "-" for standard input',
-  required: false,
-};
-const POD: Positional = {
-  name: 'pod',
-  describe: 'name of a running pod (NAME or NAMESPACE/NAME)',
-  required: true,
-};
-const container: Option = {
-  type: 'string',
-  alias: 'c',
-  describe: 'container of the pod; the first one by default',
-};
-const output: Option = { type: 'string', alias: 'o', describe: 'output format', choices: ['json'] };
-const filename: Option = {
-  type: 'string',
-  alias: 'f',
-  describe: 'the manifest, as with kubectl',
-};
-const validate: Option = {
-  type: 'string',
-  describe: 'what to do with fields that are unknown or not supported',
-  choices: ['strict', 'warn', 'ignore'],
-  default: 'strict',
-};
-
-/** A kubelet's flags. */
-const seccomp: Readonly<Record<string, Option>> = {
-  'seccomp-default': {
-    type: 'boolean',
-    describe: 'seccompProfile RuntimeDefault for pods that say nothing, as with a kubelet',
-  },
-  'seccomp-profile-root': {
-    type: 'string',
-    describe: 'directory of Localhost seccomp profiles, instead of /var/lib/podspace/seccomp',
-  },
-};
-
-/** Who asks, as with kubectl, and what decides. */
-const identity: Readonly<Record<string, Option>> = {
-  as: {
-    type: 'string',
-    describe: 'user to act as; root is a member of system:masters, who may use any policy',
-  },
-  'as-group': { type: 'strings', describe: 'group of that user; can be given several times' },
-};
-const admission: Readonly<Record<string, Option>> = {
-  ...identity,
-  policy: {
-    type: 'string',
-    describe: 'file or directory of PodSecurityPolicies, roles, bindings and namespaces',
-  },
-};
-
-/** Options of every command. */
-export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
-  root: {
-    type: 'string',
-    describe: 'directory for all state, instead of /run/podspace and /var/lib/podspace',
-  },
-  color: { type: 'boolean', describe: 'colours on a terminal; --no-color turns them off' },
-  verbose: { type: 'boolean', alias: 'v', describe: 'more about what happens' },
-};
-
-/** What running the pods of a manifest can be told. */
-const running: Readonly<Record<string, Option>> = {
-  filename,
-  container: { ...container, describe: 'container that -i, -t and the command after -- are for' },
-  stdin: { type: 'boolean', alias: 'i', describe: 'connect standard input' },
-  tty: { type: 'boolean', alias: 't', describe: 'give the container a terminal' },
-  timeout: {
-    type: 'string',
-    describe: 'end the pod after this time, 30s or 1m30s for example (exit code 124)',
-  },
-  'pod-max-pids': {
-    type: 'string',
-    describe: 'how many processes a pod can have at a time, as with a kubelet',
-  },
-  ...seccomp,
-  'allowed-unsafe-sysctls': {
-    type: 'string',
-    describe: 'sysctls a pod may set beside the safe ones: kernel.msg*,net.core.somaxconn',
-  },
-  ...admission,
-  validate,
+const objectCommand = (name: 'create' | 'get' | 'delete' | 'auth') => async (): Promise<Command> => {
+  const { OBJECT_COMMANDS } = await import('./object-commands.ts');
+  return { run: async (args, io) => OBJECT_COMMANDS[name](args, io) };
 };
 
 /** Every command of podspace: the parser, the help texts and the shell completion are made from this table. */
@@ -177,6 +93,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
         default: 'program',
       },
       container,
+      ...network,
       ...seccomp,
       ...admission,
       validate,
@@ -190,9 +107,37 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   explain: {
     describe: 'say in words what each setting of a pod does',
     positionals: [FILE],
-    options: { filename, ...seccomp, ...admission, validate },
+    options: { filename, ...network, ...seccomp, ...admission, validate },
     examples: [['podspace explain pod.yaml', 'namespaces, identity, capabilities, mounts, and surprises']],
     load: () => import('./explain.ts'),
+  },
+  validate: {
+    describe: 'say whether pods would be admitted, by which policy, and why not; runs nothing',
+    positionals: [
+      {
+        name: 'file',
+        describe: 'YAML or JSON manifests, "-" for standard input',
+        required: false,
+        variadic: true,
+      },
+    ],
+    options: {
+      filename,
+      ...admission,
+      level: {
+        type: 'string',
+        describe:
+          'level of the Pod Security Standards to enforce in every namespace: restricted, baseline:v1.30',
+      },
+      output: { ...output, choices: ['json', 'sarif'] },
+      validate,
+    },
+    examples: [
+      ['podspace validate *.yaml --level restricted', 'exit code 1 if one would be denied'],
+      ['podspace validate pod.yaml --policy policies/ --as bob', 'what bob may run, and what it becomes'],
+      ['podspace validate pod.yaml -o sarif > pods.sarif', 'for a code host'],
+    ],
+    load: () => import('./validate.ts'),
   },
   exec: {
     describe: 'run a command in a container of a running pod',
@@ -226,6 +171,15 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     examples: [['podspace inspect web', 'which namespace is the host’s, the pod’s or the container’s own']],
     load: () => import('./inspect.ts'),
   },
+  verify: {
+    describe: 'ask the kernel whether a running pod is what its policy promised',
+    positionals: [POD],
+    options: { output },
+    examples: [
+      ['podspace verify web', 'each rule of the deciding policy, and what /proc says; exit code 1 if not'],
+    ],
+    load: () => import('./verify.ts'),
+  },
   image: {
     describe: 'list, import and remove local images: ls | import NAME DIR|TAR | rm NAME',
     positionals: [
@@ -243,6 +197,90 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     },
     examples: [['podspace image import localhost/app ./rootfs', 'make an image from a directory']],
     load: () => import('./image.ts'),
+  },
+  create: {
+    describe: 'store policies, roles, bindings and namespaces, from a file or from flags, as kubectl does',
+    positionals: [
+      {
+        name: 'object',
+        describe: 'clusterrole, role, clusterrolebinding or rolebinding, and its NAME',
+        required: false,
+        variadic: true,
+      },
+    ],
+    options: {
+      filename,
+      namespace,
+      verb: { type: 'strings', describe: 'verb of a role: use, get,list' },
+      resource: { type: 'strings', describe: 'resource of a role: podsecuritypolicies' },
+      'resource-name': { type: 'strings', describe: 'name of what a role is about' },
+      'non-resource-url': { type: 'strings', describe: 'URL of a cluster role' },
+      'aggregation-rule': { type: 'strings', describe: 'label of the cluster roles to combine' },
+      clusterrole: { type: 'string', describe: 'cluster role that a binding gives' },
+      role: { type: 'string', describe: 'role that a rolebinding gives' },
+      user: { type: 'strings', describe: 'user that a binding is for' },
+      group: { type: 'strings', describe: 'group that a binding is for' },
+      serviceaccount: { type: 'strings', describe: 'service account that a binding is for, NAMESPACE:NAME' },
+      'dry-run': {
+        type: 'string',
+        describe: 'only say what would be stored',
+        choices: ['none', 'client'],
+        default: 'none',
+      },
+      output: objectOutput,
+    },
+    examples: [
+      ['podspace create -f policies.yaml', 'policies that decide from now on'],
+      [
+        'podspace create clusterrole psp-default --verb=use --resource=podsecuritypolicies --resource-name=default',
+        'who has it may use the policy',
+      ],
+      [
+        'podspace create clusterrolebinding psp-all --clusterrole=psp-default --group=system:authenticated',
+        '',
+      ],
+    ],
+    load: objectCommand('create'),
+  },
+  get: {
+    describe: 'list stored policies, roles, bindings and namespaces',
+    positionals: [
+      { name: 'object', describe: 'KIND and perhaps NAMEs: psp default', required: true, variadic: true },
+    ],
+    options: { namespace, 'all-namespaces': allNamespaces, output: objectOutput },
+    examples: [
+      ['podspace get psp', ''],
+      ['podspace get clusterrolebinding psp-all -o yaml', ''],
+    ],
+    load: objectCommand('get'),
+  },
+  delete: {
+    describe: 'remove stored policies, roles, bindings and namespaces',
+    positionals: [
+      { name: 'object', describe: 'KIND and NAMEs: psp default', required: false, variadic: true },
+    ],
+    options: { filename, namespace },
+    examples: [
+      ['podspace delete psp default', ''],
+      ['podspace delete -f policies.yaml', ''],
+    ],
+    load: objectCommand('delete'),
+  },
+  auth: {
+    describe: 'say whether a user may do something: can-i VERB TYPE[/NAME]',
+    positionals: [
+      { name: 'question', describe: 'can-i, and what: use psp/default', required: true, variadic: true },
+    ],
+    options: {
+      ...admission,
+      namespace,
+      'all-namespaces': allNamespaces,
+      subresource: { type: 'string', describe: 'subresource that is asked about: log' },
+      list: { type: 'boolean', describe: 'everything that the user may do' },
+      quiet: { type: 'boolean', alias: 'q', describe: 'only the exit code' },
+    },
+    examples: [['podspace auth can-i use psp/default --as bob', 'yes or no; exit code 1 for no']],
+    load: objectCommand('auth'),
   },
   doctor: {
     describe: 'say what this machine offers, and what each lack means',

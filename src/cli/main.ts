@@ -1,9 +1,10 @@
-import { fstatSync, readFileSync, statSync, writeSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { fstatSync, statSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileFailure, UserError } from '../base/errors.ts';
 import { DEFAULT_ROOTS, rootsAt } from '../oci/pod-paths.ts';
 import type { Io } from './io.ts';
 import { type Parsed, parseArguments } from './parse.ts';
+import { version } from './version.ts';
 
 /** Synchronous writes, so that nothing is lost at exit and nothing is reordered between the two streams. */
 function write(fd: number, text: string): void {
@@ -62,7 +63,7 @@ function isTerminal(fd: number): boolean {
 async function dispatch(parsed: Parsed, io: Io, argv: readonly string[]): Promise<number> {
   switch (parsed.kind) {
     case 'version':
-      io.out(`${version()}\n`);
+      io.out(`podspace ${version()}\n`);
       return 0;
     case 'help':
       io.out(await (await import('./help.ts')).helpText(parsed.command));
@@ -73,13 +74,6 @@ async function dispatch(parsed: Parsed, io: Io, argv: readonly string[]): Promis
     case 'command':
       return (await parsed.spec.load()).run(parsed.args, io);
   }
-}
-
-function version(): string {
-  const file = JSON.parse(readFileSync(join(dirname(__filename), '../package.json'), 'utf8')) as {
-    version: string;
-  };
-  return `podspace ${file.version}`;
 }
 
 /** The last word, which may be impossible too. */

@@ -4,6 +4,6 @@ import { UserError } from '../base/errors.ts';
 export function requireRoot(): void {
   if (process.geteuid?.() !== 0)
     throw new UserError('podspace must run as root', {
-      hint: 'sudo podspace …; compile, explain and doctor need no root',
+      hint: 'sudo podspace …; compile, explain, validate and doctor need no root',
     });
 }

@@ -19,7 +19,7 @@ export function sarif(findings: readonly Finding[], version: string): object {
     runs: [
       {
         tool: { driver: { name: 'podspace', version, rules: rules.map(id => ({ id })) } },
-        columnKind: 'unicodeCodePoints',
+        columnKind: 'utf16CodeUnits',
         results: findings.map(({ ruleId, level, message, file, line, column }) => ({
           ruleId,
           ruleIndex: rules.indexOf(ruleId),
@@ -28,7 +28,7 @@ export function sarif(findings: readonly Finding[], version: string): object {
           locations: [
             {
               physicalLocation: {
-                artifactLocation: { uri: encodeURI(file) },
+                artifactLocation: { uri: uriOf(file) },
                 region: { startLine: line, startColumn: column },
               },
             },
@@ -37,4 +37,10 @@ export function sarif(findings: readonly Finding[], version: string): object {
       },
     ],
   };
+}
+
+/** A relative path stays relative, to wherever the code host has its checkout; what looks like a part of a URI does not. */
+function uriOf(file: string): string {
+  const path = file.split('/').map(encodeURIComponent).join('/');
+  return file.startsWith('/') ? `file://${path}` : path;
 }

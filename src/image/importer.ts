@@ -5,7 +5,6 @@ import {
   closeSync,
   existsSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -17,7 +16,7 @@ import {
 import { basename, join, resolve } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { LOCK } from '../linux/constants.generated.ts';
-import { makeDirectories } from '../native/exact-mode.ts';
+import { makeDirectories, makeTree } from '../native/exact-mode.ts';
 import { flock, open, openInRoot } from '../native/libc.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import { EMPTY_CONFIG, type ImageConfig } from './config.ts';
@@ -117,7 +116,7 @@ const MAX_FILE_NAME = 255 - '.0123456789ab.tmp'.length;
 /** Makes a directory and locks it. A sweep in between takes it for a crashed import's: then again. */
 function makeLocked(directory: string): number {
   for (;;) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeTree(directory, 0o700);
     const lock = openIfThere(directory);
     if (lock === undefined) continue;
     flock(lock, LOCK.LOCK_EX);

@@ -79,8 +79,8 @@ export function formatFieldErrorWith(error: FieldError, formatValue: (value: unk
 }
 
 /** kubectl's message for an object that the API server finds invalid: one line for one cause, a list for several. */
-export function formatInvalid(kind: string, name: string, errors: readonly FieldError[]): string {
-  const lines = [...new Set(errors.map(formatFieldError))];
+export function formatInvalid(kind: string, name: string, causes: readonly string[]): string {
+  const lines = [...new Set(causes)];
   const head = `The ${kind} ${JSON.stringify(name)} is invalid: `;
   return lines.length === 1 ? `${head}${lines[0]}` : `${head}\n${lines.map(line => `* ${line}`).join('\n')}`;
 }

@@ -1,25 +1,47 @@
 import { UserError } from '../base/errors.ts';
-import { type FieldError, formatInvalid } from './field-error.ts';
+import { type FieldError, formatFieldError, formatInvalid } from './field-error.ts';
 import type { ObjectSource } from './manifest.ts';
+
+/** What is wrong with a field, in the API server's words, and where a manifest has it. */
+export interface InvalidField {
+  readonly message: string;
+  readonly path: string;
+}
+
+export function invalidFields(errors: readonly FieldError[]): readonly InvalidField[] {
+  return errors.map(error => ({ message: formatFieldError(error), path: error.path }));
+}
 
 /** An object that the API server would refuse: its own words, and below them where each field stands. */
 export class InvalidObjectError extends UserError {
-  readonly errors: readonly FieldError[];
+  readonly source: ObjectSource;
+  readonly fields: readonly InvalidField[];
 
   constructor(
     { kind, name, source }: { readonly kind: string; readonly name: string; readonly source: ObjectSource },
-    errors: readonly FieldError[],
+    fields: readonly InvalidField[],
     hint?: string,
   ) {
-    super(
-      `${formatInvalid(kind, name, errors)}\n${placesOf(
-        source,
-        errors.map(({ path }) => path),
-      )}`,
-      { hint },
+    const causes = fields.map(({ message }) => message);
+    const places = placesOf(
+      source,
+      fields.map(({ path }) => path),
     );
+    super(`${formatInvalid(kind, name, causes)}\n${places}`, { hint });
     this.name = 'InvalidObjectError';
-    this.errors = errors;
+    this.source = source;
+    this.fields = fields;
+  }
+}
+
+/** Several of them: each is told. */
+export class InvalidObjectsError extends UserError {
+  readonly objects: readonly InvalidObjectError[];
+
+  constructor(objects: readonly InvalidObjectError[]) {
+    super(objects.map(({ message }) => message).join('\n'));
+    this.name = 'InvalidObjectsError';
+    this.objects = objects;
   }
 }
 

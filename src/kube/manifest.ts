@@ -66,7 +66,7 @@ export function loadManifest(
       warnings.push(...decoder.warnings);
     }
   }
-  const pods = objects.flatMap(object => podsOf(object, warnings));
+  const pods = objects.flatMap(podsOf);
   errors.push(...duplicates(pods));
   if (errors.length > 0)
     throw new ManifestError(errors, new Map(files.map(({ file, text }) => [file, text])));
@@ -161,13 +161,13 @@ function decodeList(
   return items.items.flatMap(item => decodeObjects(decoder, document, item, list));
 }
 
-/** Follows a field path down the nodes, as far as it is written. */
+/** Follows a field path down the nodes, as far as it is written; `annotations[example.org/a]` is a key with dots of its own. */
 function locate(document: SourceDocument, root: unknown, path: string): Position {
   let node: unknown = root;
   let place: unknown = root;
-  for (const [, name, index] of path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
+  for (const [, name, index, key] of path.matchAll(/([^.[\]]+)|\[(\d+)\]|\[([^\]]+)\]/g)) {
     const at = document.resolve(node);
-    const step = index === undefined ? name : Number(index);
+    const step = index === undefined ? (name ?? key) : Number(index);
     if (isSeq(at) && typeof step === 'number') node = at.items[step];
     else if (isMap(at)) {
       const pair = at.items.find(({ key }) => isScalar(key) && key.value === step);
@@ -201,15 +201,12 @@ interface WorkloadLike {
   };
 }
 
-function podsOf(loaded: LoadedObject, warnings: string[]): LoadedPod[] {
+function podsOf(loaded: LoadedObject): LoadedPod[] {
   if (loaded.kind === 'Pod') return [{ pod: loaded.object as unknown as Pod, source: loaded.source }];
   const object = loaded.object as WorkloadLike;
   const template = TEMPLATES[loaded.kind]?.(object);
   if (template === undefined) return [];
   const name = object.metadata?.name ?? '';
-  warnings.push(
-    `${loaded.kind} "${name}": its pod template runs once; replicas, roll-out and restarts by the controller belong to a cluster`,
-  );
   const prefix = TEMPLATE_PATHS[loaded.kind] ?? 'spec.template';
   const pod = {
     apiVersion: 'v1',

@@ -512,6 +512,90 @@ export const NLA = {
   NLA_F_NESTED: 32768,
 } as const;
 
+export const RTM = {
+  RTM_NEWLINK: 16,
+  RTM_DELLINK: 17,
+  RTM_GETLINK: 18,
+  RTM_NEWADDR: 20,
+  RTM_GETADDR: 22,
+  RTM_NEWROUTE: 24,
+  RTM_DELROUTE: 25,
+  RTM_GETROUTE: 26,
+  RTM_NEWNEIGH: 28,
+  RTM_F_FIB_MATCH: 8192,
+} as const;
+
+export const IFLA = {
+  IFLA_ADDRESS: 1,
+  IFLA_INET_CONF: 1,
+  IFLA_INFO_KIND: 1,
+  IFLA_INFO_DATA: 2,
+  IFLA_IFNAME: 3,
+  IFLA_MTU: 4,
+  IFLA_LINK: 5,
+  IFLA_INET6_ADDR_GEN_MODE: 8,
+  IFLA_LINKINFO: 18,
+  IFLA_AF_SPEC: 26,
+  IFLA_NET_NS_FD: 28,
+  IFLA_NUM_TX_QUEUES: 31,
+  IFLA_NUM_RX_QUEUES: 32,
+} as const;
+
+export const VETH = {
+  VETH_INFO_PEER: 1,
+} as const;
+
+export const IFF = {
+  IFF_UP: 1,
+  IFF_RUNNING: 64,
+} as const;
+
+export const IN6_ADDR_GEN_MODE = {
+  IN6_ADDR_GEN_MODE_EUI64: 0,
+  IN6_ADDR_GEN_MODE_NONE: 1,
+} as const;
+
+export const IPV4_DEVCONF = {
+  IPV4_DEVCONF_FORWARDING: 1,
+  IPV4_DEVCONF_ACCEPT_REDIRECTS: 4,
+  IPV4_DEVCONF_RP_FILTER: 8,
+  IPV4_DEVCONF_ROUTE_LOCALNET: 26,
+} as const;
+
+export const IFA = {
+  IFA_ADDRESS: 1,
+  IFA_F_NODAD: 2,
+  IFA_LOCAL: 2,
+  IFA_FLAGS: 8,
+} as const;
+
+export const NEIGHBOUR = {
+  NDA_DST: 1,
+  NDA_LLADDR: 2,
+  NUD_PERMANENT: 128,
+} as const;
+
+export const RTA = {
+  RTA_DST: 1,
+  RTA_OIF: 4,
+  RTA_GATEWAY: 5,
+  RTA_TABLE: 15,
+} as const;
+
+export const ROUTE = {
+  RTN_UNSPEC: 0,
+  RT_SCOPE_UNIVERSE: 0,
+  RTN_UNICAST: 1,
+  RTPROT_KERNEL: 2,
+  RTN_LOCAL: 2,
+  RTN_BROADCAST: 3,
+  RTNH_F_ONLINK: 4,
+  RTN_ANYCAST: 4,
+  RT_SCOPE_LINK: 253,
+  RT_TABLE_MAIN: 254,
+  RT_SCOPE_NOWHERE: 255,
+} as const;
+
 /** errno(3) numbers. */
 export const ERRNO = {
   EPERM: 1,

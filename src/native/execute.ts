@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
-import { CLONE, ERRNO, F, MFD } from '../linux/constants.generated.ts';
+import { CLONE, ERRNO, F, MFD, SIG } from '../linux/constants.generated.ts';
 import { describeErrno } from '../linux/errno.ts';
-import { type Compiled, compileShimStart } from '../program/compile.ts';
+import { type Compiled, compileShimStart, type SHIM_FDS } from '../program/compile.ts';
 import { Report } from '../program/decode.ts';
 import { formatInstruction } from '../program/disassemble.ts';
 import { encode, reportSize } from '../program/encode.ts';
@@ -131,7 +131,8 @@ export function reap(child: { readonly pid: number; readonly pidfd: number }): v
 
 /**
  * Runs a program in podspace-shim: a process with memory of its own, which may enter namespaces where untrusted processes
- * live. The shim's process ends at the program's *clone*; the sibling that went on is this process' child.
+ * live. The shim's process ends at the program's *clone*; the sibling that went on is this process' child. Hostile processes
+ * may have got at its report, never at its pid.
  */
 export async function executeInShim(compiled: Compiled, options: ExecuteOptions = {}): Promise<Child> {
   const { program } = compiled;
@@ -140,36 +141,37 @@ export async function executeInShim(compiled: Compiled, options: ExecuteOptions 
     parameters: options.parameters,
     timestamps: options.timestamps,
   });
-  const programFd = memfd('podspace-program', block);
-  const reportFd = memfd('podspace-report', new Uint8Array(reportSize(program)));
+  const fds: Record<(typeof SHIM_FDS)[number], number> = {
+    program: memfd('podspace-program', block),
+    report: memfd('podspace-report', new Uint8Array(reportSize(program))),
+    sibling: memfd('podspace-sibling', new Uint8Array(4)),
+  };
   try {
-    const parameters = { ...options.parameters, program: programFd, report: reportFd, shim: shimFd() };
-    const start = compileShimStart(programFd, reportFd, Object.keys(options.parameters ?? {}), hostArch());
+    const parameters = { ...options.parameters, ...fds, shim: shimFd() };
+    const start = compileShimStart(fds, Object.keys(options.parameters ?? {}), hostArch());
     const shim = await execute({ ...start, cloneFlags: compiled.cloneFlags }, { ...options, parameters });
     await syscallInThread('wait4', [shim.pid, null, 0, null]);
     closeSync(shim.pidfd);
-    const report = new Report(readAll(reportFd, reportSize(program)));
-    const child = sibling(program, report);
+    const report = new Report(readAll(fds.report, reportSize(program)));
+    const child = sibling(readAll(fds.sibling, 4));
     if (report.state === 'failed' || report.state === 'new' || wasKilled(program, report)) {
-      if (child !== undefined) reap(child);
+      if (child !== undefined) {
+        // It has failed, or somebody made it say so.
+        signalPidfd(child.pidfd, SIG.SIGKILL);
+        reap(child);
+      }
       throw new ProgramError(program, report);
     }
     if (child === undefined) throw new Error('a program for the shim has a clone instruction');
     return { ...child, report };
   } finally {
-    closeSync(programFd);
-    closeSync(reportFd);
+    for (const fd of Object.values(fds)) closeSync(fd);
   }
 }
 
 /** The process that went on after the program's *clone*, if it got that far. Not yet reaped, so its pid is still its own. */
-function sibling(
-  program: VerifiedProgram,
-  report: Report,
-): { readonly pid: number; readonly pidfd: number } | undefined {
-  const pc = program.instructions.findIndex(({ op }) => op === 'clone');
-  if (pc === -1 || pc > report.pc) return undefined;
-  const pid = report.result(pc);
+function sibling(bytes: Uint8Array): { readonly pid: number; readonly pidfd: number } | undefined {
+  const pid = new DataView(bytes.buffer).getInt32(0, true);
   return pid > 0 ? { pid, pidfd: syscall('pidfd_open', [pid, 0]) } : undefined;
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { type OpenFlag, openFlags, type SyscallName, syscallNumber } from '../linux/arch.ts';
-import { RESOLVE } from '../linux/constants.generated.ts';
+import { ERRNO, RESOLVE } from '../linux/constants.generated.ts';
 import { describeErrno, errnoName } from '../linux/errno.ts';
 import { hostArch, nativeLibrary } from './library.ts';
 
@@ -64,18 +64,25 @@ export function syscall(name: SyscallName, operands: readonly SyscallOperand[], 
   return result;
 }
 
-/** A system call that waits, in a thread of Node's pool. Its operands must not be memory. */
-export function syscallInThread(
+/** The memory of calls in threads: the kernel uses it until they have ended. */
+const inFlight = new Set<readonly SyscallOperand[]>();
+
+/** A system call that waits, in a thread of Node's pool. Nobody may use its memory meanwhile; no texts. */
+export async function syscallInThread(
   name: SyscallName,
-  operands: readonly (number | bigint | null)[],
+  operands: readonly Exclude<SyscallOperand, string>[],
 ): Promise<number> {
   const nr = syscallNumber(hostArch(), name);
-  return inTurn<number>(done =>
-    prototype(operands).async(nr, ...operands, ...ZEROS.slice(operands.length), done),
-  ).then(result => {
+  inFlight.add(operands);
+  try {
+    const result = await inTurn<number>(done =>
+      prototype(operands).async(nr, ...operands, ...ZEROS.slice(operands.length), done),
+    );
     if (result < 0) throw new SyscallError(name, -result);
     return Number(result);
-  });
+  } finally {
+    inFlight.delete(operands);
+  }
 }
 
 /** koffi refuses more than 256 calls at a time; the threads of Node's pool are four as a rule. */
@@ -105,13 +112,21 @@ export function open(...names: readonly OpenFlag[]): number {
   return openFlags(hostArch(), ...names);
 }
 
+/** How often openat2(2) is asked again that gave up because something was renamed or mounted while it followed "..". */
+const OPEN_ATTEMPTS = 1000;
+
 /** openat2(2). `flags` are open(2) flags of this machine, `resolve` RESOLVE_* bits. Returns an fd (O_CLOEXEC is added). */
 export function openat2(dirfd: number, path: string, flags: number, mode: number, resolve: number): number {
   const how = Buffer.alloc(24);
   how.writeBigUInt64LE(BigInt(flags | open('O_CLOEXEC')), 0);
   how.writeBigUInt64LE(BigInt(mode), 8);
   how.writeBigUInt64LE(BigInt(resolve), 16);
-  return syscall('openat2', [dirfd, path, how, how.length], JSON.stringify(path));
+  for (let attempt = 1; ; attempt++) {
+    const result = rawSyscall('openat2', dirfd, path, how, how.length);
+    if (result >= 0) return result;
+    if (-result !== ERRNO.EAGAIN || attempt === OPEN_ATTEMPTS)
+      throw new SyscallError('openat2', -result, JSON.stringify(path));
+  }
 }
 
 /** Opens a path as a container would see it, with `rootFd` as its root: no link or `..` leads out of it. */

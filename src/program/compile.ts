@@ -100,8 +100,8 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   if (user !== undefined) {
     giveStreams(b, hostUid(process.user.uid, linux), ownedStreams(plan));
     enterUserNamespace(b, user.fd);
-    // Here and not at the end: the container's procfs is that of the process that mounts it. Nobody in there can reach
-    // this process' memory, which belongs to the host's user namespace.
+  }
+  if (steps.clones === 'early') {
     unshare(b, steps.newPid);
     b.clone();
   }
@@ -131,7 +131,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   setLabels(b, process);
   closeHostFds(b, plan.isAudited);
   const filter = plan.isAudited ? 'audit' : plan.seccomp;
-  becomeProcess(b, process, { filter, needsClone: steps.needsClone, isDetachable: false });
+  becomeProcess(b, process, { filter, needsClone: steps.clones === 'late', isDetachable: false });
   return { program: verify(b.build()), cloneFlags: steps.cloneFlags };
 }
 
@@ -240,16 +240,18 @@ function becomeFilteredWithPrivileges(
   execute(b, process);
 }
 
-/** Starts podspace-shim with a program of its own; `argv` names the fds of program and report. */
+/** The fds that podspace-shim finds in its arguments, by the names of the parameters that they come from. */
+export const SHIM_FDS = ['program', 'report', 'sibling'] as const;
+
+/** Starts podspace-shim with a program of its own. */
 export function compileShimStart(
-  programFd: number,
-  reportFd: number,
+  fds: Readonly<Record<(typeof SHIM_FDS)[number], number>>,
   inherited: readonly string[],
   arch: Arch,
 ): Compiled {
   const b = new ProgramBuilder(arch);
   closeOnExec(b);
   keepStandardStreams(b);
-  executeShim(b, ['podspace-shim', String(programFd), String(reportFd)], ['program', 'report', ...inherited]);
+  executeShim(b, ['podspace-shim', ...SHIM_FDS.map(name => String(fds[name]))], [...SHIM_FDS, ...inherited]);
   return { program: verify(b.build()), cloneFlags: [] };
 }

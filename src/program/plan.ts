@@ -8,7 +8,10 @@ import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 export interface ContainerPlan {
   readonly config: OciConfig;
   readonly rootfs: Rootfs;
-  /** `shim`: in a process of its own, because it joins namespaces that hold untrusted processes. */
+  /**
+   * `shim`: in podspace-shim, a process of its own. `direct`: in a child that shares this process' memory, for a root that
+   * is trusted: until its execve, /proc/self/exe there is Node's own file, and whatever follows that name executes it.
+   */
   readonly runner: 'direct' | 'shim';
   /** The pod's mount namespace, which holds its tmpfs volumes; sources below one of `paths` exist only there. */
   readonly sandboxMounts?: { readonly namespace: string; readonly paths: readonly string[] };
@@ -47,6 +50,8 @@ export type Rootfs =
 export interface SandboxPlan {
   readonly namespaces: readonly ('network' | 'ipc' | 'uts' | 'mount')[];
   readonly hostname: string | undefined;
+  /** The runtime is to have a netlink socket in the network namespace, to give the pod its network. */
+  readonly isWired: boolean;
   /** The namespaces belong to the pod's own user namespace, which the runtime has made (parameter `userns`). */
   readonly isInUserNamespace: boolean;
   /** Trees of the host's that are mounted for it beside each other: images, with its ids, and the pod's own files. */

@@ -1,30 +1,33 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Admission } from '../admission/accept.ts';
 import {
   type AdmissionObjects,
   type AdmissionRequest,
   admitByNamespace,
   admitByPolicy,
 } from '../admission/admission.ts';
-import {
-  type LevelVersion,
-  parseLevel,
-  parseVersion,
-  validateNamespaceLabels,
-} from '../admission/pod-security/levels.ts';
+import { type LevelVersion, parseLevel, parseVersion } from '../admission/pod-security/levels.ts';
+import { validateNamespace } from '../admission/pod-security/namespace.ts';
 import { setPolicyDefaults, validatePolicy } from '../admission/pod-security-policy/policy.ts';
+import { formatPolicyError } from '../admission/pod-security-policy/policy-error.ts';
 import { withBootstrap } from '../admission/rbac/bootstrap.ts';
 import { type RbacKind, type RbacKinds, setRbacDefaults } from '../admission/rbac/objects.ts';
 import { validateRbac } from '../admission/rbac/validate.ts';
 import { impersonate, type UserInfo } from '../admission/user.ts';
 import { fileFailure, UserError } from '../base/errors.ts';
-import type { FieldError } from '../kube/field-error.ts';
-import { InvalidObjectError } from '../kube/invalid-object.ts';
+import {
+  type InvalidField,
+  InvalidObjectError,
+  InvalidObjectsError,
+  invalidFields,
+} from '../kube/invalid-object.ts';
 import { type LoadedObject, loadManifest } from '../kube/manifest.ts';
 import type { Namespace, ObjectMeta, PodSecurityPolicy } from '../kube/types.generated.ts';
 import type { Roots } from '../oci/pod-paths.ts';
-import type { Admission } from '../pipeline.ts';
-import { ObjectStore } from './object-store.ts';
+import { generateName } from './generate-name.ts';
+import { hasObjects, ObjectStore } from './object-store.ts';
+import { readManifest } from './read-manifest.ts';
 
 /** Kinds of objects that say what pods may be, and whether they have a namespace. */
 export const ADMISSION_KINDS: Readonly<Record<string, { readonly isNamespaced: boolean }>> = {
@@ -63,10 +66,10 @@ export function gatherAdmission(
   options: AdmissionOptions = {},
 ): AdmissionRequest {
   const level = options.level === undefined ? undefined : levelOf(options.level);
-  const objects = [...storedObjects(roots), ...policyObjects(options.policy), ...manifest].filter(
-    ({ kind }) => Object.hasOwn(ADMISSION_KINDS, kind),
-  );
-  for (const object of objects) validateObject(object);
+  const objects = [...storedObjects(roots), ...policyObjects(options.policy), ...manifest]
+    .filter(({ kind }) => Object.hasOwn(ADMISSION_KINDS, kind))
+    .map(withObjectName);
+  validateObjects(objects);
   const latest = new Map(objects.map(object => [keyOf(object), object] as const));
   return {
     ...collect([...latest.values()]),
@@ -84,15 +87,16 @@ export function admissionOf(request: AdmissionRequest): Admission {
 }
 
 function storedObjects(roots: Roots): readonly LoadedObject[] {
+  if (!hasObjects(roots)) return [];
   const store = new ObjectStore(roots);
-  return store.isEmpty ? [] : Object.keys(ADMISSION_KINDS).flatMap(kind => store.list(kind));
+  return Object.keys(ADMISSION_KINDS).flatMap(kind => store.list(kind));
 }
 
 function policyObjects(path: string | undefined): readonly LoadedObject[] {
   if (path === undefined) return [];
   const files = policyFiles(path);
   if (files.length === 0) throw new UserError(`option --policy: there is no YAML or JSON file in "${path}"`);
-  const { others, pods } = loadManifest(files.map(file => ({ file, text: readFileSync(file, 'utf8') })));
+  const { others, pods } = loadManifest(files.map(file => ({ file, text: readManifest(file) })));
   const [pod] = pods;
   if (pod !== undefined)
     throw new UserError(`option --policy: ${pod.source.file}: pods are not policies`, {
@@ -104,19 +108,19 @@ function policyObjects(path: string | undefined): readonly LoadedObject[] {
 function policyFiles(path: string): readonly string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
-    return readdirSync(path, { recursive: true, encoding: 'utf8' })
-      .filter(name => /\.(ya?ml|json)$/.test(name))
-      .sort()
-      .map(name => join(path, name));
+    return readdirSync(path, { recursive: true, withFileTypes: true })
+      .filter(entry => !entry.isDirectory() && /\.(ya?ml|json)$/.test(entry.name))
+      .map(entry => join(entry.parentPath, entry.name))
+      .sort();
   } catch (cause) {
     throw new UserError(`option --policy: cannot read "${path}": ${fileFailure(cause)}`, { cause });
   }
 }
 
 function levelOf(text: string): LevelVersion {
-  const [name = '', version = 'latest'] = text.split(':');
+  const [name = '', version = 'latest', ...more] = text.split(':');
   const level = parseLevel(name);
-  const parsed = parseVersion(version);
+  const parsed = more.length === 0 ? parseVersion(version) : undefined;
   if (level !== undefined && parsed !== undefined) return { level, version: parsed };
   throw new UserError(`option --level: "${text}" is not a level of the Pod Security Standards`, {
     hint: 'privileged, baseline or restricted; with a version: restricted:v1.30',
@@ -125,25 +129,39 @@ function levelOf(text: string): LevelVersion {
 
 const metadataOf = ({ object }: LoadedObject): ObjectMeta => (object.metadata ?? {}) as ObjectMeta;
 
+/** An object that leaves its name to the API server, with one. */
+export function withObjectName(loaded: LoadedObject): LoadedObject {
+  const { name = '', generateName: beginning = '' } = metadataOf(loaded);
+  if (name !== '' || beginning === '') return loaded;
+  const metadata = { ...metadataOf(loaded), name: generateName(beginning) };
+  return { ...loaded, object: { ...loaded.object, metadata } };
+}
+
 /** Of namespaced kinds once per namespace. */
 function keyOf(object: LoadedObject): string {
   const { namespace = 'default', name = '' } = metadataOf(object);
   return `${object.kind}/${ADMISSION_KINDS[object.kind]?.isNamespaced ? namespace : ''}/${name}`;
 }
 
-/** Throws an InvalidObjectError for an object that the API server would not store. */
-export function validateObject(loaded: LoadedObject): void {
-  const { kind, object, source } = loaded;
-  const errors = errorsOf(kind, object);
-  if (errors.length > 0)
-    throw new InvalidObjectError({ kind, name: metadataOf(loaded).name ?? '', source }, errors);
+/** Throws an InvalidObjectsError for objects that the API server would not store. */
+export function validateObjects(objects: readonly LoadedObject[]): void {
+  const invalid = objects.flatMap(loaded => {
+    const { kind, object, source } = loaded;
+    const fields = invalidFieldsOf(kind, object);
+    const name = metadataOf(loaded).name ?? '';
+    return fields.length === 0 ? [] : [new InvalidObjectError({ kind, name, source }, fields)];
+  });
+  if (invalid.length > 0) throw new InvalidObjectsError(invalid);
 }
 
-function errorsOf(kind: string, object: LoadedObject['object']): readonly FieldError[] {
+function invalidFieldsOf(kind: string, object: LoadedObject['object']): readonly InvalidField[] {
   if (kind === 'PodSecurityPolicy')
-    return validatePolicy(setPolicyDefaults(object as unknown as PodSecurityPolicy));
-  if (kind === 'Namespace') return validateNamespaceLabels((object as unknown as Namespace).metadata?.labels);
-  return validateRbac(rbacOf(kind as RbacKind, object), kind as RbacKind);
+    return validatePolicy(setPolicyDefaults(object as unknown as PodSecurityPolicy)).map(error => ({
+      message: formatPolicyError(error),
+      path: error.manifestPath,
+    }));
+  if (kind === 'Namespace') return invalidFields(validateNamespace(object as unknown as Namespace));
+  return invalidFields(validateRbac(rbacOf(kind as RbacKind, object), kind as RbacKind));
 }
 
 const rbacOf = <K extends RbacKind>(kind: K, object: LoadedObject['object']): RbacKinds[K] =>

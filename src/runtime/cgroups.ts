@@ -1,7 +1,6 @@
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -12,6 +11,7 @@ import {
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import { MAGIC } from '../linux/constants.generated.ts';
+import { makeTree } from '../native/exact-mode.ts';
 import type { CgroupFacts, CgroupFile, CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciMount } from '../oci/config.ts';
 
@@ -161,12 +161,13 @@ export class CgroupError extends Error {}
 function makeDirectory(path: string): void {
   for (let attempt = 0; ; attempt++) {
     try {
-      mkdirSync(path, { recursive: true });
+      makeTree(path);
       return;
     } catch (error) {
-      if (errnoCode(error) !== 'ENOENT') throw error;
-      // Node's word too when the kernel has no memory for it within the limit of the cgroup above.
-      if (attempt > 100) throw new CgroupError(`cannot make ${path}: a memory limit above it is too small`);
+      const code = errnoCode(error);
+      if (code === 'ENOMEM')
+        throw new CgroupError(`cannot make ${path}: a memory limit above it is too small`);
+      if (code !== 'ENOENT' || attempt > 100) throw new CgroupError(`cannot make ${path}: ${code ?? error}`);
     }
   }
 }

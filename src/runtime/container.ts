@@ -13,7 +13,7 @@ import type { ContainerInput, ContainerStages } from '../pipeline.ts';
 import { compileStages } from '../pipeline.ts';
 import { Cgroup, CgroupError, createCgroup, withCgroup } from './cgroups.ts';
 import { deviceFilter } from './device-filter.ts';
-import { removeCgroup } from './pod-cgroup.ts';
+import { hasOomKill, removeCgroup } from './pod-cgroup.ts';
 import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
 import { TerminationLog } from './termination-message.ts';
 
@@ -91,12 +91,19 @@ export async function startContainer(
     };
   } catch (error) {
     terminationLog.close();
-    const { memory } = stages.oci.linux.resources;
-    if (!(error instanceof ContainerStartError) || error.programError?.errno !== ERRNO.ENOMEM || !memory)
-      throw error;
-    const message = `${error.message}: ${memory.limit} bytes of memory are too little to start a container`;
-    throw new ContainerStartError(error.reason, message, error.programError);
+    throw error instanceof ContainerStartError ? withLackOfMemory(error, stages) : error;
   }
+}
+
+/** A limit can be too small for what starts a container, too. */
+function withLackOfMemory(error: ContainerStartError, { oci, cgroup }: ContainerStages): ContainerStartError {
+  const { memory } = oci.linux.resources;
+  const isShort = memory !== undefined && error.programError?.errno === ERRNO.ENOMEM;
+  if (!isShort && !hasOomKill(cgroup)) return error;
+  const what =
+    memory === undefined ? 'what the pod may have of memory is' : `${memory.limit} bytes of memory are`;
+  const message = `${error.message}: ${what} too little to start a container`;
+  return new ContainerStartError(error.reason, message, error.programError);
 }
 
 /** Labels are written through a procfs of podspace's own. */
@@ -189,8 +196,14 @@ function startError(error: ProgramError, command: string): ContainerStartError {
   const message =
     program.instructions[report.pc]?.name === 'execve'
       ? `exec: ${JSON.stringify(command)}: ${execFailure(error, command)}`
-      : error.message;
+      : `${error.message}${hintOf(error)}`;
   return new ContainerStartError('StartError', message, error);
+}
+
+/** The kernel's EINVAL says no more of a file system that cannot do it. */
+function hintOf({ errno, message }: ProgramError): string {
+  const isIdMap = errno === ERRNO.EINVAL && message.includes('MOUNT_ATTR_IDMAP');
+  return isIdMap ? ': a volume with hostUsers: false must be on a filesystem that can map ids' : '';
 }
 
 /** What runc, and so kubectl, say of these. */

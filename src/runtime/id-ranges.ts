@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, readdirSync, readFileSync, rmdirSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
+import { makeTree } from '../native/exact-mode.ts';
 import { ID_RANGE_SIZE } from '../oci/generate.ts';
 import type { Cleanup } from './cleanup.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -54,7 +46,7 @@ export function allocateRange(uid: string, cleanup: Cleanup, directory = DIRECTO
 /** The directory may be removed by another pod's end at any moment, because it is empty. */
 function lockIn(directory: string, path: string): number | undefined {
   for (;;) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeTree(directory, 0o700);
     try {
       return lockFile(path);
     } catch (error) {

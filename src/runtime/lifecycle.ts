@@ -12,7 +12,7 @@ import { MemoryPeak } from './memory-peak.ts';
 import { delay, onAbort } from './on-abort.ts';
 import { hasOomKill } from './pod-cgroup.ts';
 import type { ContainerRecord } from './pod-directory.ts';
-import type { ContainerResult, PodResult } from './pod-result.ts';
+import { type PodResult, phaseOf } from './pod-result.ts';
 import { BackOff, shouldRestart } from './restart.ts';
 import { ResultBuilder } from './result-builder.ts';
 import type { RunPodOptions } from './run-options.ts';
@@ -26,8 +26,10 @@ export interface LifecycleHooks {
   readonly images: ReadonlyMap<string, Image>;
   /** Its namespaces are there, and the pod's volumes are filled. */
   readonly sandbox: Promise<Sandbox>;
-  /** Writes down what runs, for other commands. */
-  record(containers: readonly ContainerRecord[], pause: Child | undefined): void;
+  /** Kills every process of the pod. */
+  kill(): void;
+  /** Writes down what runs, for other commands, and whether the pod's end has begun. */
+  record(containers: readonly ContainerRecord[], pause: Child | undefined, isEnding: boolean): void;
 }
 
 /** immediateEvictionGracePeriodSeconds of the kubelet. */
@@ -55,8 +57,11 @@ export class PodLifecycle {
     this.#input = input;
     this.#hooks = hooks;
     const spec = options.pod.spec ?? { containers: [] };
-    this.#running = new RunningContainers(spec, options.killSignal, container =>
-      options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${container.name}`, container.name),
+    this.#running = new RunningContainers(
+      spec,
+      options.killSignal,
+      ({ name }) => options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${name}`, name),
+      () => hooks.kill(),
     );
   }
 
@@ -64,6 +69,7 @@ export class PodLifecycle {
     const { pod, signal } = this.#options;
     const spec = pod.spec ?? { containers: [] };
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
+    onAbort(this.#running.ending, () => this.#record());
     const stopDeadline = this.#startDeadline(spec.activeDeadlineSeconds);
     const stopWatching = this.#watchStorage();
     const background: Promise<void>[] = [];
@@ -81,10 +87,10 @@ export class PodLifecycle {
     } finally {
       stopDeadline?.();
       stopWatching();
-      clearTimeout(this.#recording);
       ignoreAbort();
       await this.#running.end();
       await Promise.all(background);
+      clearTimeout(this.#recording);
     }
     return this.#result();
   }
@@ -193,7 +199,9 @@ export class PodLifecycle {
     const input = this.#input(container, attempt);
     const audit = this.#options.onAudited === undefined ? undefined : await startAudit(input);
     try {
-      started = await startContainer(input, this.#options.trace === true, this.#hooks.sandbox, audit?.socket);
+      started = await this.#running.starting(
+        startContainer(input, this.#options.trace === true, this.#hooks.sandbox, audit?.socket),
+      );
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error;
       if (error.programError !== undefined)
@@ -220,6 +228,7 @@ export class PodLifecycle {
     const exit = await ended;
     const finishedAt = Date.now();
     this.#running.remove(container);
+    this.#record();
     if (keptInput !== undefined) closeSync(keptInput);
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
     if (started.stages.security.namespaces.pid !== 'container') started.cgroup?.kill();
@@ -244,7 +253,7 @@ export class PodLifecycle {
       this.#recording = undefined;
       const { pause } = await this.#hooks.sandbox;
       try {
-        this.#hooks.record(this.#running.records(), pause);
+        this.#hooks.record(this.#running.records(), pause, this.#isStopping);
       } catch (error) {
         // A full disk is no reason to end a pod that runs.
         this.#options.observer.onWarning?.(`ps, inspect and exec do not know what runs: ${error}`);
@@ -279,22 +288,11 @@ export class PodLifecycle {
       name,
       namespace,
       uid,
-      phase: this.#phase(containers),
+      phase: this.#reason === undefined ? phaseOf(pod, containers) : 'Failed',
       reason: this.#reason?.reason,
       message: this.#reason?.message,
       containers,
     };
-  }
-
-  /** Kubernetes' phase; sidecars do not count, and a container that could not be created leaves the pod Pending. */
-  #phase(containers: readonly ContainerResult[]): PodResult['phase'] {
-    const spec = this.#options.pod.spec ?? { containers: [] };
-    const counted = containers.filter(({ sidecar }) => !sidecar);
-    if (this.#reason !== undefined) return 'Failed';
-    if (counted.some(({ exitCode, reason }) => exitCode === undefined && reason.startsWith('Create')))
-      return 'Pending';
-    const complete = spec.containers.every(({ name }) => this.#results.has(name));
-    return complete && counted.every(({ exitCode }) => exitCode === 0) ? 'Succeeded' : 'Failed';
   }
 }
 

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import type { Admission } from '../admission/accept.ts';
 import type { LoadedObject } from '../kube/manifest.ts';
 import type { Roots } from '../oci/pod-paths.ts';
-import type { Admission } from '../pipeline.ts';
 import type { AdmissionOptions } from './admission.ts';
+import { hasObjects } from './object-store.ts';
 
 export interface LoadedAdmission {
   /** Undefined where there is nothing to decide by. */
@@ -18,7 +18,7 @@ export async function loadAdmission(
   options: AdmissionOptions,
 ): Promise<LoadedAdmission> {
   const isAsked = Object.values(options).some(value => value !== undefined && value.length > 0);
-  if (!isAsked && others.length === 0 && !existsSync(`${roots.state}/objects`))
+  if (!isAsked && others.length === 0 && !hasObjects(roots))
     return { admission: undefined, isUsed: () => false };
   const { ADMISSION_KINDS, admissionOf, gatherAdmission } = await import('./admission.ts');
   return {

@@ -1,19 +1,21 @@
 import {
-  existsSync,
+  chmodSync,
+  type Dirent,
   linkSync,
-  mkdirSync,
   readdirSync,
-  readFileSync,
-  renameSync,
   rmdirSync,
+  rmSync,
+  statSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoCode, fileFailure, UserError } from '../base/errors.ts';
-import type { LoadedObject } from '../kube/manifest.ts';
+import { type LoadedObject, loadManifest } from '../kube/manifest.ts';
 import type { ObjectMeta } from '../kube/types.generated.ts';
+import { makeDirectories } from '../native/exact-mode.ts';
 import type { Roots } from '../oci/pod-paths.ts';
+import { readManifest } from './read-manifest.ts';
 import { newUid } from './uid.ts';
 
 type StoredObject = LoadedObject['object'] & { readonly metadata?: ObjectMeta };
@@ -25,60 +27,84 @@ export interface ObjectKey {
   readonly name: string;
 }
 
+const directoryOf = ({ state }: Roots): string => join(state, 'objects');
+
+/** Whether anything is stored. What cannot be seen is an error: policies that are not read would not decide. */
+export function hasObjects(roots: Roots): boolean {
+  try {
+    return statSync(directoryOf(roots), { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    throw unreadable(directoryOf(roots), cause);
+  }
+}
+
+/** As long as no command needs to write one. */
+const STALE_MILLISECONDS = 60_000;
+/** Rounds against another command that removes empty directories. */
+const ATTEMPTS = 100;
+
 /**
  * Objects that outlive a command: a JSON file each, `objects/KIND/[NAMESPACE/]NAME.json` below the state root. Only root
- * writes there. A file appears, changes and goes as a whole.
+ * writes there, everybody may read. A file appears and goes as a whole; one that is being written begins with a dot.
  */
 export class ObjectStore {
   readonly #root: string;
 
-  constructor({ state }: Roots) {
-    this.#root = join(state, 'objects');
-  }
-
-  /** Whether anything is stored at all. */
-  get isEmpty(): boolean {
-    return !existsSync(this.#root);
+  constructor(roots: Roots) {
+    this.#root = directoryOf(roots);
   }
 
   /** All objects of a kind, by namespace and name. A damaged one is an error: without it others might decide. */
   list(kind: string): readonly LoadedObject[] {
-    const files = walk(join(this.#root, kind)).filter(file => file.endsWith('.json'));
-    return files.sort().map(file => this.#read(file));
+    const files = (directory: string): readonly string[] =>
+      entriesOf(directory).flatMap(entry => {
+        const path = join(directory, entry.name);
+        if (entry.isDirectory()) return files(path);
+        return isObject(entry.name) ? [path] : [];
+      });
+    const objects = files(join(this.#root, segment(kind))).flatMap(file => this.#read(file, kind) ?? []);
+    const order = ({ object }: LoadedObject): string => {
+      const { namespace = '', name = '' } = (object as StoredObject).metadata ?? {};
+      return `${namespace}\0${name}`;
+    };
+    return objects.sort((a, b) => (order(a) < order(b) ? -1 : 1));
   }
 
   get(key: ObjectKey): LoadedObject | undefined {
-    const file = this.#file(key);
-    return existsSync(file) ? this.#read(file) : undefined;
+    return this.#read(this.#file(key), key.kind);
   }
 
   /** False if there is one of that name. */
   create(key: ObjectKey, apiVersion: string, object: StoredObject): boolean {
     const file = this.#file(key);
-    const temporary = this.#write(file, key, apiVersion, {
-      ...object,
-      metadata: { ...object.metadata, uid: newUid(), creationTimestamp: now() },
-    });
+    const { namespace: _, ...metadata } = object.metadata ?? {};
+    const text = JSON.stringify(
+      {
+        ...object,
+        apiVersion,
+        kind: key.kind,
+        metadata: {
+          ...metadata,
+          name: key.name,
+          ...(key.namespace === undefined ? {} : { namespace: key.namespace }),
+          uid: newUid(),
+          creationTimestamp: now(),
+        },
+      },
+      null,
+      2,
+    );
+    const temporary = this.#write(dirname(file), `${text}\n`, file);
     try {
       linkSync(temporary, file);
       return true;
-    } catch (error) {
-      if (errnoCode(error) === 'EEXIST') return false;
-      throw error;
+    } catch (cause) {
+      if (errnoCode(cause) === 'EEXIST') return false;
+      throw new UserError(`cannot store "${file}": ${fileFailure(cause)}`, { cause });
     } finally {
       unlinkSync(temporary);
+      this.#removeEmpty(dirname(file));
     }
-  }
-
-  /** Puts an object in the place of one that is there, which keeps its uid. */
-  replace(key: ObjectKey, apiVersion: string, object: StoredObject): void {
-    const { metadata } = (this.get(key)?.object ?? {}) as StoredObject;
-    const kept = { uid: metadata?.uid ?? newUid(), creationTimestamp: metadata?.creationTimestamp ?? now() };
-    const file = this.#file(key);
-    renameSync(
-      this.#write(file, key, apiVersion, { ...object, metadata: { ...object.metadata, ...kept } }),
-      file,
-    );
   }
 
   /** False if there is none. */
@@ -87,45 +113,75 @@ export class ObjectStore {
     try {
       unlinkSync(file);
     } catch (error) {
-      if (errnoCode(error) === 'ENOENT') return false;
+      if (isMissing(error)) return false;
       throw error;
     }
     this.#removeEmpty(dirname(file));
     return true;
   }
 
-  /** A name has no "/", but ":" and, where nobody has looked, anything. */
-  #file({ kind, namespace, name }: ObjectKey): string {
-    const parts = [kind, ...(namespace === undefined ? [] : [namespace])].map(encodeURIComponent);
-    return join(this.#root, ...parts, `${encodeURIComponent(name)}.json`);
+  /** Removes what commands have left that were killed while they wrote; returns the files. */
+  sweep(isDry = false): readonly string[] {
+    const stale = (directory: string): readonly string[] =>
+      entriesOf(directory).flatMap(entry => {
+        const path = join(directory, entry.name);
+        if (entry.isDirectory()) return stale(path);
+        const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+        return entry.name.startsWith('.') && age > STALE_MILLISECONDS ? [path] : [];
+      });
+    const files = stale(this.#root);
+    for (const file of isDry ? [] : files) {
+      rmSync(file, { force: true });
+      this.#removeEmpty(dirname(file));
+    }
+    return files;
   }
 
-  #read(file: string): LoadedObject {
+  #file({ kind, namespace, name }: ObjectKey): string {
+    const directories = [kind, ...(namespace === undefined ? [] : [namespace])].map(segment);
+    return join(this.#root, ...directories, `${segment(name)}.json`);
+  }
+
+  /** Undefined if there is no such file, or no more. */
+  #read(file: string, kind: string): LoadedObject | undefined {
+    let text: string;
     try {
-      const object = JSON.parse(readFileSync(file, 'utf8')) as StoredObject;
-      const { apiVersion, kind } = object;
-      if (typeof apiVersion !== 'string' || typeof kind !== 'string') throw new Error('it is no object');
-      return { apiVersion, kind, object, source: { file, locate: () => ({ line: 1, column: 1 }) } };
+      text = readManifest(file);
+    } catch (error) {
+      if (error instanceof UserError && isMissing(error.cause)) return undefined;
+      throw error;
+    }
+    try {
+      const [object, another] = loadManifest([{ file, text }]).others;
+      if (object === undefined || another !== undefined) throw new Error('it is not one object');
+      const { namespace, name = '' } = (object.object as StoredObject).metadata ?? {};
+      if (object.kind !== kind || this.#file({ kind, namespace, name }) !== file)
+        throw new Error('it is another object than its name says');
+      return object;
     } catch (cause) {
-      throw new UserError(`the stored object "${file}" is damaged: ${fileFailure(cause)}`, {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new UserError(`the stored object "${file}" is damaged: ${reason}`, {
         cause,
         hint: 'remove the file, and create the object again',
       });
     }
   }
 
-  /** The name of a file beside it that holds the new text. */
-  #write(file: string, { kind }: ObjectKey, apiVersion: string, object: StoredObject): string {
-    const temporary = join(dirname(file), `.${newUid()}`);
-    try {
-      mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
-      writeFileSync(temporary, `${JSON.stringify({ ...object, apiVersion, kind }, null, 2)}\n`, {
-        mode: 0o644,
-      });
-    } catch (cause) {
-      throw new UserError(`cannot store "${file}": ${fileFailure(cause)}`, { cause });
+  /** The name of a new file in a directory; `what` it is for. */
+  #write(directory: string, text: string, what: string): string {
+    const temporary = join(directory, `.${newUid()}`);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        makeDirectories(directory, 0o755);
+        writeFileSync(temporary, text, { flush: true } as Parameters<typeof writeFileSync>[2]);
+        chmodSync(temporary, 0o644);
+        return temporary;
+      } catch (cause) {
+        if (errnoCode(cause) === 'ENOENT' && attempt < ATTEMPTS) continue;
+        this.#removeEmpty(directory);
+        throw new UserError(`cannot store "${what}": ${fileFailure(cause)}`, { cause });
+      }
     }
-    return temporary;
   }
 
   /** Up to the root itself, so that an empty store is none. */
@@ -140,16 +196,29 @@ export class ObjectStore {
   }
 }
 
+/** A part of a path: names have no "/", but where nobody has looked they may be anything, ".." too. */
+const segment = (name: string): string =>
+  encodeURIComponent(name.replace(/\p{Surrogate}/gu, '\ufffd')).replace(/^\./, '%2E');
+
+const isObject = (name: string): boolean => name.endsWith('.json') && !name.startsWith('.');
+
+/** A name that is too long for a file is that of none. */
+const isMissing = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(errnoCode(error) ?? '');
+
 /** RFC 3339 in seconds, as the API server stamps. */
 const now = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
 
-function walk(directory: string): readonly string[] {
+function unreadable(path: string, cause: unknown): UserError {
+  return new UserError(`cannot read "${path}": ${fileFailure(cause)}`, { cause });
+}
+
+/** Nothing where the directory is missing, perhaps since just now. */
+function entriesOf(directory: string): readonly Dirent[] {
   try {
-    return readdirSync(directory, { recursive: true, withFileTypes: true })
-      .filter(entry => entry.isFile())
-      .map(entry => join(entry.parentPath, entry.name));
-  } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return [];
-    throw error;
+    return readdirSync(directory, { withFileTypes: true });
+  } catch (cause) {
+    if (isMissing(cause)) return [];
+    throw unreadable(directory, cause);
   }
 }

@@ -11,8 +11,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { LevelVersion } from '../admission/pod-security/levels.ts';
+import type { DefaultedPolicy } from '../admission/pod-security-policy/policy.ts';
 import { errnoCode, UserError } from '../base/errors.ts';
-import { removeTree } from '../native/remove-tree.ts';
+import type { Pod } from '../kube/types.generated.ts';
+import { makeTree } from '../native/exact-mode.ts';
+import { removeTree, unmountBelow } from '../native/remove-tree.ts';
+import type { NetworkRecord } from '../network/record.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -45,6 +50,10 @@ export interface PodRecord {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly owner: ProcessRecord;
+  /** As it was admitted. */
+  readonly pod: Pod;
+  /** What it is held to, if anything. */
+  readonly admission?: { readonly policy: DefaultedPolicy | undefined; readonly enforced: LevelVersion };
   readonly pause: ProcessRecord | undefined;
   readonly cgroup: string | undefined;
   /** The host's number of its user 0, in a user namespace of its own. */
@@ -58,7 +67,7 @@ function makeDirectory(path: string, mode = 0o700): void {
   for (let attempt = 0; ; attempt++) {
     try {
       // Whatever the umask: compile and explain read the images without root.
-      if (mkdirSync(path, { recursive: true, mode }) !== undefined) chmodSync(path, mode);
+      if (makeTree(path, mode) !== undefined) chmodSync(path, mode);
       return;
     } catch (error) {
       if (errnoCode(error) !== 'ENOENT' || attempt > 100) throw error;
@@ -72,6 +81,7 @@ export class PodDirectory {
   readonly #nameLock: number;
   readonly #nameFile: string;
   #lock: number | undefined;
+  #isLeftToGc = false;
 
   private constructor(paths: PodPaths, nameFile: string, nameLock: number) {
     this.paths = paths;
@@ -121,19 +131,36 @@ export class PodDirectory {
   }
 
   write(record: PodRecord): void {
-    const temporary = join(this.paths.run, '.pod.json');
-    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
-    renameSync(temporary, join(this.paths.run, 'pod.json'));
+    this.#write('pod.json', record);
+  }
+
+  writeNetwork(record: NetworkRecord): void {
+    this.#write('network.json', record);
+  }
+
+  #write(file: string, value: unknown): void {
+    const temporary = join(this.paths.run, `.${file}`);
+    writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+    renameSync(temporary, join(this.paths.run, file));
+  }
+
+  /** Something of the pod could not be removed: its files stay too, unlocked, so that gc finds it by them. */
+  leaveToGc(): void {
+    this.#isLeftToGc = true;
   }
 
   /** Removes everything of the pod, and the directories above that are empty then. */
   remove(): void {
-    removePodFiles(this.paths);
-    removeTree(this.#temporary);
-    unlinkSync(this.#nameFile);
-    closeSync(this.#nameLock);
-    if (this.#lock !== undefined) closeSync(this.#lock);
-    removeEmpty(this.paths.roots);
+    try {
+      if (this.#isLeftToGc) return;
+      removePodFiles(this.paths);
+      removeTree(this.#temporary);
+      unlinkSync(this.#nameFile);
+    } finally {
+      closeSync(this.#nameLock);
+      if (this.#lock !== undefined) closeSync(this.#lock);
+      removeEmpty(this.paths.roots);
+    }
   }
 }
 
@@ -161,6 +188,8 @@ function retryWhileMissing<T>(body: () => T, directory: string): T {
 }
 
 export function removePodFiles(paths: PodPaths): void {
+  unmountBelow(paths.state);
+  unmountBelow(paths.run);
   removeTree(paths.state);
   removeTree(paths.run);
 }

@@ -1,3 +1,5 @@
+import type { Pod } from '../kube/types.generated.ts';
+
 /** How one container of a pod ended; the words are those of its status in the API. */
 export interface ContainerResult {
   readonly name: string;
@@ -43,4 +45,14 @@ export function exitCodeOf(result: PodResult): number {
   );
   if (failed?.exitCode !== undefined) return failed.exitCode;
   return result.phase === 'Succeeded' ? 0 : 1;
+}
+
+/** Kubernetes' phase; sidecars do not count, and a container that could not be created leaves the pod Pending. */
+export function phaseOf({ spec }: Pod, containers: readonly ContainerResult[]): PodResult['phase'] {
+  const counted = containers.filter(({ sidecar }) => !sidecar);
+  if (counted.some(({ exitCode, reason }) => exitCode === undefined && reason.startsWith('Create')))
+    return 'Pending';
+  const names = new Set(containers.map(({ name }) => name));
+  const isComplete = spec?.containers.every(({ name }) => names.has(name)) === true;
+  return isComplete && counted.every(({ exitCode }) => exitCode === 0) ? 'Succeeded' : 'Failed';
 }

@@ -26,21 +26,39 @@ export class RunningContainers {
   readonly #graceSeconds: number;
   readonly #killSignal: AbortSignal | undefined;
   readonly #onKilling: (container: Container) => void;
+  readonly #killAll: () => void;
   readonly #ending = new AbortController();
+  #starting = 0;
   #deadline = 0;
   #end: Promise<void> | undefined;
 
-  /** `killSignal` ends the grace period early. */
-  constructor(spec: PodSpec, killSignal: AbortSignal | undefined, onKilling: (container: Container) => void) {
+  /** `killSignal` ends the grace period early; `killAll` is for what else of the pod there is then. */
+  constructor(
+    spec: PodSpec,
+    killSignal: AbortSignal | undefined,
+    onKilling: (container: Container) => void,
+    killAll: () => void,
+  ) {
     this.#order = [...spec.containers, ...(spec.initContainers ?? [])].map(({ name }) => name);
     this.#graceSeconds = Math.max(spec.terminationGracePeriodSeconds ?? 30, MIN_GRACE_SECONDS);
     this.#killSignal = killSignal;
     this.#onKilling = onKilling;
+    this.#killAll = killAll;
   }
 
   /** Aborted when the pod's end has begun. */
   get ending(): AbortSignal {
     return this.#ending.signal;
+  }
+
+  /** Waits for the start of a container, which processes that share its PID namespace can hold up for ever (SIGSTOP). */
+  async starting<T>(start: Promise<T>): Promise<T> {
+    this.#starting++;
+    try {
+      return await start;
+    } finally {
+      this.#starting--;
+    }
   }
 
   /** A container that was still being started when the pod's end began is ended with the others. */
@@ -88,6 +106,19 @@ export class RunningContainers {
     await Promise.all(apps.map(running => this.#endOne(running, this.#deadline)));
     for (const sidecar of all.filter(({ container }) => isSidecar(container)).reverse())
       await this.#endOne(sidecar, Math.max(this.#deadline, Date.now() + MIN_GRACE_SECONDS * 1000));
+    if (this.#starting > 0) this.#killLater();
+  }
+
+  /** Whoever gets through its start until then is ended as all others. */
+  #killLater(): void {
+    const kill = (): void => {
+      stopTimer();
+      ignoreAbort();
+      if (this.#starting > 0) this.#killAll();
+    };
+    let ignoreAbort = (): void => {};
+    const stopTimer = startTimer(Math.max(0, this.#deadline - Date.now()), kill);
+    ignoreAbort = onAbort(this.#killSignal, kill);
   }
 
   async #endOne({ container, image, started, ended }: Running, deadline: number): Promise<void> {

@@ -4,7 +4,6 @@ import {
   constants,
   fstatSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -16,6 +15,7 @@ import {
 import { join } from 'node:path';
 import type { Arch } from '../linux/arch.ts';
 import { MAX_FILTER_INSTRUCTIONS } from '../linux/seccomp.ts';
+import { makeTree } from '../native/exact-mode.ts';
 import { COMPILER_VERSION, compileSeccomp, libraryFile, SeccompError } from '../native/libseccomp.ts';
 import { formatSeccomp, type OciSeccomp } from '../oci/config.ts';
 import { INSTRUCTION_SIZE } from '../oci/seccomp/classic-bpf.ts';
@@ -84,8 +84,7 @@ export class SeccompCache {
   }
 
   #write(file: string, bytes: Uint8Array): void {
-    if (mkdirSync(this.#directory, { recursive: true, mode: 0o700 }) !== undefined)
-      chmodSync(this.#directory, 0o700);
+    if (makeTree(this.#directory, 0o700) !== undefined) chmodSync(this.#directory, 0o700);
     if (!isPrivate(lstatSync(this.#directory), 'directory')) return;
     const others = readdirSync(this.#directory);
     // Profiles that are being written and tried; nobody needs a thousand of them.

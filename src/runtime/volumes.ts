@@ -3,7 +3,6 @@ import {
   chownSync,
   existsSync,
   lchownSync,
-  mkdirSync,
   readdirSync,
   renameSync,
   statSync,
@@ -16,7 +15,7 @@ import { parseQuantity } from '../kube/quantity.ts';
 import { declaredPodLimit, wholeValue } from '../kube/resources.ts';
 import type { Pod, PodSpec, Volume } from '../kube/types.generated.ts';
 import { type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
-import { makeDirectories, makeFile, writeWithMode } from '../native/exact-mode.ts';
+import { makeDirectories, makeFile, makeTree, writeWithMode } from '../native/exact-mode.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 
@@ -65,7 +64,7 @@ function prepareVolume(pod: Pod, volume: Volume, objects: PodObjects, paths: Pod
   if (volume.hostPath !== undefined)
     return prepareHostPath(volume, volume.hostPath.path, volume.hostPath.type ?? '');
   const source = paths.volume(volume.name, isMemory(volume));
-  mkdirSync(source, { recursive: true, mode: 0o700 });
+  makeTree(source, 0o700);
   // The kubelet's emptyDir is world-writable, whatever the umask.
   chmodSync(source, volume.emptyDir === undefined ? 0o755 : 0o777);
   if (volume.emptyDir !== undefined) return { source, readOnly: false };

@@ -1,8 +1,9 @@
 /** (e) What each setting of HARDENING costs: the same pod without it and with it, in turns. Runs on the machine's own cgroups. */
+
+import { acceptPod } from '../../src/admission/accept.ts';
 import { ImageStore } from '../../src/image/store.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
-import { acceptPod } from '../../src/pipeline.ts';
 import { gatherHostFacts } from '../../src/runtime/host-facts.ts';
 import { runPod } from '../../src/runtime/pod.ts';
 import { seccompSettings } from '../../src/runtime/seccomp.ts';
@@ -44,6 +45,7 @@ async function once([spec, container]: readonly [object, object]): Promise<reado
     images,
     host,
     roots: DEFAULT_ROOTS,
+    network: { podCidrs: undefined },
     trace: true,
     observer: {
       onTrace: (_name, program, report) => {

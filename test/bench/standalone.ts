@@ -1,12 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { acceptPod } from '../../src/admission/accept.ts';
 import { ImageStore } from '../../src/image/store.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
 import { hostArch } from '../../src/native/library.ts';
 import type { OciConfig } from '../../src/oci/config.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
-import { acceptPod } from '../../src/pipeline.ts';
 import { type Compiled, compileContainer } from '../../src/program/compile.ts';
 import type { ContainerPlan } from '../../src/program/plan.ts';
 import { NO_UID, stageAll } from '../../src/runtime/stages.ts';

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { acceptPod } from '../../src/admission/accept.ts';
 import { explain } from '../../src/cli/explain.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
 import type { Arch } from '../../src/linux/arch.ts';
 import { formatOci } from '../../src/oci/config.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
-import { acceptPod } from '../../src/pipeline.ts';
 import { compileExec } from '../../src/program/compile.ts';
 import { disassemble } from '../../src/program/disassemble.ts';
 import type { Program } from '../../src/program/program.ts';
-import { NO_UID, stageAll, stageSandbox } from '../../src/runtime/stages.ts';
+import { NO_UID, stageAll, stageNetwork, stageSandbox } from '../../src/runtime/stages.ts';
 import { machineOf } from './machine.ts';
 
 export interface CaseStages {
@@ -33,9 +33,12 @@ export function stagesOf(directory: string, arch: Arch): CaseStages {
   const accepted = manifest.pods.map(loaded => acceptPod(loaded, NO_UID));
   const pods = accepted.map(({ pod }) => pod);
   files.set('pod.json', json(pods.length === 1 ? pods[0] : pods));
-  for (const pod of pods)
+  for (const pod of pods) {
     for (const [name, { program }] of stageSandbox(pod, DEFAULT_ROOTS, machine))
       add(`(${name}).program.txt`, program);
+    const network = stageNetwork(pod, machine);
+    if (network !== undefined) files.set('(network).txt', network);
+  }
   const pages = stageAll(pods, manifest, DEFAULT_ROOTS, machine).map(staged => {
     const { container, stages } = staged;
     if (!('error' in stages)) {

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { leftovers, needsRoot, podspace, probePod, runPod } from './harness.ts';
+import { link, withCanary, withImage } from './hostile.ts';
 
 const containers = (count: number, args: readonly string[]): object[] =>
   Array.from({ length: count }, (_, i) => ({ name: `c${i}`, image: 'localhost/probe', args }));
@@ -10,6 +11,21 @@ t.test('more containers than threads or calls of the FFI at a time', { skip: nee
   t.equal(result.containers.filter(({ exitCode }) => exitCode === 0).length, 400);
   t.end();
 });
+
+// openat2(2) gives up then, and has to be asked again.
+t.test('links of an image that go up, while a hundred containers are mounting', { skip: needsRoot }, t =>
+  withCanary(t, canary =>
+    withImage({ build: link('var/run', '../run') }, canary, image => {
+      const volumeMounts = ['a', 'b', 'c', 'd'].map(name => ({ name: 'v', mountPath: `/var/run/${name}` }));
+      const all = containers(100, []).map(one => ({ ...one, image, command: ['true'], volumeMounts }));
+      const result = runPod(probePod({ volumes: [{ name: 'v', emptyDir: {} }], containers: all }));
+      t.strictSame(
+        result.containers.filter(({ exitCode }) => exitCode !== 0),
+        [],
+      );
+    }),
+  ),
+);
 
 t.test('a pod whose containers end while it is ended', { skip: needsRoot }, t => {
   for (let i = 0; i < 5; i++) {

@@ -16,7 +16,15 @@ import {
   type Report,
   type Result,
 } from './harness.ts';
-import { differences, inView, makeBundle, type Normal, normalise, onTerminal } from './oracle.ts';
+import {
+  differences,
+  inView,
+  makeBundle,
+  type Normal,
+  normalise,
+  onTerminal,
+  withoutFlags,
+} from './oracle.ts';
 import { BOTH, isExpected, RUNTIMES, type Runtime, unmet } from './oracle-expected.ts';
 
 /**
@@ -26,6 +34,17 @@ import { BOTH, isExpected, RUNTIMES, type Runtime, unmet } from './oracle-expect
 const IMAGE = `localhost/test-oracle-${process.pid}`;
 const user = { runAsUser: 405, runAsGroup: 100, supplementalGroups: [7, 8] };
 const secure = (securityContext: object): readonly [object, object] => [{}, { securityContext }];
+const filtered = { seccompProfile: { type: 'RuntimeDefault' } };
+const restricted = {
+  ...filtered,
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  runAsNonRoot: true,
+  capabilities: { drop: ['ALL'] },
+};
+const limits = {
+  resources: { requests: { memory: '1Gi', cpu: '100m' }, limits: { memory: '2Gi', cpu: '500m' } },
+};
 const volume = (source: object, ...mounts: readonly object[]): readonly [object, object] => [
   { volumes: [{ name: 'v', ...source }] },
   { volumeMounts: mounts.map(mount => ({ name: 'v', ...mount })) },
@@ -89,6 +108,71 @@ const PODS: Readonly<Record<string, readonly [spec: object, container: object, i
     { volumeMounts: [{ name: 'v', mountPath: '/v' }], securityContext: { readOnlyRootFilesystem: true } },
   ],
   'a user namespace and a terminal': [{ hostUsers: false }, {}, true],
+  filter: secure(filtered),
+  'filter, as a user with all of his own': [
+    { securityContext: { ...user, ...filtered } },
+    { securityContext: { capabilities: { add: ['SYS_ADMIN'] } } },
+  ],
+  'all that restricts': [
+    { securityContext: { ...user, fsGroup: 555 } },
+    { ...limits, securityContext: restricted },
+  ],
+  'all that restricts, and a volume': [
+    { securityContext: user, volumes: [{ name: 'v', emptyDir: {} }] },
+    { volumeMounts: [{ name: 'v', mountPath: '/v', readOnly: true }], securityContext: restricted },
+  ],
+  'all that restricts, at a terminal': [{ securityContext: user }, { securityContext: restricted }, true],
+  limits: [{}, limits],
+  'privileged, with a read-only root': secure({ privileged: true, readOnlyRootFilesystem: true }),
+  'privileged, with a filter and dropped capabilities': secure({
+    privileged: true,
+    capabilities: { drop: ['ALL'] },
+    ...filtered,
+  }),
+  'privileged, with all of the machine’s namespaces': [
+    { hostNetwork: true, hostPID: true, hostIPC: true },
+    { securityContext: { privileged: true } },
+  ],
+  'mounts both ways': [
+    { volumes: [{ name: 'v', hostPath: { path: '/usr' } }] },
+    {
+      volumeMounts: [{ name: 'v', mountPath: '/h', mountPropagation: 'Bidirectional' }],
+      securityContext: { privileged: true },
+    },
+  ],
+  'read-only root and a volume in memory': [
+    { volumes: [{ name: 'v', emptyDir: { medium: 'Memory' } }] },
+    {
+      volumeMounts: [{ name: 'v', mountPath: '/m', readOnly: true }],
+      securityContext: { readOnlyRootFilesystem: true },
+    },
+  ],
+  'a user namespace and a filter': [{ hostUsers: false }, { securityContext: filtered }],
+  'a user namespace without capabilities': [
+    { hostUsers: false },
+    { securityContext: { capabilities: { drop: ['ALL'], add: ['CHOWN'] } } },
+  ],
+  'a user namespace, privileged': [{ hostUsers: false }, { securityContext: { privileged: true } }],
+  'a user namespace, unmasked and read-only': [
+    { hostUsers: false },
+    {
+      securityContext: {
+        procMount: 'Unmasked',
+        readOnlyRootFilesystem: true,
+        allowPrivilegeEscalation: false,
+      },
+    },
+  ],
+  'a user namespace with limits': [{ hostUsers: false }, limits],
+  'a user namespace and all that restricts': [
+    { hostUsers: false, securityContext: { ...user, fsGroup: 555 } },
+    { ...limits, securityContext: restricted },
+  ],
+  'a user namespace and all that restricts, at a terminal': [
+    { hostUsers: false, securityContext: user },
+    { securityContext: restricted },
+    true,
+  ],
   'a working directory for root only': [
     { securityContext: user },
     { workingDir: '/secret', securityContext: { capabilities: { drop: ['ALL'] } } },
@@ -96,6 +180,8 @@ const PODS: Readonly<Record<string, readonly [spec: object, container: object, i
 };
 
 const isInstalled = (runtime: Runtime): boolean => spawnSync(runtime, ['--version']).status === 0;
+/** Debian's crun leaves empty files in the place of devices that it cannot bind into a user namespace. */
+const WITHOUT_CRUN = ['a user namespace, privileged'];
 const missing = (runtime: Runtime): string | false =>
   isInstalled(runtime) ? false : `${runtime} is not installed`;
 
@@ -147,13 +233,13 @@ for (const [title, [spec, container, isOnTerminal = false]] of Object.entries(PO
     writeFileSync(manifest, JSON.stringify(pod));
     const mine = underPodspace(manifest, isOnTerminal);
     const config = JSON.parse(podspace(['compile', manifest, '--emit=oci']).stdout) as OciConfig;
-    for (const runtime of BOTH) {
+    for (const runtime of BOTH.filter(one => one !== 'crun' || !WITHOUT_CRUN.includes(title))) {
       t.test(`the guest sees the same under ${runtime}`, { skip: missing(runtime) }, t => {
         const bundle = join(directory, runtime);
         mkdirSync(bundle);
         // A runtime that has become root of a user namespace looks its root up by path.
         chmodSync(directory, 0o711);
-        makeBundle(bundle, IMAGE, config, pod.metadata.name, isOnTerminal);
+        makeBundle(bundle, IMAGE, withoutFlags(config), pod.metadata.name, isOnTerminal);
         const all = differences(mine, underOther(runtime, bundle, isOnTerminal));
         t.strictSame(
           all.filter(one => !isExpected(runtime, one)),

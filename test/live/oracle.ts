@@ -40,6 +40,7 @@ function standalone(config: OciConfig, hostname: string, directory: string, isTe
     if (mount.source.startsWith(DEFAULT_ROOTS.run)) {
       const options = ['nosuid', 'noexec', 'nodev', 'mode=1777'];
       if (mount.source.endsWith('/shm')) options.push('size=65536k');
+      if (mount.options.includes('ro')) options.push('ro');
       return { ...mount, type: 'tmpfs', source: 'tmpfs', options };
     }
     if (!mount.source.startsWith(DEFAULT_ROOTS.state)) return mount;
@@ -66,6 +67,13 @@ function standalone(config: OciConfig, hostname: string, directory: string, isTe
       resources: { devices: [{ allow: true, access: 'rwm' }] },
     },
   };
+}
+
+/** runc 1.1 knows no flags; what a filter answers does not depend on them. */
+export function withoutFlags(config: OciConfig): OciConfig {
+  const { flags: _, ...seccomp } = config.linux.seccomp ?? {};
+  const { seccomp: old, ...linux } = config.linux;
+  return old === undefined ? config : { ...config, linux: { ...linux, seccomp: seccomp as typeof old } };
 }
 
 /** Makes a directory a bundle: config.json and a copy of the image's root. */

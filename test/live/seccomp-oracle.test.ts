@@ -8,7 +8,7 @@ import type { OciConfig } from '../../src/oci/config.ts';
 import { callsOf } from '../unit/seccomp/kernel-calls.ts';
 import { needsLibseccomp } from '../unit/seccomp/needs-libseccomp.ts';
 import { leftovers, needsRoot, PODSPACE, podspace, probePod, type Result } from './harness.ts';
-import { inView, makeBundle } from './oracle.ts';
+import { inView, makeBundle, withoutFlags } from './oracle.ts';
 import { BOTH, RUNTIMES, type Runtime } from './oracle-expected.ts';
 
 /** Real system calls under podspace, crun and runc, by the same OCI config: each must have the same errno. */
@@ -80,13 +80,6 @@ function numbered(call: string): string {
   const nr = calls.get(name);
   if (nr === undefined) throw new Error(`no ${name}`);
   return [nr, ...args].join(',');
-}
-
-/** runc 1.1 knows no flags; what a filter answers does not depend on them. */
-function withoutFlags(config: OciConfig): OciConfig {
-  const { flags: _, ...seccomp } = config.linux.seccomp ?? {};
-  const { seccomp: old, ...linux } = config.linux;
-  return old === undefined ? config : { ...config, linux: { ...linux, seccomp: seccomp as typeof old } };
 }
 
 const missing = (runtime: Runtime): string | false =>

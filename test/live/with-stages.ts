@@ -1,11 +1,12 @@
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { acceptPod } from '../../src/admission/accept.ts';
 import { ImageStore } from '../../src/image/store.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
 import { makeFile } from '../../src/native/exact-mode.ts';
 import { NO_CGROUPS, planCgroup } from '../../src/oci/cgroup-plan.ts';
 import { podNames } from '../../src/oci/etc-files.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
-import { acceptPod, type ContainerStages, compileStages } from '../../src/pipeline.ts';
+import { type ContainerStages, compileStages } from '../../src/pipeline.ts';
 import { Cleanup } from '../../src/runtime/cleanup.ts';
 import { gatherHostFacts } from '../../src/runtime/host-facts.ts';
 import { PodDirectory } from '../../src/runtime/pod-directory.ts';
@@ -47,6 +48,7 @@ export async function withStages(
         paths,
         nodename: names.nodename,
         layers: [layer],
+        isWired: false,
         hostRoot,
         pause: {
           cgroup: planCgroup(NO_CGROUPS, '', {}),
@@ -68,7 +70,7 @@ export async function withStages(
       paths,
       volumes,
       hostname: name,
-      podIP: '127.0.0.1',
+      podIPs: ['127.0.0.1'],
       attempt: 0,
       cgroupsPath: '/none',
       hostRoot,

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	ps_relocate(program);
-	ps_interpret(program, report);
+	ps_interpret(program, report, NULL);
 	printf("%u %u %d\n", report->state, report->pc, report->error);
 	for (uint32_t i = 0; i < program->instruction_count; i++)
 		printf("%lld\n", (long long)report->results[i].result);

@@ -103,16 +103,18 @@ t.test('the shim refuses whatever is not a program', t => {
   writeFileSync(garbage, Buffer.alloc(4096, 0xa5));
   const fd = openSync(garbage, 'r+');
   const run = (...args: string[]): number | null =>
-    spawnSync(SHIM, args, { stdio: ['ignore', 'pipe', 'pipe', fd, fd], timeout: 5000 }).status;
+    spawnSync(SHIM, args, { stdio: ['ignore', 'pipe', 'pipe', fd, fd, fd], timeout: 5000 }).status;
   for (const args of [
     [],
     ['3'],
-    ['3', '4', '5'],
-    ['', ''],
-    ['-1', '3'],
-    ['3', 'x'],
-    ['99', '98'],
     ['3', '4'],
+    ['3', '4', '5', '6'],
+    ['', '', ''],
+    ['-1', '3', '4'],
+    ['3', 'x', '4'],
+    ['3', '4', 'x'],
+    ['99', '98', '97'],
+    ['3', '4', '5'],
   ])
     t.equal(run(...args), 126, args.join(' '));
   t.strictSame(readFileSync(garbage), Buffer.alloc(4096, 0xa5), 'and writes nothing');
@@ -122,7 +124,7 @@ t.test('the shim refuses whatever is not a program', t => {
 
 t.test('the shim that is built for arm64 runs under qemu', { skip: needsArm64 }, async t => {
   const shim = 'dist/native/linux-arm64/podspace-shim';
-  t.equal(spawnSync('qemu-aarch64', [shim, '3', 'x']).status, 126);
+  t.equal(spawnSync('qemu-aarch64', [shim, '3', 'x', '4']).status, 126);
   const pause = spawn('qemu-aarch64', ['-0', '/pause', shim], { stdio: 'ignore' });
   await new Promise(resolve => setTimeout(resolve, 300));
   t.equal(pause.exitCode, null, 'it waits');

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
+import { acceptPod } from '../../src/admission/accept.ts';
 import { UserError } from '../../src/base/errors.ts';
 import { loadManifest } from '../../src/kube/manifest.ts';
-import { acceptPod } from '../../src/pipeline.ts';
 
 /** Each NAME.yaml is refused with exactly the words of NAME.txt; UPDATE_GOLDEN=1 writes those. */
 const DIRECTORY = 'test/rejected/kube';

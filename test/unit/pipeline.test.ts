@@ -1,7 +1,7 @@
 import t from 'tap';
+import { acceptPod } from '../../src/admission/accept.ts';
 import type { ConfigMap, Container, PodSpec } from '../../src/kube/types.generated.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
-import { acceptPod } from '../../src/pipeline.ts';
 import { NO_UID, stageAll } from '../../src/runtime/stages.ts';
 import { machineOf } from '../cases/machine.ts';
 import { podWith } from './kube/pods.ts';

@@ -1,3 +1,4 @@
+import { APPARMOR_ANNOTATION } from '../../kube/annotations.ts';
 import { forbidden } from '../../kube/field-error.ts';
 import { quote } from '../go-syntax.ts';
 import { policyError } from './policy-error.ts';
@@ -13,8 +14,7 @@ import {
 /** On a policy. */
 export const ALLOWED_APP_ARMOR = 'apparmor.security.beta.kubernetes.io/allowedProfileNames';
 export const DEFAULT_APP_ARMOR = 'apparmor.security.beta.kubernetes.io/defaultProfileName';
-/** On a pod, until there was a field. */
-const containerKey = (name: string): string => `container.apparmor.security.beta.kubernetes.io/${name}`;
+const containerKey = (name: string): string => `${APPARMOR_ANNOTATION}${name}`;
 
 type Annotations = Readonly<Record<string, string>>;
 

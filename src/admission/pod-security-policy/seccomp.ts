@@ -1,3 +1,4 @@
+import { SECCOMP_CONTAINER_ANNOTATION, SECCOMP_POD_ANNOTATION } from '../../kube/annotations.ts';
 import { forbidden } from '../../kube/field-error.ts';
 import type { Pod, SeccompProfile } from '../../kube/types.generated.ts';
 import { type PolicyError, policyError } from './policy-error.ts';
@@ -26,9 +27,7 @@ export const ANY_SECCOMP = '*';
 /** What RuntimeDefault was called first. */
 export const DOCKER_DEFAULT = 'docker/default';
 
-/** On a pod, until there was a field. */
-const POD = 'seccomp.security.alpha.kubernetes.io/pod';
-const containerKey = (name: string): string => `container.seccomp.security.alpha.kubernetes.io/${name}`;
+const containerKey = (name: string): string => `${SECCOMP_CONTAINER_ANNOTATION}${name}`;
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -46,7 +45,11 @@ export function createSeccompRules(annotations: Annotations): {
   return {
     pod: {
       mutate: pod => annotate(pod, annotations[DEFAULT_SECCOMP] ?? ''),
-      validate: pod => validate(podProfile(pod) ?? { name: '', manifestPath: 'spec.securityContext' }, POD),
+      validate: pod =>
+        validate(
+          podProfile(pod) ?? { name: '', manifestPath: 'spec.securityContext' },
+          SECCOMP_POD_ANNOTATION,
+        ),
     },
     container: {
       validate: context => {
@@ -71,13 +74,13 @@ function refusal(profile: string, list: string | undefined): string | undefined 
 
 /** The annotation is written even where only the field is set, so that older nodes know: that too is a mutation. */
 function annotate(pod: Pod, defaultProfile: string): Pod {
-  if (annotated(pod, POD)?.name) return pod;
+  if (annotated(pod, SECCOMP_POD_ANNOTATION)?.name) return pod;
   const profile = podField(pod, 'seccompProfile')?.name ?? defaultProfile;
-  return profile === '' ? pod : addAnnotations(pod, { [POD]: profile });
+  return profile === '' ? pod : addAnnotations(pod, { [SECCOMP_POD_ANNOTATION]: profile });
 }
 
 function podProfile(pod: Pod): NamedProfile | undefined {
-  const annotation = annotated(pod, POD);
+  const annotation = annotated(pod, SECCOMP_POD_ANNOTATION);
   return annotation?.name ? annotation : (podField(pod, 'seccompProfile') ?? annotation);
 }
 
@@ -85,7 +88,7 @@ function profileOf(context: ContainerContext, key: string): NamedProfile {
   const { pod, path } = context;
   return (
     containerProfile(context, 'seccompProfile', key) ??
-    annotated(pod, POD) ?? { name: '', manifestPath: `${path}.securityContext` }
+    annotated(pod, SECCOMP_POD_ANNOTATION) ?? { name: '', manifestPath: `${path}.securityContext` }
   );
 }
 
@@ -94,7 +97,7 @@ function profileOf(context: ContainerContext, key: string): NamedProfile {
  * (applySeccompVersionSkew): nodes look at the fields only, and a policy's default is an annotation.
  */
 export function setSeccompFields(pod: Pod): Pod {
-  const ofPod = fieldOf(annotated(pod, POD)?.name);
+  const ofPod = fieldOf(annotated(pod, SECCOMP_POD_ANNOTATION)?.name);
   const isOpen = pod.spec?.securityContext?.seccompProfile === undefined;
   const own = isOpen && ofPod !== undefined ? addToPod(pod, { seccompProfile: ofPod }) : pod;
   return addToContainers(own, ({ container }) => {

@@ -27,6 +27,9 @@ export function evaluatePod(
   });
 }
 
+/** Which checks a policy is made of, in upstream's order. */
+export const checkIdsOf = (policy: LevelVersion): readonly string[] => checksOf(policy).map(({ id }) => id);
+
 /** The restricted level is the baseline and its own checks, without those of the baseline that these say better. */
 function checksOf({
   level,

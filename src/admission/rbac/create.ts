@@ -1,4 +1,4 @@
-import { RBAC_GROUP, type RbacKind, type RbacObject } from './objects.ts';
+import type { RbacObject } from './objects.ts';
 
 /** What `create` makes of its flags: the object, or the error that kubectl would print; warnings come before both. */
 export type Built<T extends RbacObject> =
@@ -19,9 +19,4 @@ export function nameError(names: readonly string[]): string | undefined {
 /** The values of a flag that takes lists: `--verb=get,list --verb=watch` (pflag's StringSlice). */
 export function listed(values: readonly string[] = []): readonly string[] {
   return values.flatMap(value => (value === '' ? [] : value.split(',')));
-}
-
-/** `clusterrole.rbac.authorization.k8s.io/NAME created` */
-export function createdMessage(kind: RbacKind, name: string): string {
-  return `${kind.toLowerCase()}.${RBAC_GROUP}/${name} created`;
 }

@@ -114,7 +114,7 @@ export function resourceFor({
 }: ResourceArgument): ResourceType | undefined {
   const name = resource.toLowerCase();
   const candidates = RESOURCES.filter(
-    type => hasName(type, name) || (type.shortNames.includes(resource) && !isFullName(resource, group)),
+    type => hasName(type, name) || type.shortNames.includes(resource),
   ).filter(type => version === '' || type.version === version);
   if (group === '') return candidates[0];
   return (
@@ -126,10 +126,6 @@ export function resourceFor({
 
 function hasName({ resource, kind }: ResourceType, name: string): boolean {
   return resource === name || kind.toLowerCase() === name;
-}
-
-function isFullName(name: string, group: string): boolean {
-  return RESOURCES.some(type => (group === '' || type.group === group) && hasName(type, name));
 }
 
 /** kubectl's words for a resource that there is not. */

@@ -41,11 +41,14 @@ export interface NamespaceSteps {
   readonly unshared: readonly OciNamespace['type'][];
   /** Last, so that what the container sees as the root of its cgroups is its own. */
   readonly newCgroup: readonly OciNamespace['type'][];
-  /** In a user namespace it must be made after that one was entered. */
+  /** Made in the shim, and in a user namespace after that one was entered. */
   readonly newPid: readonly OciNamespace['type'][];
   readonly cloneFlags: readonly 'CLONE_NEWPID'[];
-  /** Only a child of this process is in the PID namespace; it is cloned last. */
-  readonly needsClone: boolean;
+  /**
+   * In the shim the rest always runs in a sibling. Early where nobody who is in there can reach its memory: the container's
+   * procfs is that of the process that mounts it. Late where it joins untrusted processes.
+   */
+  readonly clones: 'early' | 'late' | 'never';
 }
 
 export function planNamespaces({ config, runner }: ContainerPlan): NamespaceSteps {
@@ -53,15 +56,16 @@ export function planNamespaces({ config, runner }: ContainerPlan): NamespaceStep
   const joined = namespaces.filter(({ path, type }) => path !== undefined && type !== 'user');
   const made = namespaces.filter(({ path }) => path === undefined).map(({ type }) => type);
   const isOwned = namespaces.some(({ type }) => type === 'user');
-  const clonesPid = runner === 'direct' && !isOwned && made.includes('pid');
+  const isDirect = runner === 'direct';
+  const joinsPid = joined.some(({ type }) => type === 'pid');
   const newPid = made.filter(type => type === 'pid');
   return {
     joined,
-    unshared: made.filter(type => type !== 'cgroup' && (type !== 'pid' || (!isOwned && !clonesPid))),
+    unshared: made.filter(type => type !== 'cgroup' && type !== 'pid'),
     newCgroup: made.filter(type => type === 'cgroup'),
-    newPid: isOwned ? newPid : [],
-    cloneFlags: clonesPid ? ['CLONE_NEWPID'] : [],
-    needsClone: !isOwned && !clonesPid && namespaces.some(({ type }) => type === 'pid'),
+    newPid: isDirect ? [] : newPid,
+    cloneFlags: isDirect && newPid.length > 0 ? ['CLONE_NEWPID'] : [],
+    clones: isDirect ? 'never' : joinsPid && !isOwned ? 'late' : 'early',
   };
 }
 

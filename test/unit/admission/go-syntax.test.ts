@@ -35,7 +35,7 @@ t.test('strings are quoted as %q does', t => {
     ['\u0007\b\f\n\r\t\v', '"\\a\\b\\f\\n\\r\\t\\v"'],
     ['\u0000\u001b\u007f', '"\\x00\\x1b\\x7f"'],
     ['é ☺ 日', '"é ☺ 日"'],
-    ['\u00a0\u200b', '"\\u00a0\\u200b"'],
+    ['\u0080\u00a0\u200b', '"\\u0080\\u00a0\\u200b"'],
     ['\u{e0001}', '"\\U000e0001"'],
   ];
   for (const [text, quoted] of texts) t.equal(quote(text), quoted);

@@ -38,7 +38,8 @@ for (const [name, spec] of Object.entries(COMMANDS)) {
       if (value !== undefined) t.match(text, `[default: "${value}"]`);
     }
     for (const positional of spec.positionals) {
-      t.match(text, positional.required ? `<${positional.name}>` : `[${positional.name}]`);
+      const word = `${positional.name}${positional.variadic === true ? '..' : ''}`;
+      t.match(text, positional.required ? `<${word}>` : `[${word}]`);
       t.match(text, positional.describe);
     }
     for (const [example, what] of spec.examples) {

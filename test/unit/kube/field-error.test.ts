@@ -23,10 +23,13 @@ t.test('each type in the words of the API server', t => {
 
 t.test('kubectl: one cause on the line, several below it, none twice', t => {
   const [a, b] = [errors.required('a'), errors.required('b')];
-  t.equal(formatInvalid('Pod', 'p', [a]), 'The Pod "p" is invalid: a: Required value');
-  t.equal(formatInvalid('Pod', 'p', [a, a]), 'The Pod "p" is invalid: a: Required value');
+  t.equal(formatInvalid('Pod', 'p', [a].map(formatFieldError)), 'The Pod "p" is invalid: a: Required value');
   t.equal(
-    formatInvalid('Pod', 'p', [a, b, a]),
+    formatInvalid('Pod', 'p', [a, a].map(formatFieldError)),
+    'The Pod "p" is invalid: a: Required value',
+  );
+  t.equal(
+    formatInvalid('Pod', 'p', [a, b, a].map(formatFieldError)),
     'The Pod "p" is invalid: \n* a: Required value\n* b: Required value',
   );
   t.end();

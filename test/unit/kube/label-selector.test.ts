@@ -40,6 +40,7 @@ t.test('expressions', t => {
     t.equal(selectorMatches(selector, { app: 'web' }), web, JSON.stringify(requirement));
     t.equal(selectorMatches(selector, {}), none, `${JSON.stringify(requirement)} without labels`);
   }
+  t.notOk(selectorMatches({ matchExpressions: [{ key: 'constructor', operator: 'Exists' }] }, {}));
   const both = { matchLabels: { app: 'web' }, matchExpressions: [{ key: 'x', operator: 'Exists' }] };
   t.notOk(selectorMatches(both, { app: 'web' }));
   t.ok(selectorMatches(both, { app: 'web', x: '' }));

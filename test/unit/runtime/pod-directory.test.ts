@@ -24,6 +24,7 @@ const record = (uid: string, name: string, namespace = 'default'): PodRecord => 
   namespace,
   createdAt: 0,
   owner: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
+  pod: {},
   pause: undefined,
   cgroup: undefined,
   images: [],

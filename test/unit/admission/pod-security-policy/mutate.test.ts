@@ -316,6 +316,10 @@ t.test('changes: leaves, map keys with dots, lists of objects item by item', t =
   ]);
   t.strictSame(changesOf(before, structuredClone(before)), []);
   t.strictSame(changesOf({ a: [] }, { a: [] }), []);
+  const mixed = [{ b: 1 }, 2] as const;
+  t.strictSame(changesOf({ a: mixed }, { a: [{ b: 3 }, 2] }), [
+    { path: 'a', before: mixed, after: [{ b: 3 }, 2] },
+  ]);
   t.strictSame(changesOf({ a: 1 }, {}), [{ path: 'a', before: 1, after: undefined }]);
   t.end();
 });

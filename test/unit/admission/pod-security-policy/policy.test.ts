@@ -66,6 +66,7 @@ const SPECS: readonly (readonly [spec: Partial<PodSecurityPolicySpec>, texts: re
     ['spec.runAsGroup.ranges[0].min: Invalid value: 2: min cannot be greater than max'],
   ],
   [{ runAsGroup: { rule: 'RunAsAny', ranges: [] } }, []],
+  [{ runAsGroup: { rule: 'MayRunAs', ranges: [{ min: 0, max: 0 }] } }, []],
   [
     { seLinux: { rule: 'MayRunAs' } },
     ['spec.seLinux.rule: Unsupported value: "MayRunAs": supported values: "MustRunAs", "RunAsAny"'],
@@ -100,6 +101,7 @@ const SPECS: readonly (readonly [spec: Partial<PodSecurityPolicySpec>, texts: re
       'allowedCapabilities: Invalid value: "A": capability is listed in allowedCapabilities and requiredDropCapabilities',
     ],
   ],
+  [{ allowedCapabilities: ['*'], defaultAddCapabilities: ['A'] }, []],
   [
     { defaultAllowPrivilegeEscalation: true, allowPrivilegeEscalation: false },
     [
@@ -131,6 +133,7 @@ const SPECS: readonly (readonly [spec: Partial<PodSecurityPolicySpec>, texts: re
       `spec.allowedCSIDrivers.allowedCSIDriver[2].name: Invalid value: "a_b": ${SUBDOMAIN}`,
     ],
   ],
+  [{ allowedCSIDrivers: [{ name: 'a'.repeat(63) }] }, []],
   [
     { allowedCSIDrivers: [{ name: 'a'.repeat(64) }] },
     ['spec.allowedCSIDrivers.allowedCSIDriver[0].name: Too long: may not be more than 63 bytes'],
@@ -150,6 +153,7 @@ const SPECS: readonly (readonly [spec: Partial<PodSecurityPolicySpec>, texts: re
     ],
   ],
   [{ forbiddenSysctls: ['*'] }, []],
+  [{ allowedUnsafeSysctls: [`b${'.b'.repeat(126)}`] }, []],
   [
     {
       allowedUnsafeSysctls: ['kernel.shm*', 'net.*', 'a.b', 'c.*'],

@@ -36,6 +36,7 @@ t.test('what is not in a row: a policy that says nothing of it allows it', t => 
   const policy = policyOf();
   t.strictSame(refusals(policy, pod({ runtimeClassName: 'any' })), []);
   t.strictSame(refusals(policy, withContext({ allowPrivilegeEscalation: true })), []);
+  t.strictSame(refusals(policy, volumes({ hostPath: { path: '/' } }, { flexVolume: { driver: 'any' } })), []);
   t.strictSame(refusals(policy, volumes({ image: { reference: 'i' } }, { csi: { driver: 'any' } })), []);
   t.strictSame(
     refusals(

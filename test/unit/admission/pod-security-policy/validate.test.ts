@@ -172,6 +172,23 @@ t.test('the order of the messages, their paths, and where the fields stand in a 
   t.end();
 });
 
+t.test('a value is where it is written: the container’s own before the pod’s', t => {
+  const provider = providerOf(policyOf({ runAsGroup: { rule: 'MustRunAs', ranges: RANGES } }));
+  const placesOf = (
+    ...contexts: readonly [own: number | undefined, ofPod: number | undefined]
+  ): readonly string[] => {
+    const [own, ofPod] = contexts.map(runAsGroup => (runAsGroup === undefined ? {} : { runAsGroup }));
+    return provider
+      .validate(withContext(own ?? {}, { securityContext: ofPod ?? {} }))
+      .map(error => error.manifestPath);
+  };
+  t.strictSame(placesOf(6, 6), [`${CONTEXT}.runAsGroup`]);
+  t.strictSame(placesOf(6, undefined), [`${CONTEXT}.runAsGroup`]);
+  t.strictSame(placesOf(undefined, 6), ['spec.securityContext.runAsGroup']);
+  t.strictSame(placesOf(undefined, undefined), [`${CONTEXT}.runAsGroup`], 'where it would be');
+  t.end();
+});
+
 t.test('several errors print as a Go slice does', t => {
   const errors = providerOf(policyOf()).validate(
     podWithContext({

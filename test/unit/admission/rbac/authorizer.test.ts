@@ -55,6 +55,7 @@ t.test('whom a binding is for', t => {
     // Without a namespace it is the binding's, and nobody where that has none.
     [account('web'), WEB, false, true],
     [account('bob', 'dev'), BOB, false, false],
+    [account('web'), { name: 'system:serviceaccount::web', groups: [] }, false, false],
     [{ kind: 'user', name: 'bob' }, BOB, false, false],
     [{ name: 'bob' }, BOB, false, false],
   ] as const) {
@@ -212,6 +213,11 @@ t.test('rules of a user', t => {
   t.same(rulesFor(objects, BOB, 'dev'), { rules: [urls, usePolicy('restricted'), pods], evaluationError });
   t.same(rulesFor(objects, BOB, 'prod').rules, [urls, usePolicy('restricted'), usePolicy('other')]);
   t.same(rulesFor(objects, WEB, 'dev'), { rules: [], evaluationError: '' });
+  const twice = objectsOf({
+    clusterRoles: [clusterRole('c', urls, urls)],
+    clusterRoleBindings: [clusterRoleBinding('b', 'c', group('staff'))],
+  });
+  t.same(rulesFor(twice, BOB, 'dev').rules, [urls, urls], 'as they are written');
   t.end();
 });
 

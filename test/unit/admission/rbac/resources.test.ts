@@ -20,6 +20,15 @@ t.test('no name of a group means two things', t => {
   t.end();
 });
 
+t.test('no short name is another resource’s name, which would be meant first', t => {
+  const full = new Set(RESOURCES.flatMap(({ resource, kind }) => [resource, kind.toLowerCase()]));
+  t.same(
+    RESOURCES.flatMap(({ shortNames }) => shortNames).filter(name => full.has(name)),
+    [],
+  );
+  t.end();
+});
+
 t.test('names of a resource', t => {
   for (const [resource, group, found] of [
     ['pods', '', 'pods.'],

@@ -1,0 +1,111 @@
+import type { Built } from '../../admission/rbac/create.ts';
+import {
+  type ClusterRoleBindingFlags,
+  createClusterRoleBinding,
+  createRoleBinding,
+  type RoleBindingFlags,
+} from '../../admission/rbac/create-binding.ts';
+import { type ClusterRoleFlags, createClusterRole, createRole } from '../../admission/rbac/create-role.ts';
+import type { RbacKind, RbacObject } from '../../admission/rbac/objects.ts';
+import { UserError } from '../../base/errors.ts';
+import { printable } from '../../base/printable.ts';
+import type { LoadedObject } from '../../kube/manifest.ts';
+import { validateObjects } from '../../runtime/admission.ts';
+import { apiVersionOf, keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
+import { ObjectStore } from '../../runtime/object-store.ts';
+import { type Args, type Io, text, texts } from '../io.ts';
+import { requireRoot } from '../root.ts';
+import { printObjects } from './print.ts';
+import { placed, readObjects } from './read-objects.ts';
+
+type Flags = ClusterRoleFlags & ClusterRoleBindingFlags & RoleBindingFlags;
+
+/** Objects that are made from flags. */
+const BUILDERS: Readonly<
+  Record<string, readonly [kind: RbacKind, build: (flags: Flags) => Built<RbacObject>]>
+> = {
+  clusterrole: ['ClusterRole', createClusterRole],
+  role: ['Role', createRole],
+  clusterrolebinding: ['ClusterRoleBinding', createClusterRoleBinding],
+  rolebinding: ['RoleBinding', createRoleBinding],
+};
+
+/** `create -f FILE`, or `create clusterrole NAME --verb=…`. */
+export function create(args: Args, io: Io): number {
+  const words = texts(args, 'object');
+  const file = text(args, 'filename');
+  if (file !== undefined && words.length > 0) throw new UserError(`unexpected argument "${words[0]}"`);
+  if (file === undefined) return createFromFlags(args, io, words);
+  return createFromFile(args, io, file);
+}
+
+function createFromFile(args: Args, io: Io, file: string): number {
+  const name = file === '-' ? '(stdin)' : file;
+  const objects = readObjects(file);
+  if (objects.length === 0) throw new UserError(`${name}: no objects passed to create`);
+  return store(args, io, objects, key => `error when creating ${JSON.stringify(name)}: ${key}`);
+}
+
+function createFromFlags(args: Args, io: Io, [word = '', ...names]: readonly string[]): number {
+  const builder = Object.hasOwn(BUILDERS, word) ? BUILDERS[word] : undefined;
+  if (builder === undefined)
+    throw new UserError(word === '' ? 'must specify -f, or what to create' : `unknown object "${word}"`, {
+      hint: `podspace create ${Object.keys(BUILDERS).join('|')} NAME, or -f FILE`,
+    });
+  const [kind, build] = builder;
+  const namespace = text(args, 'namespace');
+  const one = (option: string): object => {
+    const value = text(args, option);
+    return value === undefined ? {} : { [option]: value };
+  };
+  const built = build({
+    names,
+    verb: texts(args, 'verb'),
+    resource: texts(args, 'resource'),
+    resourceName: texts(args, 'resource-name'),
+    nonResourceUrl: texts(args, 'non-resource-url'),
+    aggregationRule: texts(args, 'aggregation-rule'),
+    user: texts(args, 'user'),
+    group: texts(args, 'group'),
+    serviceaccount: texts(args, 'serviceaccount'),
+    ...one('clusterrole'),
+    ...one('role'),
+    ...(namespace === undefined ? {} : { namespace }),
+  });
+  for (const warning of built.warnings) io.err(`${warning}\n`);
+  if ('error' in built) throw new UserError(built.error, { hint: `podspace create --help` });
+  const { apiVersion = '' } = built.object;
+  const object = built.object as unknown as LoadedObject['object'];
+  const source = { file: '(flags)', locate: () => ({ line: 1, column: 1 }) };
+  const loaded = { apiVersion, kind, object, source };
+  return store(args, io, [loaded], key => `failed to create ${kind.toLowerCase()}: ${key}`);
+}
+
+function store(
+  args: Args,
+  io: Io,
+  objects: readonly LoadedObject[],
+  exists: (text: string) => string,
+): number {
+  const namespace = text(args, 'namespace');
+  const all = objects.map(object => placed(object, namespace));
+  validateObjects(all);
+  const isDry = text(args, 'dry-run') === 'client';
+  if (!isDry) requireRoot();
+  const stored = new ObjectStore(io.roots);
+  const created: LoadedObject[] = [];
+  const errors: string[] = [];
+  for (const loaded of all) {
+    const type = storedKind(loaded.kind);
+    const key = keyOf(type, loaded, 'default');
+    if (!isDry && !stored.create(key, apiVersionOf(type), loaded.object))
+      errors.push(exists(`${pluralOf(type)} ${JSON.stringify(key.name)} already exists`));
+    else if (text(args, 'output') === undefined)
+      io.out(`${singularOf(type)}/${printable(key.name)} created${isDry ? ' (dry run)' : ''}\n`);
+    else created.push(isDry ? loaded : (stored.get(key) ?? loaded));
+  }
+  if (created.length > 0) printObjects(io, created, text(args, 'output'), created.length === 1);
+  // What can be stored is, whatever becomes of the others: as with kubectl.
+  if (errors.length > 0) throw new UserError(errors.join('\n'));
+  return 0;
+}
