@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { canonicalAddress } from '../base/addresses.ts';
@@ -38,15 +38,22 @@ export function updateRules(directory: string, readState: () => NodeState): Prom
 }
 
 async function underLock<T>(directory: string, action: () => T): Promise<T> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const fd = openSync(join(directory, 'rules.lock'), 'a', 0o600);
-  try {
-    await syscallInThread('flock', [fd, LOCK.LOCK_EX]);
-    return action();
-  } finally {
-    closeSync(fd);
+  const path = join(directory, RULES_LOCK);
+  for (;;) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const fd = openSync(path, 'a', 0o600);
+    try {
+      await syscallInThread('flock', [fd, LOCK.LOCK_EX]);
+      // Whoever ended as the last one may have removed the file meanwhile: then this lock guards nothing.
+      if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return action();
+    } finally {
+      closeSync(fd);
+    }
   }
 }
+
+/** Held while rules are changed; a file of the directory that is given to {@link updateRules}. */
+export const RULES_LOCK = 'rules.lock';
 
 /**
  * Applies a state, without a lock. What is in force is written in the table itself, as the names of two chains without

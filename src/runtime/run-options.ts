@@ -2,6 +2,7 @@ import type { Decision } from '../admission/admission.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
+import type { NetworkObjects } from '../network/objects.ts';
 import type { Exchange } from '../network/wire.ts';
 import type { Observation } from '../oci/audit/observation.ts';
 import type { OciProcess } from '../oci/config.ts';
@@ -42,6 +43,8 @@ export interface AttachedContainer {
 export interface RunPodOptions {
   /** Accepted by the pipeline: defaulted, valid, with a uid. */
   readonly pod: Pod;
+  /** NetworkPolicies, Services and namespaces that stand beside the pod. */
+  readonly networkObjects?: NetworkObjects | undefined;
   /** What admission decided, where there was somebody to decide. */
   readonly decision?: Decision | undefined;
   readonly objects: PodObjects;
