@@ -14,7 +14,7 @@ const SYSCALLS =
    fsconfig fsmount fsopen fstatfs getcwd ioctl landlock_create_ruleset memfd_create mkdirat mknodat
    mount mount_setattr move_mount open_tree openat openat2 personality pidfd_open pidfd_send_signal pipe2
    pivot_root ppoll pread64 prctl prlimit64 recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto sethostname setgroups
-   setns setresgid setresuid setsid socket socketpair symlinkat umask umount2 unshare wait4 waitid write`.split(
+   setns setresgid setresuid setsid setsockopt socket socketpair symlinkat umask umount2 unshare wait4 waitid write`.split(
     /\s+/,
   );
 

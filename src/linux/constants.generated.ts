@@ -55,6 +55,7 @@ export const SYSCALL_NUMBERS = {
   setresgid: [119, 149],
   setresuid: [117, 147],
   setsid: [112, 157],
+  setsockopt: [54, 208],
   socket: [41, 198],
   socketpair: [53, 199],
   symlinkat: [266, 36],

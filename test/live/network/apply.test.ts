@@ -96,17 +96,14 @@ t.test('rules are applied', { skip: needsRoot || needsNetwork }, async t => {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     await once(holder.stdout, 'data');
-    const waiting = [
-      updateRules(directory, read(50)),
-      updateRules(directory, read(51)),
-      updateRules(directory, read(52)),
-    ];
+    const same = read(50);
+    const waiting = [same, read(51), same, read(52)].map(each => updateRules(directory, each));
     await new Promise(resolve => setTimeout(resolve, 100));
     t.same(reads, [], 'while another process has the lock');
     holder.stdin.end('\n');
-    t.same(await Promise.all(waiting), ['changed', 'changed', 'changed']);
-    t.same(reads, [50], 'those who waited together are served together');
-    t.equal(await updateRules(directory, read(50)), 'unchanged');
+    t.same(await Promise.all(waiting), ['changed', 'changed', 'changed', 'changed']);
+    t.same(reads, [50, 51, 52], 'who asks for the same is served together, everybody else in turn');
+    t.equal(await updateRules(directory, read(52)), 'unchanged');
     await t.rejects(
       updateRules(directory, () => {
         throw new Error('no state');
