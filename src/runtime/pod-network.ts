@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { type Cidr, formatCidr } from '../network/addresses.ts';
@@ -13,6 +14,7 @@ import { networkPod } from '../network/state.ts';
 import { wirePod } from '../network/wire.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { Cleanup } from './cleanup.ts';
+import { serveClusterDns } from './cluster-dns.ts';
 import { isSidecar } from './container.ts';
 import { leaseAddresses } from './leases.ts';
 import { waitForLock } from './lock-file.ts';
@@ -51,8 +53,8 @@ export function networkSettings(
 export interface PodNetwork {
   /** Its `status.podIPs`. */
   readonly podIPs: readonly string[];
-  /** Gives the sandbox its network; does nothing for one that is not wired. */
-  wire(sandbox: Sandbox): Promise<void>;
+  /** Gives the sandbox its network; does nothing for one that is not wired. Says whether the cluster's DNS is there. */
+  wire(sandbox: Sandbox): Promise<boolean>;
   /** Writes down what others must know of it, for which containers run matters: they are given by name. */
   record(running: readonly string[]): void;
 }
@@ -73,19 +75,27 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   const { podCidrs } = settings;
   const { uid } = directory.paths;
   if (pod.spec?.hostNetwork === true)
-    return network(input, entry, [host.hostIP], [host.hostIP], async () => {});
-  if (podCidrs === undefined) return network(input, entry, [], ['127.0.0.1'], async () => {});
+    return network(input, entry, [host.hostIP], [host.hostIP], async () => false);
+  if (podCidrs === undefined) return network(input, entry, [], ['127.0.0.1'], async () => false);
   const addresses = leaseAddresses(podCidrs, directory.paths.run, cleanup);
   const preparing = prepareNode(addresses, podCidrs);
-  // It is looked at when the sandbox is there.
+  // The rules of the cluster's DNS are for IPv4, as its address is.
+  const serving = addresses.some(isIPv4)
+    ? serveClusterDns(directory.paths.roots, host.resolvConf, cleanup)
+    : Promise.resolve(undefined);
+  // They are looked at when the sandbox is there.
   preparing.catch(() => {});
-  return network(input, entry, addresses, addresses, async sandbox => {
+  serving.catch(() => {});
+  const made = network(input, entry, addresses, addresses, async sandbox => {
     const node = await preparing;
     const unwire = await wire(input, node, addresses, sandbox);
     cleanup.add('the network of the pod', unwire);
     cleanup.add('the rules of the pod', () => updateNode(directory.paths.roots, uid).catch(ignoreUserError));
-    await rule(input);
+    const dnsPort = await serving;
+    if (dnsPort !== undefined) made.setDnsPort(dnsPort);
+    return (await rule(input)) && dnsPort !== undefined;
   });
+  return made;
 }
 
 /** Where there is no nftables there are no rules to take back. */
@@ -93,15 +103,15 @@ function ignoreUserError(error: unknown): void {
   if (!(error instanceof UserError)) throw error;
 }
 
-/** Puts the rules in force, before anything of the pod runs. */
-async function rule({ pod, directory, observer }: PodNetworkInput): Promise<void> {
+/** Puts the rules in force, before anything of the pod runs. False if there can be none, and they are not missed. */
+async function rule({ directory, observer }: PodNetworkInput): Promise<boolean> {
   const { roots } = directory.paths;
   try {
     await updateNode(roots);
-    if (pod.spec?.containers.some(({ ports = [] }) => ports.some(({ hostPort = 0 }) => hostPort > 0)))
-      // What comes from 127.0.0.1 of the node may be answered. Only now: the rules drop what a pod sends there itself
-      // (CVE-2020-8558).
-      setSysctls({ [`net.ipv4.conf.${linkNames(directory.paths.uid).name}.route_localnet`]: '1' });
+    // The cluster's DNS and what comes to host ports of 127.0.0.1 may be answered. Only now: the rules drop what a pod
+    // sends there itself (CVE-2020-8558).
+    setSysctls({ [`net.ipv4.conf.${linkNames(directory.paths.uid).name}.route_localnet`]: '1' });
+    return true;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     if (needsRules(readNodeState(roots)))
@@ -109,6 +119,7 @@ async function rule({ pod, directory, observer }: PodNetworkInput): Promise<void
         cause: error,
       });
     observer.onWarning?.(`pods reach each other and the node only: ${error.message}`);
+    return false;
   }
 }
 
@@ -161,25 +172,33 @@ function network(
   addresses: readonly string[],
   podIPs: readonly string[],
   wire: PodNetwork['wire'],
-): PodNetwork {
+): PodNetwork & { setDnsPort(port: number): void } {
   const { containers = [], initContainers = [] } = pod.spec ?? {};
   const lasting = [...containers, ...initContainers.filter(isSidecar)].map(({ name }) => name);
   const { uid, roots } = directory.paths;
   let written: boolean | undefined;
-  const record = (running: readonly string[]): void => {
-    const ready = lasting.every(name => running.includes(name));
-    if (ready === written) return;
+  let dns: { readonly dnsPort?: number } = {};
+  const write = (ready: boolean): void =>
     entry.write({
       pod: networkPod(pod, { uid, ips: addresses, ready }),
       objects,
       podCidrs: (podCidrs ?? []).map(formatCidr),
+      ...dns,
     });
+  const setDnsPort = (dnsPort: number): void => {
+    dns = { dnsPort };
+    write(written ?? false);
+  };
+  const record = (running: readonly string[]): void => {
+    const ready = lasting.every(name => running.includes(name));
+    if (ready === written) return;
+    write(ready);
     // Who is ready matters to Services alone.
     if (written !== undefined && podCidrs !== undefined && readNodeState(roots).services.length > 0)
       void updateNode(roots).catch(() => {});
     written = ready;
   };
-  return { podIPs, wire, record };
+  return { podIPs, wire, record, setDnsPort };
 }
 
 async function wire(

@@ -15,6 +15,7 @@ import { SYSCTL_PHASE } from '../program/phases/sysctls.ts';
 import { rejectedByNode } from '../security/node-admission.ts';
 import { CgroupError } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
+import { CLUSTER } from './cluster-dns.ts';
 import { deviceFilter } from './device-filter.ts';
 import { allocateRange } from './id-ranges.ts';
 import { PodLifecycle } from './lifecycle.ts';
@@ -91,11 +92,12 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const volumes = prepareVolumes(pod, options.objects, paths);
     writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, network.podIPs, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
-    const resolver = resolvConf(pod, host.resolvConf);
-    writeWithMode(paths.etcFile('resolv.conf'), resolver.text, 0o644);
-    tellOfResolver(options.observer, resolver.warnings);
     network.record([]);
-    const wired = namespaces.then(made => network.wire(made));
+    const wired = namespaces.then(async made => {
+      const resolver = resolvConf(pod, host.resolvConf, (await network.wire(made)) ? CLUSTER : undefined);
+      writeWithMode(paths.etcFile('resolv.conf'), resolver.text, 0o644);
+      tellOfResolver(options.observer, resolver.warnings);
+    });
     const wiringEnded = ended(wired);
     cleanup.add('making the pod’s network', () => wiringEnded);
     const sandbox = namespaces.then(async made => {
