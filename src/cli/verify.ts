@@ -2,6 +2,7 @@ import { formatLevelVersion } from '../admission/pod-security/levels.ts';
 import type { Verified } from '../admission/verify/facts.ts';
 import { verifyLevel } from '../admission/verify/level.ts';
 import { verifyPolicy } from '../admission/verify/policy.ts';
+import { UserError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { kernelFacts } from '../runtime/kernel-facts.ts';
 import { findRunningPod } from '../runtime/pod-directory.ts';
@@ -16,7 +17,9 @@ export async function run(args: Args, io: Io): Promise<number> {
   const { pod, admission } = record;
   const enforced = admission?.enforced ?? { level: 'privileged', version: 'latest' };
   const { policy } = admission ?? {};
-  const rows = kernelFacts(record).flatMap(facts => [
+  const containers = kernelFacts(record);
+  if (containers.length === 0) throw new UserError(`no container of pod "${record.name}" is running`);
+  const rows = containers.flatMap(facts => [
     ...(policy === undefined ? [] : verifyPolicy(policy, pod, facts)),
     ...verifyLevel(enforced, pod, facts),
   ]);

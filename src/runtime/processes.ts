@@ -13,6 +13,9 @@ export interface ProcessInfo {
   /** Ids as the process itself sees them. */
   readonly uid: number;
   readonly gid: number;
+  /** Real, effective, saved, and for files. */
+  readonly uids: readonly number[];
+  readonly gids: readonly number[];
   readonly groups: readonly number[];
   /** user_namespaces(7): the first row, `[0, 0, 4294967295]` in the host's own. */
   readonly uidMap: readonly number[];
@@ -56,6 +59,8 @@ export function readProcess(pid: number): ProcessInfo | undefined {
       containerPid: words('NSpid').at(-1) ?? pid,
       uid: inside(words('Uid')[1] ?? 0),
       gid: inside(words('Gid')[1] ?? 0),
+      uids: words('Uid').map(inside),
+      gids: words('Gid').map(inside),
       groups: words('Groups').map(inside),
       uidMap,
       capabilities: {
