@@ -57,12 +57,14 @@ static void store(unsigned char *at, uint64_t value)
  * Go on in a sibling, the child of this process' parent: the step that setns() or unshare() of a PID namespace needs.
  * Without CLONE_VM, because the sibling may be visible to hostile processes of that namespace, which could write to
  * memory that it shared. CLONE_VFORK makes this process wait until the sibling has exec'd or died, so its own exit
- * says that the report is complete. The pid is written before the sibling runs: what the sibling can write to, a hostile
- * process that got hold of it can forge.
+ * says that the report is complete. CLONE_FILES, because what the sibling closes must be closed: until this process
+ * ends, its own fds would keep the container's mounts busy. The pid is written before the sibling runs: what the sibling
+ * can write to, a hostile process that got hold of it can forge.
  */
 static long clone_sibling(int32_t *ret_sibling)
 {
-	uint64_t flags = CLONE_PARENT | CLONE_VFORK | SIGCHLD | (ret_sibling ? CLONE_PARENT_SETTID : 0);
+	uint64_t flags =
+		CLONE_PARENT | CLONE_VFORK | CLONE_FILES | SIGCHLD | (ret_sibling ? CLONE_PARENT_SETTID : 0);
 
 	return ps_sys5(__NR_clone, flags, 0, ret_sibling, 0, 0);
 }

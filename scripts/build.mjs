@@ -32,6 +32,7 @@ const SEPARATE = {
   './admission.ts': './podspace-admission.cjs',
   './validate-report.ts': './podspace-validate.cjs',
   './object-commands.ts': './podspace-objects.cjs',
+  './verify.ts': './podspace-verify.cjs',
 };
 const separate = {
   name: 'separate',
@@ -87,6 +88,7 @@ if (!isFresh()) {
       ['src/cli/audit-report.ts', 'dist/podspace-audit-report.cjs'],
       ['src/cli/validate-report.ts', 'dist/podspace-validate.cjs'],
       ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
+      ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
     ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile })),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),

@@ -13,8 +13,8 @@ const SYSCALLS =
   `bpf capset chdir clone clone3 close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
    fsconfig fsmount fsopen fstatfs getcwd ioctl landlock_create_ruleset memfd_create mkdirat mknodat
    mount mount_setattr move_mount open_tree openat openat2 personality pidfd_open pidfd_send_signal pipe2
-   pivot_root ppoll pread64 prctl prlimit64 renameat2 rt_sigprocmask seccomp sendmsg sethostname setgroups setns
-   setresgid setresuid setsid socket socketpair symlinkat umask umount2 unshare wait4 waitid write`.split(
+   pivot_root ppoll pread64 prctl prlimit64 recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto sethostname setgroups
+   setns setresgid setresuid setsid setsockopt socket socketpair symlinkat umask umount2 unshare wait4 waitid write`.split(
     /\s+/,
   );
 
@@ -62,7 +62,39 @@ const TABLES = {
     /^(PROC_SUPER_MAGIC|CGROUP_SUPER_MAGIC|CGROUP2_SUPER_MAGIC|TMPFS_MAGIC|DEVPTS_SUPER_MAGIC|SYSFS_MAGIC|OVERLAYFS_SUPER_MAGIC)$/,
     ['linux/magic.h'],
   ],
+  NETFILTER: [
+    /^(NFPROTO_INET|NFNL_SUBSYS_(CTNETLINK|NFTABLES)|IPCTNL_MSG_CT_(NEW|GET|DELETE)|NFT_MSG_GETCHAIN)$/,
+    ['linux/netfilter.h', 'linux/netfilter/nfnetlink_conntrack.h', 'linux/netfilter/nf_tables.h'],
+  ],
+  NFTA_CHAIN: [/^NFTA_CHAIN_(TABLE|NAME)$/, ['linux/netfilter/nf_tables.h']],
+  CTA: [/^CTA_(TUPLE_ORIG|TUPLE_REPLY|ID)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
+  CTA_TUPLE: [/^CTA_TUPLE_(IP|PROTO|ZONE)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
+  CTA_IP: [/^CTA_IP_V[46]_(SRC|DST)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
+  CTA_PROTO: [/^CTA_PROTO_(NUM|SRC_PORT|DST_PORT)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
   WAIT: [/^(P_ALL|P_PID|P_PGID|P_PIDFD|WNOHANG|WEXITED)$/, ['linux/wait.h']],
+  NETLINK: [/^NETLINK_(ROUTE|NETFILTER|CAP_ACK|EXT_ACK)$/, ['linux/netlink.h']],
+  NLM_F: [/^NLM_F_(REQUEST|MULTI|ACK|DUMP|REPLACE|EXCL|CREATE|CAPPED|ACK_TLVS)$/, ['linux/netlink.h']],
+  NLMSG: [/^(NLMSG_(ERROR|DONE)|NLMSGERR_ATTR_MSG)$/, ['linux/netlink.h']],
+  NLA: [/^NLA_(F_NESTED|TYPE_MASK)$/, ['linux/netlink.h']],
+  RTM: [
+    /^RTM_((NEW|DEL|GET)LINK|(NEW|GET)ADDR|(NEW|DEL|GET)ROUTE|NEWNEIGH|F_FIB_MATCH)$/,
+    ['linux/rtnetlink.h'],
+  ],
+  IFLA: [
+    /^IFLA_(ADDRESS|IFNAME|MTU|LINK|LINKINFO|NET_NS_FD|AF_SPEC|NUM_[TR]X_QUEUES|INFO_KIND|INFO_DATA|INET_CONF|INET6_ADDR_GEN_MODE)$/,
+    ['linux/if_link.h'],
+  ],
+  VETH: [/^VETH_INFO_PEER$/, ['linux/veth.h']],
+  IFF: [/^IFF_(UP|RUNNING)$/, ['linux/if.h']],
+  IN6_ADDR_GEN_MODE: [/^IN6_ADDR_GEN_MODE_(EUI64|NONE)$/, ['linux/if_link.h']],
+  IPV4_DEVCONF: [/^IPV4_DEVCONF_(FORWARDING|ACCEPT_REDIRECTS|RP_FILTER|ROUTE_LOCALNET)$/, ['linux/ip.h']],
+  IFA: [/^IFA_(ADDRESS|LOCAL|FLAGS|F_NODAD)$/, ['linux/if_addr.h']],
+  NEIGHBOUR: [/^(NDA_(DST|LLADDR)|NUD_PERMANENT)$/, ['linux/neighbour.h']],
+  RTA: [/^RTA_(DST|OIF|GATEWAY|TABLE)$/, ['linux/rtnetlink.h']],
+  ROUTE: [
+    /^(RTN_(UNSPEC|UNICAST|LOCAL|BROADCAST|ANYCAST)|RT_SCOPE_(UNIVERSE|LINK|NOWHERE)|RTPROT_KERNEL|RT_TABLE_MAIN|RTNH_F_ONLINK)$/,
+    ['linux/rtnetlink.h'],
+  ],
 };
 const OPEN = [
   'O_RDONLY',

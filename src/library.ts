@@ -12,6 +12,7 @@ import type { AdmissionOptions } from './runtime/admission.ts';
 import { gatherHostFacts } from './runtime/host-facts.ts';
 import { loadAdmission } from './runtime/load-admission.ts';
 import { runPod as runAcceptedPod } from './runtime/pod.ts';
+import { type NetworkOptions, networkSettings } from './runtime/pod-network.ts';
 import type { PodResult } from './runtime/pod-result.ts';
 import type { AttachedContainer } from './runtime/run-options.ts';
 import { seccompSettings } from './runtime/seccomp.ts';
@@ -20,7 +21,7 @@ import { newUid } from './runtime/uid.ts';
 import type { EffectiveSecurityContext } from './security/effective.ts';
 
 /** A pod as YAML or JSON text, or as an object. */
-export interface PodOptions {
+export interface PodOptions extends NetworkOptions {
   /** Directory for all state, instead of /run/podspace and /var/lib/podspace. */
   readonly root?: string;
   /** The kubelet's --seccomp-default: seccompProfile RuntimeDefault for pods that say nothing. */
@@ -106,6 +107,7 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
       host: gatherHostFacts(),
       roots,
       capture: options.capture !== false,
+      network: networkSettings(options, 'podCidr'),
       ...seccompSettings(roots, options),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       allowedUnsafeSysctls: checkSysctlPatterns(options.allowedUnsafeSysctls ?? []),

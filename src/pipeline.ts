@@ -47,7 +47,8 @@ export interface ContainerInput {
   readonly paths: PodPaths;
   readonly volumes: ReadonlyMap<string, PreparedVolume>;
   readonly hostname: string;
-  readonly podIP: string;
+  /** The first is its `status.podIP`. */
+  readonly podIPs: readonly string[];
   readonly attempt: number;
   readonly cgroupsPath: string;
   /** The host's number of user 0, where the pod has a user namespace. */
@@ -79,7 +80,7 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
   const security = determineEffectiveSecurityContext(pod, container, image.identity, host, input.settings);
   if ('error' in security) return security;
   const environment = resolveEnvironment(pod, container, input.objects, {
-    podIP: input.podIP,
+    podIPs: input.podIPs,
     nodeName: host.hostname,
     capacity: host,
     // Looking for it takes a while, and hardly anybody asks.

@@ -3,9 +3,16 @@ import { printable } from '../base/printable.ts';
 import { formatOci } from '../oci/config.ts';
 import type { Compiled } from '../program/compile.ts';
 import { disassemble } from '../program/disassemble.ts';
-import { NO_UID, type StagedContainer, stageAll, stageSandbox, thisMachine } from '../runtime/stages.ts';
+import {
+  NO_UID,
+  type StagedContainer,
+  stageAll,
+  stageNetwork,
+  stageSandbox,
+  thisMachine,
+} from '../runtime/stages.ts';
 import { printWarnings, readInput } from './input.ts';
-import { type Args, type Io, seccompOptions, text } from './io.ts';
+import { type Args, type Io, networkOptions, seccompOptions, text } from './io.ts';
 
 /** Prints one stage of the pipeline: JSON, or a program's listing. */
 export async function run(args: Args, io: Io): Promise<number> {
@@ -17,7 +24,7 @@ export async function run(args: Args, io: Io): Promise<number> {
     return 0;
   }
   const wanted = text(args, 'container');
-  const machine = thisMachine(io.roots, seccompOptions(args));
+  const machine = thisMachine(io.roots, { ...seccompOptions(args), ...networkOptions(args) });
   const all = stageAll(input.pods, input.manifest, io.roots, machine);
   const staged = all.filter(({ container }) => wanted === undefined || container.name === wanted);
   if (staged.length === 0)
@@ -25,9 +32,12 @@ export async function run(args: Args, io: Io): Promise<number> {
       hint: `there are: ${all.map(({ container }) => container.name).join(', ')}`,
     });
   if (emit === 'program' && wanted === undefined) {
-    for (const pod of input.pods)
+    for (const pod of input.pods) {
       for (const [name, compiled] of stageSandbox(pod, io.roots, machine))
         io.out(`${heading(`${pod.metadata?.name} (${name})`, compiled)}${disassemble(compiled.program)}`);
+      const network = stageNetwork(pod, machine);
+      if (network !== undefined) io.out(`## ${pod.metadata?.name} (network): rtnetlink(7)\n${network}`);
+    }
   }
   let exitCode = 0;
   for (const one of staged) {

@@ -6,7 +6,7 @@ import { describeFilter } from '../oci/seccomp/describe.ts';
 import { NO_UID, type StagedContainer, stageAll, thisMachine } from '../runtime/stages.ts';
 import { explainContainer, explainSurprises } from '../security/explain.ts';
 import { printWarnings, readInput } from './input.ts';
-import { type Args, type Io, seccompOptions } from './io.ts';
+import { type Args, type Io, networkOptions, seccompOptions } from './io.ts';
 import { formatTable } from './table.ts';
 
 /** Says in words what each setting of each container does, and where it came from. */
@@ -14,7 +14,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   const input = await readInput(args, io, () => NO_UID);
   printWarnings(io, input.warnings);
   let exitCode = 0;
-  const machine = thisMachine(io.roots, seccompOptions(args));
+  const machine = thisMachine(io.roots, { ...seccompOptions(args), ...networkOptions(args) });
   for (const staged of stageAll(input.pods, input.manifest, io.roots, machine)) {
     if (staged.imageWarning !== undefined) printWarnings(io, [staged.imageWarning]);
     io.out(`${explain(staged, io.color.out, input.decisions.get(staged.pod))}\n`);
@@ -25,7 +25,7 @@ export async function run(args: Args, io: Io): Promise<number> {
 
 /** One container's page. */
 export function explain(
-  { pod, container, isInit, stages }: StagedContainer,
+  { pod, container, isInit, stages, network }: StagedContainer,
   hasColor: boolean,
   decision?: Decision,
 ): string {
@@ -37,13 +37,16 @@ export function explain(
   const { args, cwd } = stages.oci.process;
   const { seccomp } = stages.oci.linux;
   const filter = seccomp === undefined ? undefined : describeFilter(seccomp);
-  const rows = explainContainer(pod, container, stages.security, filter).map(
+  const rows = explainContainer(pod, container, stages.security, filter).flatMap(
     ({ topic, text, origin, fields = [] }) => [
-      `  ${topic}`,
-      isSetByPolicy(pod, container, fields, decision)
-        ? `policy ${decision?.policy?.policy.metadata.name}`
-        : origin,
-      printable(text),
+      [
+        `  ${topic}`,
+        isSetByPolicy(pod, container, fields, decision)
+          ? `policy ${decision?.policy?.policy.metadata.name}`
+          : origin,
+        printable(text),
+      ],
+      ...(topic === 'network namespace' && network !== undefined ? [['  network', 'default', network]] : []),
     ],
   );
   const table = formatTable([

@@ -1,5 +1,7 @@
+import { errnoCode } from '../base/errors.ts';
 import { capabilityNames } from '../linux/capabilities.ts';
 import { NAMESPACES, type NamespaceType } from '../linux/namespaces.ts';
+import { type Interface, interfacesIn } from '../network/interfaces.ts';
 import type { OciIdMapping } from '../oci/config.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import { findRunningPod, type PodRecord } from '../runtime/pod-directory.ts';
@@ -34,9 +36,24 @@ export async function run(args: Args, io: Io): Promise<number> {
   const { record, paths } = findRunningPod(io.roots, text(args, 'pod') ?? '');
   const host = namespacesOf('self');
   const containers = processesOf(record).map(({ name, pid }) => inspect(name, pid, host, paths, record));
-  if (text(args, 'output') === 'json') io.out(`${JSON.stringify(toJson(record, containers), null, 2)}\n`);
-  else print(io, record, containers);
+  const interfaces = await interfacesOf(containers);
+  if (text(args, 'output') === 'json')
+    io.out(`${JSON.stringify(toJson(record, interfaces, containers), null, 2)}\n`);
+  else print(io, record, interfaces, containers);
   return 0;
+}
+
+/** Of the pod's own network namespace; the machine's would say nothing about the pod. */
+async function interfacesOf(containers: readonly InspectedContainer[]): Promise<readonly Interface[]> {
+  const [first] = containers;
+  if (first === undefined || first.namespaces.network.owner === 'host') return [];
+  try {
+    return await interfacesIn(`/proc/${first.pid}/ns/net`);
+  } catch (error) {
+    // It has ended meanwhile.
+    if (errnoCode(error) === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 function processesOf(record: PodRecord): readonly { readonly name: string; readonly pid: number }[] {
@@ -69,11 +86,16 @@ function inspect(
   return { name, pid, namespaces, process: readProcess(pid) };
 }
 
-function toJson(record: PodRecord, containers: readonly InspectedContainer[]): unknown {
+function toJson(
+  record: PodRecord,
+  interfaces: readonly Interface[],
+  containers: readonly InspectedContainer[],
+): unknown {
   return {
     name: record.name,
     namespace: record.namespace,
     uid: record.uid,
+    interfaces,
     containers: containers.map(({ process, ...rest }) => ({
       ...rest,
       ...(process === undefined
@@ -101,7 +123,12 @@ const isMapped = (process: ProcessInfo): boolean => mappingOf(process).hostID !=
 
 const COLORS: Readonly<Record<Owner, number>> = { host: 31, pod: 33, own: 32 };
 
-function print(io: Io, record: PodRecord, containers: readonly InspectedContainer[]): void {
+function print(
+  io: Io,
+  record: PodRecord,
+  interfaces: readonly Interface[],
+  containers: readonly InspectedContainer[],
+): void {
   io.out(`pod ${record.namespace}/${record.name} (${record.uid})\n\n`);
   const rows = containers.map(({ name, pid, namespaces }) => [
     name,
@@ -123,6 +150,15 @@ function print(io: Io, record: PodRecord, containers: readonly InspectedContaine
   io.out(
     '\nhost: the machine’s namespace · pod: shared by the containers of the pod · own: the container’s alone\n',
   );
+  if (interfaces.length > 0) {
+    const rows = interfaces.map(({ name, mac, mtu, addresses }) => [
+      name,
+      mac,
+      String(mtu),
+      addresses.join(' '),
+    ]);
+    io.out(`\n${formatTable([['INTERFACE', 'MAC', 'MTU', 'ADDRESSES'], ...rows])}`);
+  }
   for (const container of containers)
     if (container.process !== undefined) printContainer(io, container, container.process);
 }

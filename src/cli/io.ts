@@ -46,6 +46,14 @@ export function seccompOptions(args: Args): {
   };
 }
 
+/** The options about pods' networks that several commands have. */
+export function networkOptions(args: Args): {
+  readonly network: 'pod' | 'none';
+  readonly podCidr: string | undefined;
+} {
+  return { network: text(args, 'network') === 'none' ? 'none' : 'pod', podCidr: text(args, 'pod-cidr') };
+}
+
 /** A command: returns its exit code, throws a UserError for what the user can mend. */
 export interface Command {
   run(args: Args, io: Io): Promise<number>;

@@ -1,3 +1,4 @@
+import { DEFAULT_POD_CIDR } from '../network/pod-cidr.ts';
 export interface Option {
   /** `strings` can be given several times. */
   readonly type: 'string' | 'boolean' | 'strings';
@@ -84,6 +85,21 @@ export const admission: Readonly<Record<string, Option>> = {
   },
 };
 
+/** A kubelet's flag, and whether there is a network at all. */
+export const network: Readonly<Record<string, Option>> = {
+  network: {
+    type: 'string',
+    describe: 'what pods get that do not have the host’s: an address and a link to the node, or just lo',
+    choices: ['pod', 'none'],
+    default: 'pod',
+  },
+  'pod-cidr': {
+    type: 'string',
+    describe: 'range of the pods’ addresses, as with a kubelet; with a comma one of IPv4 and one of IPv6',
+    default: DEFAULT_POD_CIDR,
+  },
+};
+
 /** Options of every command. */
 export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
   root: {
@@ -108,6 +124,7 @@ export const running: Readonly<Record<string, Option>> = {
     type: 'string',
     describe: 'how many processes a pod can have at a time, as with a kubelet',
   },
+  ...network,
   ...seccomp,
   'allowed-unsafe-sysctls': {
     type: 'string',

@@ -5,6 +5,7 @@ import { sysctlPatternError } from '../kube/sysctls.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import { gatherHostFacts } from '../runtime/host-facts.ts';
 import { runPod } from '../runtime/pod.ts';
+import { networkSettings } from '../runtime/pod-network.ts';
 import { exitCodeOf, type PodResult } from '../runtime/pod-result.ts';
 import type { PodObserver, RunPodOptions } from '../runtime/run-options.ts';
 import { seccompSettings } from '../runtime/seccomp.ts';
@@ -12,13 +13,13 @@ import { startTimer } from '../runtime/timer.ts';
 import type { Auditor } from './auditor.ts';
 import { parseDuration } from './duration.ts';
 import { printWarnings, readInput } from './input.ts';
-import { type Args, flag, type Io, seccompOptions, text } from './io.ts';
+import { type Args, flag, type Io, networkOptions, seccompOptions, text } from './io.ts';
 import { Output } from './output.ts';
 import { PrefixedOutput } from './prefix.ts';
 import { requireRoot } from './root.ts';
 import type { StdinConnection } from './stdin.ts';
 import { StopSignals } from './stop-signals.ts';
-import { formatTrace } from './trace.ts';
+import { formatExchange, formatTrace } from './trace.ts';
 
 /** coreutils' timeout(1). */
 const TIMED_OUT = 124;
@@ -37,6 +38,7 @@ export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Pr
   const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
   const podMaxPids = parseMaxPids(text(args, 'pod-max-pids'));
   const allowedUnsafeSysctls = parseSysctls(text(args, 'allowed-unsafe-sysctls'));
+  const network = networkSettings(networkOptions(args), 'option --pod-cidr');
   const target = choosePod(args, pods);
   const isJson = text(args, 'output') === 'json';
   printWarnings(parent, warnings);
@@ -81,6 +83,7 @@ export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Pr
         images,
         host,
         roots: io.roots,
+        network,
         ...seccompSettings(io.roots, seccompOptions(args)),
         observer: observe(args, io, pod, pods.length, streams, output, attached?.terminal === true),
         trace: flag(args, 'trace'),
@@ -244,6 +247,9 @@ function observe(
     onTrace: (container, program, report) => {
       if (flag(args, 'trace')) io.err(formatTrace(label(container), program, report));
     },
+    ...(flag(args, 'trace')
+      ? { onExchange: exchange => io.err(formatExchange(pod.metadata?.name ?? '', exchange)) }
+      : {}),
     onEvent: (type, reason, message, container) => {
       if (io.verbose)
         io.err(`${type}\t${reason}\tpod/${pod.metadata?.name}{${container}}\t${printable(message)}\n`);

@@ -1,4 +1,5 @@
 import { errnoName } from '../linux/errno.ts';
+import type { Exchange } from '../network/wire.ts';
 import type { Report } from '../program/decode.ts';
 import { disassemble } from '../program/disassemble.ts';
 import { LAYOUT } from '../program/layout.generated.ts';
@@ -22,4 +23,13 @@ export function formatTrace(container: string, program: VerifiedProgram, report:
     pc === report.pc && report.state === 'running' ? executed : (notes[pc] ?? ''),
   );
   return `--- ${container}: ${program.instructions.length} instructions, ${total.toFixed(0)} µs ---\n${listing}`;
+}
+
+/** Messages that were sent together about one end of a pod's link, each with what became of it. */
+export function formatExchange(pod: string, { end, messages, microseconds }: Exchange): string {
+  const lines = messages.map(
+    ({ text, errno }) => `${text} = ${errno === 0 ? '0' : `-1 ${errnoName(errno)}`}\n`,
+  );
+  const count = `${messages.length} ${messages.length === 1 ? 'message' : 'messages'}`;
+  return `--- ${pod} (network, ${end}): ${count}, ${microseconds.toFixed(0)} µs ---\n${lines.join('')}`;
 }

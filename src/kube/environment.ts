@@ -10,7 +10,7 @@ export interface PodObjects {
 
 /** What `fieldRef` can ask for and only the runtime knows. */
 export interface EnvironmentFacts {
-  readonly podIP: string;
+  readonly podIPs: readonly string[];
   readonly hostIP: string;
   readonly nodeName: string;
   readonly capacity: NodeCapacity;
@@ -148,8 +148,8 @@ export function fieldValue(pod: Pod, path: string, facts: EnvironmentFacts): str
     'spec.serviceAccountName': pod.spec?.serviceAccountName,
     'status.hostIP': facts.hostIP,
     'status.hostIPs': facts.hostIP,
-    'status.podIP': facts.podIP,
-    'status.podIPs': facts.podIP,
+    'status.podIP': facts.podIPs[0],
+    'status.podIPs': facts.podIPs.join(','),
   };
   const value = Object.hasOwn(values, path) ? values[path] : undefined;
   if (value === undefined) throw new ConfigProblem(`unsupported fieldPath: ${path}`);

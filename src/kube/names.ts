@@ -50,6 +50,11 @@ export function portNameErrors(name: string): readonly string[] {
   return errors;
 }
 
+/** Empty when `port` can be a port's number (IsValidPortNum). */
+export function portNumberErrors(port: number): readonly string[] {
+  return port >= 1 && port <= 65535 ? [] : ['must be between 1 and 65535, inclusive'];
+}
+
 /** Empty when `key` can be one of a ConfigMap's or Secret's. */
 export function configKeyErrors(key: string): readonly string[] {
   if (/^[-._a-zA-Z0-9]+$/.test(key) && key !== '.' && key !== '..' && !key.startsWith('..')) return [];

@@ -1,12 +1,31 @@
-import { type FieldError, invalid, tooLong } from './field-error.ts';
-import { subdomainErrors } from './names.ts';
+import { type FieldError, invalid, required, tooLong } from './field-error.ts';
+import { labelErrors, subdomainErrors } from './names.ts';
 import { labelValueErrors, qualifiedNameErrors } from './qualified-names.ts';
-import type { Pod, PodSpec } from './types.generated.ts';
+import type { ObjectMeta, Pod, PodSpec } from './types.generated.ts';
 
 /** TotalAnnotationSizeLimitB of apimachinery: keys and values together. */
 const MAX_ANNOTATIONS = 256 * 1024;
 
 type Strings = Readonly<Record<string, string>>;
+
+/** Metadata of an object that has a namespace (ValidateObjectMeta); `nameErrors` says what is wrong with a name. */
+export function validateObjectMeta(
+  metadata: ObjectMeta = {},
+  nameErrors: (name: string) => readonly string[],
+): readonly FieldError[] {
+  const { name = '', generateName = '', namespace = '' } = metadata;
+  const errors: FieldError[] = [];
+  if (generateName !== '') {
+    // What is appended makes a dash at the end right.
+    const prefix = generateName.replace(/-$/, 'a');
+    errors.push(...nameErrors(prefix).map(detail => invalid('metadata.generateName', generateName, detail)));
+  }
+  if (name !== '') errors.push(...nameErrors(name).map(detail => invalid('metadata.name', name, detail)));
+  else if (generateName === '') errors.push(required('metadata.name', 'name or generateName is required'));
+  if (namespace === '') errors.push(required('metadata.namespace'));
+  else errors.push(...labelErrors(namespace).map(detail => invalid('metadata.namespace', namespace, detail)));
+  return [...errors, ...validateLabelsAndAnnotations({ metadata })];
+}
 
 /** Labels and annotations (ValidateObjectMeta). The errors name the map, not the key: so it is in the API server. */
 export function validateLabelsAndAnnotations(pod: Pod): readonly FieldError[] {

@@ -43,16 +43,19 @@ export const SYSCALL_NUMBERS = {
   pread64: [17, 67],
   prctl: [157, 167],
   prlimit64: [302, 261],
+  recvfrom: [45, 207],
   renameat2: [316, 276],
   rt_sigprocmask: [14, 135],
   seccomp: [317, 277],
   sendmsg: [46, 211],
+  sendto: [44, 206],
   sethostname: [170, 161],
   setgroups: [116, 159],
   setns: [308, 268],
   setresgid: [119, 149],
   setresuid: [117, 147],
   setsid: [112, 157],
+  setsockopt: [54, 208],
   socket: [41, 198],
   socketpair: [53, 199],
   symlinkat: [266, 36],
@@ -431,6 +434,46 @@ export const MAGIC = {
   OVERLAYFS_SUPER_MAGIC: 2035054128,
 } as const;
 
+export const NETFILTER = {
+  IPCTNL_MSG_CT_NEW: 0,
+  NFNL_SUBSYS_CTNETLINK: 1,
+  NFPROTO_INET: 1,
+  IPCTNL_MSG_CT_GET: 1,
+  IPCTNL_MSG_CT_DELETE: 2,
+  NFT_MSG_GETCHAIN: 4,
+  NFNL_SUBSYS_NFTABLES: 10,
+} as const;
+
+export const NFTA_CHAIN = {
+  NFTA_CHAIN_TABLE: 1,
+  NFTA_CHAIN_NAME: 3,
+} as const;
+
+export const CTA = {
+  CTA_TUPLE_ORIG: 1,
+  CTA_TUPLE_REPLY: 2,
+  CTA_ID: 12,
+} as const;
+
+export const CTA_TUPLE = {
+  CTA_TUPLE_IP: 1,
+  CTA_TUPLE_PROTO: 2,
+  CTA_TUPLE_ZONE: 3,
+} as const;
+
+export const CTA_IP = {
+  CTA_IP_V4_SRC: 1,
+  CTA_IP_V4_DST: 2,
+  CTA_IP_V6_SRC: 3,
+  CTA_IP_V6_DST: 4,
+} as const;
+
+export const CTA_PROTO = {
+  CTA_PROTO_NUM: 1,
+  CTA_PROTO_SRC_PORT: 2,
+  CTA_PROTO_DST_PORT: 3,
+} as const;
+
 export const WAIT = {
   P_ALL: 0,
   WNOHANG: 1,
@@ -438,6 +481,120 @@ export const WAIT = {
   P_PGID: 2,
   P_PIDFD: 3,
   WEXITED: 4,
+} as const;
+
+export const NETLINK = {
+  NETLINK_ROUTE: 0,
+  NETLINK_CAP_ACK: 10,
+  NETLINK_EXT_ACK: 11,
+  NETLINK_NETFILTER: 12,
+} as const;
+
+export const NLM_F = {
+  NLM_F_REQUEST: 1,
+  NLM_F_MULTI: 2,
+  NLM_F_ACK: 4,
+  NLM_F_REPLACE: 256,
+  NLM_F_CAPPED: 256,
+  NLM_F_EXCL: 512,
+  NLM_F_ACK_TLVS: 512,
+  NLM_F_DUMP: 768,
+  NLM_F_CREATE: 1024,
+} as const;
+
+export const NLMSG = {
+  NLMSGERR_ATTR_MSG: 1,
+  NLMSG_ERROR: 2,
+  NLMSG_DONE: 3,
+} as const;
+
+export const NLA = {
+  NLA_TYPE_MASK: -49153,
+  NLA_F_NESTED: 32768,
+} as const;
+
+export const RTM = {
+  RTM_NEWLINK: 16,
+  RTM_DELLINK: 17,
+  RTM_GETLINK: 18,
+  RTM_NEWADDR: 20,
+  RTM_GETADDR: 22,
+  RTM_NEWROUTE: 24,
+  RTM_DELROUTE: 25,
+  RTM_GETROUTE: 26,
+  RTM_NEWNEIGH: 28,
+  RTM_F_FIB_MATCH: 8192,
+} as const;
+
+export const IFLA = {
+  IFLA_ADDRESS: 1,
+  IFLA_INET_CONF: 1,
+  IFLA_INFO_KIND: 1,
+  IFLA_INFO_DATA: 2,
+  IFLA_IFNAME: 3,
+  IFLA_MTU: 4,
+  IFLA_LINK: 5,
+  IFLA_INET6_ADDR_GEN_MODE: 8,
+  IFLA_LINKINFO: 18,
+  IFLA_AF_SPEC: 26,
+  IFLA_NET_NS_FD: 28,
+  IFLA_NUM_TX_QUEUES: 31,
+  IFLA_NUM_RX_QUEUES: 32,
+} as const;
+
+export const VETH = {
+  VETH_INFO_PEER: 1,
+} as const;
+
+export const IFF = {
+  IFF_UP: 1,
+  IFF_RUNNING: 64,
+} as const;
+
+export const IN6_ADDR_GEN_MODE = {
+  IN6_ADDR_GEN_MODE_EUI64: 0,
+  IN6_ADDR_GEN_MODE_NONE: 1,
+} as const;
+
+export const IPV4_DEVCONF = {
+  IPV4_DEVCONF_FORWARDING: 1,
+  IPV4_DEVCONF_ACCEPT_REDIRECTS: 4,
+  IPV4_DEVCONF_RP_FILTER: 8,
+  IPV4_DEVCONF_ROUTE_LOCALNET: 26,
+} as const;
+
+export const IFA = {
+  IFA_ADDRESS: 1,
+  IFA_F_NODAD: 2,
+  IFA_LOCAL: 2,
+  IFA_FLAGS: 8,
+} as const;
+
+export const NEIGHBOUR = {
+  NDA_DST: 1,
+  NDA_LLADDR: 2,
+  NUD_PERMANENT: 128,
+} as const;
+
+export const RTA = {
+  RTA_DST: 1,
+  RTA_OIF: 4,
+  RTA_GATEWAY: 5,
+  RTA_TABLE: 15,
+} as const;
+
+export const ROUTE = {
+  RTN_UNSPEC: 0,
+  RT_SCOPE_UNIVERSE: 0,
+  RTN_UNICAST: 1,
+  RTPROT_KERNEL: 2,
+  RTN_LOCAL: 2,
+  RTN_BROADCAST: 3,
+  RTNH_F_ONLINK: 4,
+  RTN_ANYCAST: 4,
+  RT_SCOPE_LINK: 253,
+  RT_TABLE_MAIN: 254,
+  RT_SCOPE_NOWHERE: 255,
 } as const;
 
 /** errno(3) numbers. */

@@ -64,18 +64,25 @@ export function syscall(name: SyscallName, operands: readonly SyscallOperand[], 
   return result;
 }
 
-/** A system call that waits, in a thread of Node's pool. Its operands must not be memory. */
-export function syscallInThread(
+/** The memory of calls in threads: the kernel uses it until they have ended. */
+const inFlight = new Set<readonly SyscallOperand[]>();
+
+/** A system call that waits, in a thread of Node's pool. Nobody may use its memory meanwhile; no texts. */
+export async function syscallInThread(
   name: SyscallName,
-  operands: readonly (number | bigint | null)[],
+  operands: readonly Exclude<SyscallOperand, string>[],
 ): Promise<number> {
   const nr = syscallNumber(hostArch(), name);
-  return inTurn<number>(done =>
-    prototype(operands).async(nr, ...operands, ...ZEROS.slice(operands.length), done),
-  ).then(result => {
+  inFlight.add(operands);
+  try {
+    const result = await inTurn<number>(done =>
+      prototype(operands).async(nr, ...operands, ...ZEROS.slice(operands.length), done),
+    );
     if (result < 0) throw new SyscallError(name, -result);
     return Number(result);
-  });
+  } finally {
+    inFlight.delete(operands);
+  }
 }
 
 /** koffi refuses more than 256 calls at a time; the threads of Node's pool are four as a rule. */

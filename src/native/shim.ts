@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ERRNO, F, MFD } from '../linux/constants.generated.ts';
+import { F, MFD } from '../linux/constants.generated.ts';
 import { rawSyscall, syscall } from './libc.ts';
 import { nativeDirectory } from './library.ts';
 
@@ -23,7 +23,7 @@ function sealedCopy(bytes: Uint8Array): number {
   const flags = MFD.MFD_CLOEXEC | MFD.MFD_ALLOW_SEALING;
   // MFD_EXEC (Linux 6.3) is needed where vm.memfd_noexec is set; older kernels answer EINVAL.
   let copy = rawSyscall('memfd_create', 'podspace-shim', flags | MFD_EXEC);
-  const hasExecSeal = copy !== -ERRNO.EINVAL;
+  const hasExecSeal = copy >= 0;
   if (!hasExecSeal) copy = syscall('memfd_create', ['podspace-shim', flags]);
   syscall('write', [copy, bytes, bytes.length]);
   syscall('fchmod', [copy, 0o555]);

@@ -61,9 +61,10 @@ const SETTINGS: Readonly<Record<1 | 2, (resources: OciResources) => readonly (Se
     // Needs CONFIG_SWAP, and swapaccount=1 on older kernels.
     optional(setting('memory', 'memory.memsw.limit_in_bytes', memory?.swap)),
     setting('pids', 'pids.max', pids?.limit),
-    ...hugepageLimits.map(({ pageSize, limit }) =>
+    ...hugepageLimits.flatMap(({ pageSize, limit }) => [
       setting('hugetlb', `hugetlb.${pageSize}.limit_in_bytes`, limit),
-    ),
+      optional(setting('hugetlb', `hugetlb.${pageSize}.rsvd.limit_in_bytes`, limit)),
+    ]),
     ...devices.map(rule =>
       setting('devices', rule.allow ? 'devices.allow' : 'devices.deny', formatDeviceRule(rule)),
     ),
@@ -77,7 +78,11 @@ const SETTINGS: Readonly<Record<1 | 2, (resources: OciResources) => readonly (Se
     ),
     ...Object.entries(unified).map(([file, value]) => optional(setting(controllerOf(file), file, value))),
     setting('pids', 'pids.max', pids?.limit),
-    ...hugepageLimits.map(({ pageSize, limit }) => setting('hugetlb', `hugetlb.${pageSize}.max`, limit)),
+    // Also what is reserved (Linux 5.7): mmap(2) fails then, and not the first use of a page.
+    ...hugepageLimits.flatMap(({ pageSize, limit }) => [
+      setting('hugetlb', `hugetlb.${pageSize}.max`, limit),
+      optional(setting('hugetlb', `hugetlb.${pageSize}.rsvd.max`, limit)),
+    ]),
   ],
 };
 

@@ -46,7 +46,7 @@ fe00::2\tip6-allrouters
 `;
 
 /** /etc/hosts, as the kubelet writes it. */
-export function etcHosts(pod: Pod, names: PodNames, podIP: string, host: HostFacts): string {
+export function etcHosts(pod: Pod, names: PodNames, podIPs: readonly string[], host: HostFacts): string {
   const { hostAliases = [], hostNetwork, hostname, subdomain } = pod.spec ?? { containers: [] };
   const aliases =
     hostAliases.length === 0
@@ -59,7 +59,8 @@ export function etcHosts(pod: Pod, names: PodNames, podIP: string, host: HostFac
     subdomain === undefined || names.domain === undefined
       ? names.hostname
       : `${truncate(short)}.${names.domain}\t${truncate(short)}`;
-  return `# Kubernetes-managed hosts file.\n${HOSTS}${podIP}\t${own}\n${aliases}`;
+  const lines = podIPs.map(podIP => `${podIP}\t${own}\n`).join('');
+  return `# Kubernetes-managed hosts file.\n${HOSTS}${lines}${aliases}`;
 }
 
 interface Resolver {

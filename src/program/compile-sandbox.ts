@@ -16,6 +16,7 @@ import {
   exportNamespaces,
   mountSandbox,
   mountSharedProc,
+  openNetlink,
   setHostname,
 } from './phases/sandbox.ts';
 import { installFilter } from './phases/seccomp.ts';
@@ -29,6 +30,7 @@ export interface CompiledSandbox extends Compiled {
   readonly exports: {
     readonly namespaces: ReadonlyMap<string, number>;
     readonly directories: ReadonlyMap<string, number>;
+    readonly netlink: number | undefined;
   };
 }
 
@@ -46,7 +48,7 @@ export function compileDeviceRules(
 export function compileUserNamespace(arch: Arch): CompiledSandbox {
   const b = new ProgramBuilder(arch);
   const namespaces = exportNamespaces(b, ['user']);
-  const exports = { namespaces, directories: new Map() };
+  const exports = { namespaces, directories: new Map(), netlink: undefined };
   return { program: verify(b.build()), cloneFlags: ['CLONE_FILES', 'CLONE_NEWUSER'], exports };
 }
 
@@ -69,9 +71,10 @@ export function compileSandbox(plan: SandboxPlan, arch: Arch): CompiledSandbox {
   if (plan.namespaces.includes('network')) bringLoopbackUp(b);
   setSysctls(b, plan.sysctls);
   const namespaces = new Map([...mount, ...exportNamespaces(b, others)]);
+  const netlink = plan.isWired ? openNetlink(b) : undefined;
   const cloned = isOwned ? (['mount'] as const) : plan.namespaces;
   const cloneFlags = ['CLONE_FILES', ...cloned.map(type => NAMESPACES[type].flag)] as const;
-  const exports = { namespaces, directories };
+  const exports = { namespaces, directories, netlink };
   return { program: verify(b.build()), cloneFlags, exports };
 }
 

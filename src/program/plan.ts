@@ -50,6 +50,8 @@ export type Rootfs =
 export interface SandboxPlan {
   readonly namespaces: readonly ('network' | 'ipc' | 'uts' | 'mount')[];
   readonly hostname: string | undefined;
+  /** The runtime is to have a netlink socket in the network namespace, to give the pod its network. */
+  readonly isWired: boolean;
   /** The namespaces belong to the pod's own user namespace, which the runtime has made (parameter `userns`). */
   readonly isInUserNamespace: boolean;
   /** Trees of the host's that are mounted for it beside each other: images, with its ids, and the pod's own files. */

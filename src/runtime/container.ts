@@ -196,8 +196,14 @@ function startError(error: ProgramError, command: string): ContainerStartError {
   const message =
     program.instructions[report.pc]?.name === 'execve'
       ? `exec: ${JSON.stringify(command)}: ${execFailure(error, command)}`
-      : error.message;
+      : `${error.message}${hintOf(error)}`;
   return new ContainerStartError('StartError', message, error);
+}
+
+/** The kernel's EINVAL says no more of a file system that cannot do it. */
+function hintOf({ errno, message }: ProgramError): string {
+  const isIdMap = errno === ERRNO.EINVAL && message.includes('MOUNT_ATTR_IDMAP');
+  return isIdMap ? ': a volume with hostUsers: false must be on a filesystem that can map ids' : '';
 }
 
 /** What runc, and so kubectl, say of these. */

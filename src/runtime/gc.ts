@@ -3,10 +3,14 @@ import { join } from 'node:path';
 import { sweepImages } from '../image/importer.ts';
 import { ImageStore } from '../image/store.ts';
 import { removeTree } from '../native/remove-tree.ts';
+import { isUid } from '../network/names.ts';
+import { thisNode } from '../network/node.ts';
+import { removeLink } from '../network/wire.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import { sweepInstances } from './audit/capability-watch.ts';
 import { detectCgroups } from './cgroups.ts';
 import { sweepRanges } from './id-ranges.ts';
+import { sweepLeases } from './leases.ts';
 import { isLocked } from './lock-file.ts';
 import { ObjectStore } from './object-store.ts';
 import { removePodCgroups, removeRoots } from './pod-cgroup.ts';
@@ -40,6 +44,7 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
   sweepInstances();
   removeRoots(detectCgroups());
   sweepRanges();
+  sweepLeases();
   removeEmpty(roots);
   return removed;
 }
@@ -47,6 +52,8 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
 async function removePod(pod: FoundPod, roots: Roots): Promise<void> {
   // Processes first: they may still write to the files.
   await removePodCgroups(detectCgroups(), pod.paths.uid);
+  // It went with them, unless somebody else is in the pod's network namespace.
+  if (isUid(pod.paths.uid)) await removeLink(await thisNode(), pod.paths.uid);
   removePodFiles(pod.paths);
   removeTree(join(roots.run, 'pods', `.${pod.paths.uid}`));
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CAPABILITIES } from '../linux/capabilities.ts';
 import { CAP } from '../linux/constants.generated.ts';
 import { thermalThrottlePath } from '../linux/protected-paths.ts';
+import { GATEWAYS } from '../network/pod-wiring.ts';
 import type { OciDevice } from '../oci/config.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import { cgroupMounts, detectCgroups } from './cgroups.ts';
@@ -94,9 +95,13 @@ function hugepageSizes(): readonly string[] {
     });
 }
 
+/** Not the one that the node has towards its pods, and on all of their links. */
 function hostAddress(): string {
   const all = Object.values(os().networkInterfaces()).flatMap(addresses => addresses ?? []);
-  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+  const found = all.find(
+    ({ family, internal, address }) => family === 'IPv4' && !internal && address !== GATEWAYS.IPv4,
+  );
+  return found?.address ?? '127.0.0.1';
 }
 
 /** What of /dev is no device for a container: containerd's list, and ptmx, which is a link to the container's own. */

@@ -28,8 +28,8 @@ export interface LifecycleHooks {
   readonly sandbox: Promise<Sandbox>;
   /** Kills every process of the pod. */
   kill(): void;
-  /** Writes down what runs, for other commands. */
-  record(containers: readonly ContainerRecord[], pause: Child | undefined): void;
+  /** Writes down what runs, for other commands, and whether the pod's end has begun. */
+  record(containers: readonly ContainerRecord[], pause: Child | undefined, isEnding: boolean): void;
 }
 
 /** immediateEvictionGracePeriodSeconds of the kubelet. */
@@ -69,6 +69,7 @@ export class PodLifecycle {
     const { pod, signal } = this.#options;
     const spec = pod.spec ?? { containers: [] };
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
+    onAbort(this.#running.ending, () => this.#record());
     const stopDeadline = this.#startDeadline(spec.activeDeadlineSeconds);
     const stopWatching = this.#watchStorage();
     const background: Promise<void>[] = [];
@@ -86,10 +87,10 @@ export class PodLifecycle {
     } finally {
       stopDeadline?.();
       stopWatching();
-      clearTimeout(this.#recording);
       ignoreAbort();
       await this.#running.end();
       await Promise.all(background);
+      clearTimeout(this.#recording);
     }
     return this.#result();
   }
@@ -227,6 +228,7 @@ export class PodLifecycle {
     const exit = await ended;
     const finishedAt = Date.now();
     this.#running.remove(container);
+    this.#record();
     if (keptInput !== undefined) closeSync(keptInput);
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
     if (started.stages.security.namespaces.pid !== 'container') started.cgroup?.kill();
@@ -251,7 +253,7 @@ export class PodLifecycle {
       this.#recording = undefined;
       const { pause } = await this.#hooks.sandbox;
       try {
-        this.#hooks.record(this.#running.records(), pause);
+        this.#hooks.record(this.#running.records(), pause, this.#isStopping);
       } catch (error) {
         // A full disk is no reason to end a pod that runs.
         this.#options.observer.onWarning?.(`ps, inspect and exec do not know what runs: ${error}`);

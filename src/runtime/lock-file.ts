@@ -5,9 +5,20 @@ import { flock } from '../native/libc.ts';
 
 /** Locks a file for as long as this process lives; undefined while another one holds it. */
 export function lockFile(path: string): number | undefined {
+  return lock(path, LOCK.LOCK_EX | LOCK.LOCK_NB);
+}
+
+/** The same, but waits; for locks that are held for a moment. */
+export function waitForLock(path: string): number {
+  const fd = lock(path, LOCK.LOCK_EX);
+  if (fd === undefined) throw new Error(`bug in podspace: no lock on ${path}`);
+  return fd;
+}
+
+function lock(path: string, operation: number): number | undefined {
   for (;;) {
     const fd = openSync(path, 'a', 0o600);
-    if (!flock(fd, LOCK.LOCK_EX | LOCK.LOCK_NB)) {
+    if (!flock(fd, operation)) {
       closeSync(fd);
       return undefined;
     }

@@ -17,6 +17,7 @@ import { errnoCode, UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { makeTree } from '../native/exact-mode.ts';
 import { removeTree, unmountBelow } from '../native/remove-tree.ts';
+import type { NetworkRecord } from '../network/record.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -80,6 +81,7 @@ export class PodDirectory {
   readonly #nameLock: number;
   readonly #nameFile: string;
   #lock: number | undefined;
+  #isLeftToGc = false;
 
   private constructor(paths: PodPaths, nameFile: string, nameLock: number) {
     this.paths = paths;
@@ -129,19 +131,36 @@ export class PodDirectory {
   }
 
   write(record: PodRecord): void {
-    const temporary = join(this.paths.run, '.pod.json');
-    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
-    renameSync(temporary, join(this.paths.run, 'pod.json'));
+    this.#write('pod.json', record);
+  }
+
+  writeNetwork(record: NetworkRecord): void {
+    this.#write('network.json', record);
+  }
+
+  #write(file: string, value: unknown): void {
+    const temporary = join(this.paths.run, `.${file}`);
+    writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+    renameSync(temporary, join(this.paths.run, file));
+  }
+
+  /** Something of the pod could not be removed: its files stay too, unlocked, so that gc finds it by them. */
+  leaveToGc(): void {
+    this.#isLeftToGc = true;
   }
 
   /** Removes everything of the pod, and the directories above that are empty then. */
   remove(): void {
-    removePodFiles(this.paths);
-    removeTree(this.#temporary);
-    unlinkSync(this.#nameFile);
-    closeSync(this.#nameLock);
-    if (this.#lock !== undefined) closeSync(this.#lock);
-    removeEmpty(this.paths.roots);
+    try {
+      if (this.#isLeftToGc) return;
+      removePodFiles(this.paths);
+      removeTree(this.#temporary);
+      unlinkSync(this.#nameFile);
+    } finally {
+      closeSync(this.#nameLock);
+      if (this.#lock !== undefined) closeSync(this.#lock);
+      removeEmpty(this.paths.roots);
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import type { Container, Pod } from '../kube/types.generated.ts';
 import { writeWithMode } from '../native/exact-mode.ts';
 import { ProgramError } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
+import { NetworkError } from '../network/errors.ts';
 import { planCgroup } from '../oci/cgroup-plan.ts';
 import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
 import { podResources } from '../oci/resources.ts';
@@ -17,6 +18,7 @@ import { allocateRange } from './id-ranges.ts';
 import { PodLifecycle } from './lifecycle.ts';
 import { CGROUP, createPodCgroup, removePodCgroups } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
+import { preparePodNetwork } from './pod-network.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { createSandbox, SandboxError } from './sandbox.ts';
@@ -41,12 +43,20 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     return notRun(pod, 'Pending', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
   const cleanup = new Cleanup();
   try {
+    // Free again only when no process has the ids and no file is left that belongs to them: the last undo.
+    const hostRoot = pod.spec?.hostUsers === false ? allocateRange(uid, cleanup) : 0;
     const directory = PodDirectory.create(roots, uid, namespace, name);
     cleanup.add('files of the pod', () => directory.remove());
     const createdAt = Date.now();
     const { paths } = directory;
-    cleanup.add('cgroups of the pod', () => removePodCgroups(host.cgroups, uid));
-    const hostRoot = pod.spec?.hostUsers === false ? allocateRange(uid, cleanup) : 0;
+    cleanup.add('cgroups of the pod', async () => {
+      try {
+        await removePodCgroups(host.cgroups, uid);
+      } catch (error) {
+        directory.leaveToGc();
+        throw error;
+      }
+    });
     // In threads, while the rest is made here.
     if (host.cgroups.isV2) void deviceFilter().catch(() => {});
     const namespaces = createSandbox(
@@ -55,6 +65,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
         paths,
         nodename: names.nodename,
         layers: [...images.values()].map(image => options.images.rootfs(image)),
+        isWired: options.network.podCidrs !== undefined,
         hostRoot,
         pause: {
           cgroup: planCgroup(host.cgroups, `/${CGROUP}/${uid}/pause`, {}),
@@ -64,21 +75,23 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       cleanup,
       options.trace === true ? options.observer.onTrace : undefined,
     );
-    cleanup.add('the sandbox', () =>
-      namespaces.then(
-        () => {},
-        () => {},
-      ),
-    );
+    const sandboxEnded = ended(namespaces);
+    cleanup.add('the sandbox', () => sandboxEnded);
     const cgroup = createPodCgroup(host.cgroups, uid, podResources(pod, host, options.podMaxPids));
     for (const warning of cgroup?.warnings ?? []) options.observer.onWarning?.(warning);
-    const podIP = pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1';
+    const { network: settings, observer } = options;
+    const network = preparePodNetwork({ pod, directory, host, settings, observer }, cleanup);
     const volumes = prepareVolumes(pod, options.objects, paths);
-    writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, podIP, host), 0o644);
+    writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, network.podIPs, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
     writeWithMode(paths.etcFile('resolv.conf'), resolvConf(pod, host), 0o644);
-    const sandbox = namespaces.then(made => {
+    network.record([]);
+    const wired = namespaces.then(made => network.wire(made));
+    const wiringEnded = ended(wired);
+    cleanup.add('making the pod’s network', () => wiringEnded);
+    const sandbox = namespaces.then(async made => {
       fillVolumes(pod, volumes, made.directory);
+      await wired;
       return made;
     });
     // Containers are compiled meanwhile, and wait for it then.
@@ -94,7 +107,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       paths,
       volumes,
       hostname: names.hostname,
-      podIP,
+      podIPs: network.podIPs,
       cgroupsPath: `/${CGROUP}/${uid}/${container.name}`,
       hostRoot,
       ...(options.podMaxPids === undefined ? {} : { podMaxPids: options.podMaxPids }),
@@ -108,7 +121,8 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       images,
       sandbox,
       kill: () => cgroup?.tracking.kill(),
-      record: (containers, pause) =>
+      record: (containers, pause, isEnding) => {
+        network.record(isEnding ? [] : containers.map(container => container.name));
         directory.write({
           uid,
           name,
@@ -130,13 +144,18 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
           ...(pod.spec?.hostUsers === false ? { hostRoot } : {}),
           images: [...images.values()].map(({ id }) => id),
           containers,
-        }),
+        });
+      },
     });
     options.onSignals?.(signal => lifecycle.signal(signal));
     return await lifecycle.run();
   } catch (error) {
     if (error instanceof VolumeError) return notRun(pod, 'Pending', 'FailedMount', error.message);
     // Containers' programs fail in their own result: this one was the sandbox's.
+    if (error instanceof NetworkError) {
+      const message = `Failed to create pod sandbox: failed to setup network for sandbox "${uid}": ${error.message}`;
+      return notRun(pod, 'Pending', 'FailedCreatePodSandBox', message);
+    }
     if (error instanceof ProgramError || error instanceof CgroupError || error instanceof SandboxError) {
       const message = `Failed to create pod sandbox: ${settingOf(error)}${error.message}`;
       return notRun(pod, 'Pending', 'FailedCreatePodSandBox', message);
@@ -151,9 +170,16 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   }
 }
 
+/** When it has been done, or has failed. */
+const ended = (deed: Promise<unknown>): Promise<void> =>
+  deed.then(
+    () => {},
+    () => {},
+  );
+
 /** Errors of Node's that need not say where they happened. */
 function isDiskFailure(error: unknown): error is Error {
-  return ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(errnoCode(error) ?? '');
+  return ['ENOSPC', 'EDQUOT', 'EROFS'].includes(errnoCode(error) ?? '');
 }
 
 /** What the spec says, and what the caller adds to it for the container that it is attached to. */

@@ -2,6 +2,7 @@ import type { Decision } from '../admission/admission.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
+import type { Exchange } from '../network/wire.ts';
 import type { Observation } from '../oci/audit/observation.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
@@ -11,6 +12,7 @@ import type { ContainerStages } from '../pipeline.ts';
 import type { Report } from '../program/decode.ts';
 import type { VerifiedProgram } from '../program/program.ts';
 import type { SecuritySettings } from '../security/effective.ts';
+import type { NetworkSettings } from './pod-network.ts';
 
 export type OutputStream = 'stdout' | 'stderr';
 
@@ -24,6 +26,8 @@ export interface PodObserver {
   /** Each program that was executed, with its results. */
   onTrace?(container: string, program: VerifiedProgram, report: Report): void;
   onStarted?(container: string, stages: ContainerStages): void;
+  /** What was asked of rtnetlink(7) for the pod's network. */
+  onExchange?(exchange: Exchange): void;
 }
 
 /** The container that is connected to the caller's own streams. */
@@ -54,6 +58,8 @@ export interface RunPodOptions {
   readonly onAudited?: (container: Container, stages: ContainerStages, observation: Observation) => void;
   /** The kubelet's --pod-max-pids: how many processes the pod can have. */
   readonly podMaxPids?: number;
+  /** Whether pods get a network of their own, and the ranges of its addresses. */
+  readonly network: NetworkSettings;
   readonly seccomp: SeccompTools;
   readonly settings?: SecuritySettings;
   /** The kubelet's --allowed-unsafe-sysctls: names, or their beginnings with a "*". */

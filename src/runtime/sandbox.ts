@@ -30,6 +30,8 @@ import { isMemory, tmpfsOptions } from './volumes.ts';
 export interface Sandbox {
   /** Where this process can reach the root of a tmpfs mount of the sandbox. */
   directory(path: string): string;
+  /** fds of its network namespace, and of a netlink socket in it; undefined where it is not to be wired. */
+  readonly network: { readonly namespace: number; readonly netlink: number } | undefined;
   /** PID 1 of the shared PID namespace. */
   readonly pause: Child | undefined;
 }
@@ -40,6 +42,7 @@ export function planSandbox(
   paths: PodPaths,
   nodename: string | undefined,
   layers: readonly string[],
+  isWired: boolean,
 ): SandboxPlan {
   const spec = pod.spec ?? { containers: [] };
   const memory = (spec.volumes ?? [])
@@ -52,6 +55,7 @@ export function planSandbox(
       ...(spec.hostIPC === true ? [] : (['ipc'] as const)),
     ],
     hostname: nodename,
+    isWired: isWired && spec.hostNetwork !== true,
     sysctls: podSysctls(pod),
     isInUserNamespace: spec.hostUsers === false,
     trees: spec.hostUsers === false ? overlayTrees(paths, layers) : [],
@@ -92,6 +96,8 @@ export interface SandboxInput {
   readonly nodename: string | undefined;
   /** Of the images of its containers. */
   readonly layers: readonly string[];
+  /** It gets a network, unless it has the host's. */
+  readonly isWired: boolean;
   /** The host's number of the pod's user 0; looked at only where it has a user namespace. */
   readonly hostRoot: number;
   readonly pause: PauseInput;
@@ -107,16 +113,17 @@ function ownProcfs(): number {
 }
 
 export async function createSandbox(
-  { pod, paths, nodename, layers, hostRoot, pause: pauseInput }: SandboxInput,
+  { pod, paths, nodename, layers, isWired, hostRoot, pause: pauseInput }: SandboxInput,
   cleanup: Cleanup,
   onTrace?: PodObserver['onTrace'],
 ): Promise<Sandbox> {
-  const plan = planSandbox(pod, paths, nodename, layers);
+  const plan = planSandbox(pod, paths, nodename, layers, isWired);
   const places = [...plan.tmpfs.map(({ path }) => path), ...plan.trees.map(({ target }) => target)];
   for (const path of places) makeTree(path, 0o700);
   const keep = (fds: SandboxFds): void => {
     cleanup.add('namespaces of the sandbox', () => {
-      for (const fd of [...fds.namespaces.values(), ...fds.directories.values()]) closeSync(fd);
+      const netlink = fds.netlink === undefined ? [] : [fds.netlink];
+      for (const fd of [...fds.namespaces.values(), ...fds.directories.values(), ...netlink]) closeSync(fd);
     });
     for (const [type, fd] of fds.namespaces)
       symlinkSync(`/proc/${process.pid}/fd/${fd}`, paths.namespace(type));
@@ -138,12 +145,16 @@ export async function createSandbox(
     const fd = fds.directories.get(path);
     return fd === undefined ? path : `/proc/self/fd/${fd}`;
   };
-  return { directory, pause };
+  const namespace = fds.namespaces.get('network');
+  const network =
+    namespace === undefined || fds.netlink === undefined ? undefined : { namespace, netlink: fds.netlink };
+  return { directory, network, pause };
 }
 
 interface SandboxFds {
   readonly namespaces: ReadonlyMap<string, number>;
   readonly directories: ReadonlyMap<string, number>;
+  readonly netlink: number | undefined;
 }
 
 interface SandboxHooks {
@@ -182,7 +193,8 @@ async function openSandbox(
     onTrace?.('(sandbox)', program, child.report);
     const take = (slots: ReadonlyMap<string, number>): ReadonlyMap<string, number> =>
       new Map([...slots].map(([name, pc]) => [name, child.report.result(pc)] as const));
-    return { namespaces: take(exports.namespaces), directories: take(exports.directories) };
+    const netlink = exports.netlink === undefined ? undefined : child.report.result(exports.netlink);
+    return { namespaces: take(exports.namespaces), directories: take(exports.directories), netlink };
   } catch (error) {
     if (error instanceof ProgramError) {
       onTrace?.('(sandbox)', program, error.report);

@@ -4,6 +4,10 @@ import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import type { Arch } from '../linux/arch.ts';
 import { hostArch } from '../native/library.ts';
+import { formatAddress, formatCidr, usable } from '../network/addresses.ts';
+import { POD_DEVICE } from '../network/names.ts';
+import { ETHERNET_MTU } from '../network/node.ts';
+import { describeWiring, GATEWAYS } from '../network/pod-wiring.ts';
 import { NO_CGROUPS, planCgroup } from '../oci/cgroup-plan.ts';
 import { deviceRules } from '../oci/device-rules.ts';
 import { podNames } from '../oci/etc-files.ts';
@@ -23,6 +27,7 @@ import {
 import type { SecuritySettings } from '../security/effective.ts';
 import type { IdentityError } from '../security/identity.ts';
 import { gatherHostFacts } from './host-facts.ts';
+import { type NetworkOptions, type NetworkSettings, networkSettings } from './pod-network.ts';
 import { planPause, planSandbox } from './sandbox.ts';
 import { pauseFilter, profileRootOf, type SeccompOptions, seccompReader } from './seccomp.ts';
 import { isMemory } from './volumes.ts';
@@ -36,6 +41,8 @@ export interface StagedContainer {
   readonly isInit: boolean;
   readonly stages: ContainerStages | IdentityError;
   readonly host: HostFacts;
+  /** What the pod's network is, in words; undefined where it is the machine's. */
+  readonly network: string | undefined;
   readonly imageWarning: string | undefined;
 }
 
@@ -44,18 +51,18 @@ export interface Machine {
   readonly host: HostFacts;
   readonly seccomp: SeccompTools;
   readonly settings: SecuritySettings;
+  readonly network: NetworkSettings;
   readonly images: Pick<ImageStore, 'get' | 'rootfs'>;
   readonly arch: Arch;
 }
 
-export function thisMachine(
-  roots: Roots,
-  { seccompDefault, seccompProfileRoot }: SeccompOptions = {},
-): Machine {
+export function thisMachine(roots: Roots, options: SeccompOptions & NetworkOptions = {}): Machine {
+  const { seccompDefault, seccompProfileRoot } = options;
   return {
     host: gatherHostFacts(),
     seccomp: seccompReader(profileRootOf(roots, seccompProfileRoot)),
     settings: seccompDefault === undefined ? {} : { seccompDefault },
+    network: networkSettings(options, 'podCidr'),
     images: new ImageStore(roots.state),
     arch: hostArch(),
   };
@@ -65,7 +72,7 @@ export function thisMachine(
 export function stageSandbox(
   pod: Pod,
   roots: Roots,
-  { host, images, arch, seccomp }: Machine,
+  { host, images, arch, seccomp, network }: Machine,
 ): ReadonlyMap<string, Compiled> {
   const paths = new PodPaths(roots, pod.metadata?.uid ?? NO_UID);
   const names = podNames(pod, host);
@@ -75,7 +82,13 @@ export function stageSandbox(
       return found === undefined ? [] : [images.rootfs(found)];
     },
   );
-  const plan = planSandbox(pod, paths, 'error' in names ? undefined : names.nodename, layers);
+  const plan = planSandbox(
+    pod,
+    paths,
+    'error' in names ? undefined : names.nodename,
+    layers,
+    network.podCidrs !== undefined,
+  );
   const programs = new Map<string, Compiled>([
     ...(plan.isInUserNamespace ? ([['user namespace', compileUserNamespace(arch)]] as const) : []),
     ['sandbox', compileSandbox(plan, arch)],
@@ -89,18 +102,45 @@ export function stageSandbox(
   return programs;
 }
 
+/** The addresses that a pod would have if it were the first one; a run takes some that are free. */
+function firstAddresses(pod: Pod, { network, host }: Machine): readonly string[] {
+  if (pod.spec?.hostNetwork === true) return [host.hostIP];
+  if (network.podCidrs === undefined) return ['127.0.0.1'];
+  return network.podCidrs.map(cidr => formatAddress(cidr.family, usable(cidr).first));
+}
+
+/** What is done for a pod's network in words, or undefined for one that gets none. */
+export function stageNetwork(pod: Pod, machine: Machine): string | undefined {
+  if (pod.spec?.hostNetwork === true || machine.network.podCidrs === undefined) return undefined;
+  const addresses = firstAddresses(pod, machine);
+  const uid = pod.metadata?.uid ?? NO_UID;
+  return describeWiring({ uid, addresses, mtu: ETHERNET_MTU, hasIPv6: true });
+}
+
+function describeNetwork(pod: Pod, machine: Machine): string | undefined {
+  const { podCidrs } = machine.network;
+  if (pod.spec?.hostNetwork === true) return undefined;
+  if (podCidrs === undefined) return 'just lo: nothing beyond the pod can be reached, nor reach it';
+  const addresses = firstAddresses(pod, machine).join(' and ');
+  const ranges = podCidrs.map(formatCidr).join(' and ');
+  const gateways = podCidrs.map(({ family }) => GATEWAYS[family]).join(' and ');
+  return `${POD_DEVICE} has ${addresses}, or the lowest free of ${ranges}; the node is ${gateways}, and the way to all others`;
+}
+
 /** Every container of every pod through all stages, without touching anything. */
 export function stageAll(
   pods: readonly Pod[],
   objects: PodObjects,
   roots: Roots,
-  { host, images, arch, seccomp, settings }: Machine = thisMachine(roots),
+  machine: Machine = thisMachine(roots),
 ): readonly StagedContainer[] {
+  const { host, images, arch, seccomp, settings } = machine;
   return pods.flatMap(pod => {
     const names = podNames(pod, host);
     const hostname = 'error' in names ? '' : names.hostname;
     const paths = new PodPaths(roots, pod.metadata?.uid ?? NO_UID);
     const volumes = pretendVolumes(pod, paths);
+    const network = describeNetwork(pod, machine);
     const all = [
       ...(pod.spec?.initContainers ?? []).map(container => ({ container, isInit: true })),
       ...(pod.spec?.containers ?? []).map(container => ({ container, isInit: false })),
@@ -129,7 +169,7 @@ export function stageAll(
         paths,
         volumes,
         hostname,
-        podIP: pod.spec?.hostNetwork === true ? host.hostIP : '127.0.0.1',
+        podIPs: firstAddresses(pod, machine),
         attempt: 0,
         cgroupsPath: `/podspace/${paths.uid}/${container.name}`,
         // A run takes one that is free.
@@ -144,7 +184,7 @@ export function stageAll(
         image === undefined
           ? `container "${container.name}": image "${container.image ?? ''}" is not in the local store; its user, command and environment are unknown`
           : undefined;
-      return { pod, container, isInit, stages, host, imageWarning };
+      return { pod, container, isInit, stages, host, network, imageWarning };
     });
   });
 }

@@ -38,7 +38,7 @@ const NAMESPACES: Readonly<Record<Namespace, Readonly<Record<NamespaceOwner, str
   },
   network: {
     host: 'uses the machine’s interfaces, ports and abstract sockets',
-    pod: 'one set of interfaces for the pod: just lo, which its containers share',
+    pod: 'one set of interfaces for the pod, which its containers share',
     container: 'interfaces of its own',
   },
   pid: {

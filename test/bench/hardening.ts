@@ -45,6 +45,7 @@ async function once([spec, container]: readonly [object, object]): Promise<reado
     images,
     host,
     roots: DEFAULT_ROOTS,
+    network: { podCidrs: undefined },
     trace: true,
     observer: {
       onTrace: (_name, program, report) => {

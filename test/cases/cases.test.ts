@@ -49,7 +49,7 @@ function withoutCalls(text: string): string {
 
 /** Called by the runtime itself, or by a live test. */
 const CALLED_DIRECTLY = new Set(
-  ['src/native', 'src/runtime', 'src/image', 'test/live']
+  ['src/native', 'src/network', 'src/runtime', 'src/image', 'test/live']
     .flatMap(folder =>
       readdirSync(folder, { recursive: true, encoding: 'utf8' })
         .filter(file => file.endsWith('.ts'))

@@ -6,6 +6,7 @@ import type { Arch } from '../../src/linux/arch.ts';
 import { CAPABILITIES } from '../../src/linux/capabilities.ts';
 import type { HostFacts } from '../../src/oci/host-facts.ts';
 import type { SeccompTools } from '../../src/oci/seccomp/generate.ts';
+import { networkSettings } from '../../src/runtime/pod-network.ts';
 import type { Machine } from '../../src/runtime/stages.ts';
 
 /** A machine that no test depends on: pure cgroup v2, every capability, two devices. */
@@ -76,5 +77,6 @@ export const machineOf = (arch: Arch): Machine => ({
   },
   arch,
   settings: {},
+  network: networkSettings({}, ''),
   seccomp: { readProfile },
 });

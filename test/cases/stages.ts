@@ -8,7 +8,7 @@ import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
 import { compileExec } from '../../src/program/compile.ts';
 import { disassemble } from '../../src/program/disassemble.ts';
 import type { Program } from '../../src/program/program.ts';
-import { NO_UID, stageAll, stageSandbox } from '../../src/runtime/stages.ts';
+import { NO_UID, stageAll, stageNetwork, stageSandbox } from '../../src/runtime/stages.ts';
 import { machineOf } from './machine.ts';
 
 export interface CaseStages {
@@ -33,9 +33,12 @@ export function stagesOf(directory: string, arch: Arch): CaseStages {
   const accepted = manifest.pods.map(loaded => acceptPod(loaded, NO_UID));
   const pods = accepted.map(({ pod }) => pod);
   files.set('pod.json', json(pods.length === 1 ? pods[0] : pods));
-  for (const pod of pods)
+  for (const pod of pods) {
     for (const [name, { program }] of stageSandbox(pod, DEFAULT_ROOTS, machine))
       add(`(${name}).program.txt`, program);
+    const network = stageNetwork(pod, machine);
+    if (network !== undefined) files.set('(network).txt', network);
+  }
   const pages = stageAll(pods, manifest, DEFAULT_ROOTS, machine).map(staged => {
     const { container, stages } = staged;
     if (!('error' in stages)) {

@@ -42,6 +42,7 @@ for (const spec of [{}, { shareProcessNamespace: true }, { hostPID: true, hostNe
         t.same(report.groups, [20, 100]);
         t.equal(report.capBnd, '00000000a80435db');
         t.equal(report.capEff, '0000000000000000');
+        t.same([report.capInh, report.capAmb], ['0000000000000000', '0000000000000000']);
         t.equal(report.noNewPrivs, '1');
         t.equal(report.cwd, '/tmp');
         t.ok(report.env.includes('X=y'));

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { leftovers, needsRoot, podspace, probePod, start } from './harness.ts';
+import { leftovers, needsRoot, PODSPACE, podspace, probePod, start } from './harness.ts';
 import { withCanary, withImage } from './hostile.ts';
 
 /** Compiles a static program into an image's root. */
@@ -65,6 +65,28 @@ for (const [title, spec] of [
       ),
   );
 }
+
+t.test(
+  'of output without end as much is kept as there is room for, and the pod ends in time',
+  { skip: needsRoot },
+  t => {
+    const container = { image: 'localhost/busybox', command: ['yes'] };
+    const pod = JSON.stringify(probePod({ terminationGracePeriodSeconds: 0 }, container));
+    const script =
+      '"$0" "$1" run - -o json --timeout 700ms > "$2"; echo $?; tail -c 60 "$2"; stat -c %s "$2"';
+    const file = join(t.testdir({}), 'result');
+    const before = Date.now();
+    const ran = spawnSync('sh', ['-c', script, process.execPath, PODSPACE, file], {
+      input: pod,
+      encoding: 'utf8',
+    });
+    t.match(ran.stdout, /^124\n(.|\n)*"truncated": true(.|\n)*\n\d+\n$/);
+    t.ok(Number(/\d+\n$/.exec(ran.stdout)?.[0]) < 3 * (64 << 20), 'a newline is two characters there');
+    t.ok(Date.now() - before < 20_000);
+    t.strictSame(leftovers(), []);
+    t.end();
+  },
+);
 
 /** Looks at everything of every process that it sees, with SYS_PTRACE, and says each thing once. */
 const SPY = `

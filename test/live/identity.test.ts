@@ -42,6 +42,16 @@ t.test('runAsUser, runAsGroup, supplementalGroups, fsGroup', { skip: needsRoot }
   t.end();
 });
 
+t.test('a user may open its own output again', { skip: needsRoot }, t => {
+  const script = 'echo out > /dev/stdout; echo err > /dev/stderr; echo fd > /proc/self/fd/1';
+  const command = ['sh', '-c', script];
+  const { containers } = runPod(
+    probePod({ securityContext: { runAsUser: 405 } }, { image: 'localhost/busybox', command }),
+  );
+  t.match(containers, [{ stdout: 'out\nfd\n', stderr: 'err\n' }]);
+  t.end();
+});
+
 t.test('a container overrides its pod, field by field', { skip: needsRoot }, t => {
   const report = probe(
     { securityContext: { runAsUser: 1000, runAsGroup: 3000 } },

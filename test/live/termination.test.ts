@@ -94,6 +94,24 @@ t.test('a volume at the path, or at /dev, wins: nothing is put into it', { skip:
   t.end();
 });
 
+t.test('what is mounted for a container is busy with nothing of podspace’s', { skip: needsRoot }, t => {
+  for (const [spec, securityContext] of [
+    [{}, { privileged: true }],
+    [{ shareProcessNamespace: true }, { privileged: true }],
+    [{ hostUsers: false }, { capabilities: { add: ['SYS_ADMIN'] } }],
+  ] as const) {
+    // At once: whoever started it may not have ended yet.
+    const script = 'umount /dev/termination-log /etc/hosts && echo fine';
+    const all = Array.from({ length: 8 }, (_, i) => shell(`c${i}`, script, { securityContext }));
+    const { containers } = runPod(probePod({ ...spec, containers: all }));
+    t.same(
+      containers.map(({ stdout, stderr }) => stdout + stderr),
+      all.map(() => 'fine\n'),
+    );
+  }
+  t.end();
+});
+
 /** What the image or the container puts at the path: what is mounted there, and read, is podspace's file. */
 const at = (terminationMessagePath: string, script: string, more: object = {}): object => ({
   ...sh(script),

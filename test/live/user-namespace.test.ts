@@ -1,8 +1,19 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { leftovers, needsRoot, podspace, probe, probePod, type Report, runPod, start } from './harness.ts';
+import {
+  leftovers,
+  needsRoot,
+  PODSPACE,
+  podspace,
+  probe,
+  probePod,
+  type Report,
+  runPod,
+  start,
+} from './harness.ts';
 import { differences, normalise } from './oracle.ts';
 
 const shell = (script: string, container: object = {}, spec: object = {}) =>
@@ -113,6 +124,27 @@ t.test(
   },
 );
 
+const hasStrace = spawnSync('strace', ['-V']).status === 0;
+
+t.test(
+  'a range is free again when the pod’s last process and its last file have gone, not before',
+  { skip: needsRoot || (hasStrace ? false : 'needs strace') },
+  t => {
+    const log = join(t.testdir({}), 'log');
+    const pod = JSON.stringify(shell('true', {}, { shareProcessNamespace: true }));
+    const traced = ['-qq', '-o', log, '-e', 'trace=rmdir,unlink', process.execPath, PODSPACE, 'run', '-'];
+    t.equal(spawnSync('strace', traced, { input: pod }).status, 0);
+    const calls = readFileSync(log, 'utf8').split('\n');
+    const last = (what: string): number =>
+      calls.findLastIndex(line => line.includes(what) && line.endsWith(' = 0'));
+    const freed = last('unlink("/run/podspace/ids/');
+    t.ok(last('/sys/fs/cgroup/') > 0);
+    t.ok(freed > last('/sys/fs/cgroup/'), 'after its cgroups');
+    t.ok(freed > last('/var/lib/podspace/pods/'), 'after its files');
+    t.end();
+  },
+);
+
 t.test('inspect, ps and exec of a pod with a user namespace', { skip: needsRoot }, async t => {
   const pod = shell('echo up; sleep 60', { securityContext: { runAsUser: 405 } }) as {
     metadata: { name: string };
@@ -144,6 +176,20 @@ t.test('inspect, ps and exec of a pod with a user namespace', { skip: needsRoot 
   await run.ended;
   podspace(['gc']);
   t.same(leftovers(), [], 'the range is free again');
+});
+
+t.test('a hostPath whose filesystem cannot map ids is refused with a reason', { skip: needsRoot }, t => {
+  const volumes = [{ name: 'v', hostPath: { path: '/proc' } }];
+  const [container] = runPod(
+    shell('true', { volumeMounts: [{ name: 'v', mountPath: '/v' }] }, { volumes }),
+  ).containers;
+  t.match(container, { reason: 'StartError' });
+  t.match(
+    container?.message,
+    /mount_setattr\(.*EINVAL.*: a volume with hostUsers: false must be on a filesystem/,
+  );
+  t.same(leftovers(), []);
+  t.end();
 });
 
 t.test('an id that is not mapped is refused with a reason', { skip: needsRoot }, t => {

@@ -48,6 +48,7 @@ export async function withStages(
         paths,
         nodename: names.nodename,
         layers: [layer],
+        isWired: false,
         hostRoot,
         pause: {
           cgroup: planCgroup(NO_CGROUPS, '', {}),
@@ -69,7 +70,7 @@ export async function withStages(
       paths,
       volumes,
       hostname: name,
-      podIP: '127.0.0.1',
+      podIPs: ['127.0.0.1'],
       attempt: 0,
       cgroupsPath: '/none',
       hostRoot,

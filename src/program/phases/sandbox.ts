@@ -1,5 +1,6 @@
-import { AT, CLONE, F, IOCTL, MS } from '../../linux/constants.generated.ts';
+import { AT, CLONE, F, IOCTL, MS, NETLINK } from '../../linux/constants.generated.ts';
 import { NAMESPACES } from '../../linux/namespaces.ts';
+import { SOCKET } from '../../linux/sockets.ts';
 import { flags, NULL, named, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { cloneTree, close, moveMountTo } from '../mount-calls.ts';
 import type { SandboxPlan } from '../plan.ts';
@@ -42,6 +43,16 @@ export function bringLoopbackUp(b: ProgramBuilder): void {
   new DataView(request.buffer).setUint16(16, 0x41, true);
   b.call('ioctl', [socket, flags(IOCTL, 'SIOCSIFFLAGS'), b.bytes(request, '{"lo", IFF_UP|IFF_RUNNING}')]);
   b.call('close', [socket]);
+}
+
+/** A netlink socket is its maker's network namespace's for ever: through this one the runtime speaks to it, without going there. */
+export function openNetlink(b: ProgramBuilder): number {
+  b.phase('netlink');
+  return b.call('socket', [
+    named(SOCKET.AF_NETLINK, 'AF_NETLINK'),
+    named(SOCKET.SOCK_RAW | SOCKET.SOCK_CLOEXEC, 'SOCK_RAW|SOCK_CLOEXEC'),
+    flags(NETLINK, 'NETLINK_ROUTE'),
+  ]).pc;
 }
 
 /** fds of the new namespaces, in the table that this child shares with the runtime (CLONE_FILES); by OCI type. */

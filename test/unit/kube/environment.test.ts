@@ -12,7 +12,7 @@ const OBJECTS: PodObjects = {
   secrets: [{ metadata: { name: 's' }, data: { a: 'c2VjcmV0' }, stringData: { b: 'text' } }],
 };
 const FACTS = {
-  podIP: '10.0.0.2',
+  podIPs: ['10.0.0.2', 'fd00::2'],
   hostIP: '192.168.0.1',
   nodeName: 'node',
   capacity: { cpus: 4, memory: 2 ** 34 },
@@ -118,7 +118,7 @@ t.test('fields of the pod', t => {
     'default',
     '192.168.0.1',
     '10.0.0.2',
-    '10.0.0.2',
+    '10.0.0.2,fd00::2',
   ]);
   for (const fieldPath of ['constructor', '__proto__', 'spec.x'])
     t.match(envOf({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath } } }] }), 'unsupported fieldPath');

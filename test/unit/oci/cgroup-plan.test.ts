@@ -51,9 +51,11 @@ t.test('the files of each kind of machine', t => {
     'p/memory.oom.group': '1',
     'p/pids.max': '10',
     'p/hugetlb.2MB.max': '0',
+    'p/hugetlb.2MB.rsvd.max': '0',
   });
   t.same(files('hybrid', ALL), {
     'unified/p/hugetlb.2MB.max': '0',
+    'unified/p/hugetlb.2MB.rsvd.max': '0',
     'cpu/p/cpu.shares': '1024',
     'cpu/p/cpu.cfs_period_us': '100000',
     'cpu/p/cpu.cfs_quota_us': '50000',

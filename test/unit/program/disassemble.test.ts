@@ -33,7 +33,7 @@ t.test('a program reads like strace', t => {
       '   4  dup3(<stdout>, 1, 0)',
       '   5  *(int *)(buffer+4) = r0',
       "   6  expect(buffer+0, 1, '/') or EPERM",
-      '   7  clone(CLONE_PARENT|CLONE_VFORK|SIGCHLD)',
+      '   7  clone(CLONE_PARENT|CLONE_VFORK|CLONE_FILES|SIGCHLD)',
       '',
     ].join('\n'),
   );

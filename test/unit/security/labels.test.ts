@@ -102,7 +102,7 @@ t.test('labels are written through the runtime’s own procfs, before its fds ar
     paths: new PodPaths(DEFAULT_ROOTS, 'uid'),
     volumes: new Map(),
     hostname: 'h',
-    podIP: '',
+    podIPs: [],
     attempt: 0,
     cgroupsPath: '/c',
     hostRoot: 0,

@@ -1,0 +1,78 @@
+import { koffi } from './koffi.ts';
+import { inTurn } from './libc.ts';
+
+type Context = object;
+
+/** Prototypes of nftables/libnftables.h, by name; libnftables(3). */
+const PROTOTYPES = {
+  nft_ctx_new: ['void *', ['uint32_t']],
+  nft_ctx_free: ['void', ['void *']],
+  nft_ctx_set_dry_run: ['void', ['void *', 'bool']],
+  nft_ctx_buffer_output: ['int', ['void *']],
+  nft_ctx_buffer_error: ['int', ['void *']],
+  nft_ctx_get_output_buffer: ['str', ['void *']],
+  nft_ctx_get_error_buffer: ['str', ['void *']],
+  nft_run_cmd_from_buffer: ['int', ['void *', 'str']],
+} as const;
+
+interface Libnftables {
+  nft_ctx_new(flags: number): Context | null;
+  nft_ctx_free: { async(context: Context, done: (error: Error | null) => void): void };
+  nft_ctx_set_dry_run(context: Context, isDry: boolean): void;
+  nft_ctx_buffer_output(context: Context): number;
+  nft_ctx_buffer_error(context: Context): number;
+  nft_ctx_get_output_buffer(context: Context): string;
+  nft_ctx_get_error_buffer(context: Context): string;
+  nft_run_cmd_from_buffer(context: Context, commands: string): number;
+}
+
+/** The name that every distribution's package has. */
+export const LIBRARY = 'libnftables.so.1';
+let library: Libnftables | 'missing' | undefined;
+
+/** Loaded when rules change, which they do not for most commands. */
+function libnftables(): Libnftables | undefined {
+  if (library === undefined) {
+    try {
+      const loaded = koffi.load(LIBRARY);
+      const functions = Object.entries(PROTOTYPES).map(([name, [result, parameters]]) => [
+        name,
+        loaded.func(name, result, [...parameters]),
+      ]);
+      library = Object.fromEntries(functions) as Libnftables;
+    } catch {
+      library = 'missing';
+    }
+  }
+  return library === 'missing' ? undefined : library;
+}
+
+/** What nft printed; `error` is empty if all went well. */
+export interface NftResult {
+  readonly output: string;
+  readonly error: string;
+}
+
+/**
+ * Has the library do commands in the network namespace of the calling thread, all of them or none. With `check` it only
+ * asks the kernel whether it would. Undefined if the library is not there.
+ */
+export function runLibnftables(commands: string, check: boolean): NftResult | undefined {
+  const lib = libnftables();
+  const context = lib?.nft_ctx_new(0) ?? undefined;
+  if (lib === undefined || context === undefined) return undefined;
+  try {
+    lib.nft_ctx_buffer_output(context);
+    lib.nft_ctx_buffer_error(context);
+    lib.nft_ctx_set_dry_run(context, check);
+    const status = lib.nft_run_cmd_from_buffer(context, commands);
+    const error = lib.nft_ctx_get_error_buffer(context);
+    return {
+      output: lib.nft_ctx_get_output_buffer(context),
+      error: status === 0 ? '' : error || `it ended with ${status}`,
+    };
+  } finally {
+    // It closes a socket, for which the kernel waits until nobody can look at the old rules any more: some milliseconds.
+    void inTurn(done => lib.nft_ctx_free.async(context, error => done(error, undefined)));
+  }
+}

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { canonicalAddress } from '../base/addresses.ts';
+import { LOCK } from '../linux/constants.generated.ts';
+import { syscallInThread } from '../native/libc.ts';
+import { deleteFlow, getChain, getFlows, readFlow } from './netfilter.ts';
+import { NetfilterSocket } from './netfilter-socket.ts';
+import { TABLE } from './nft.ts';
+import { runNft } from './nft-run.ts';
+import { ruleset } from './ruleset.ts';
+import { AFFINITY_PREFIX } from './service-rules.ts';
+import { describeTargets, isStale, udpTargets } from './stale-flows.ts';
+import { canonicalState, type NodeState } from './state.ts';
+
+export type RulesUpdate = 'changed' | 'unchanged';
+
+/** Updates that have not begun yet, by directory: whoever asks meanwhile is served by the same one. */
+const waiting = new Map<string, Promise<RulesUpdate>>();
+
+/**
+ * Brings the node's rules to what its state asks for; the table goes when nothing is left. `readState` is called under the
+ * lock, when all others that changed something before have had their turn. Only the table `inet podspace` is ever touched, in
+ * the network namespace of the main thread. Throws a UserError if nftables cannot do it: then the rules are as they were.
+ */
+export function updateRules(directory: string, readState: () => NodeState): Promise<RulesUpdate> {
+  const found = waiting.get(directory);
+  if (found !== undefined) return found;
+  const update = underLock(directory, () => {
+    waiting.delete(directory);
+    return applyState(readState());
+  });
+  waiting.set(directory, update);
+  // It could not even get the lock.
+  update.catch(() => waiting.delete(directory));
+  return update;
+}
+
+async function underLock<T>(directory: string, action: () => T): Promise<T> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const fd = openSync(join(directory, 'rules.lock'), 'a', 0o600);
+  try {
+    await syscallInThread('flock', [fd, LOCK.LOCK_EX]);
+    return action();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Applies a state, without a lock. What is in force is written in the table itself, as the names of two chains without
+ * rules: so nothing has to be believed about a file, and a table that somebody else flushed is made again.
+ */
+export function applyState(given: NodeState): RulesUpdate {
+  const state = canonicalState(given);
+  const text = ruleset(state);
+  const targets = udpTargets(state);
+  const inForce = marker('text', text);
+  const leads = marker('udp', describeTargets(targets));
+  const socket = new NetfilterSocket();
+  try {
+    const hasChain = (name: string): boolean => socket.request(getChain('podspace', name)).errno === 0;
+    const isThere = hasChain(TABLE_MARKER);
+    if (text === '' ? !isThere : hasChain(inForce)) return 'unchanged';
+    // Looking through all flows takes the kernel ten milliseconds, even if there are none.
+    const leadsElsewhere = isThere ? !hasChain(leads) : targets.size > 0;
+    const markers = [TABLE_MARKER, inForce, leads].map(name => `add chain ${TABLE} ${name}`);
+    runNft(
+      text === ''
+        ? `delete table ${TABLE}\n`
+        : [text.trimEnd(), ...markers, ...(isThere ? rememberedClients(text) : []), ''].join('\n'),
+    );
+    if (leadsElsewhere) forgetStaleFlows(socket, state, targets);
+    return 'changed';
+  } finally {
+    socket.close();
+  }
+}
+
+const TABLE_MARKER = 'made-by-podspace';
+
+function marker(what: string, content: string): string {
+  return `${what}-${createHash('sha256').update(content).digest('hex').slice(0, 32)}`;
+}
+
+/** The clients of Services with sessionAffinity, with the time that each has left, for the sets that go on. */
+function rememberedClients(text: string): readonly string[] {
+  const names = [...text.matchAll(new RegExp(`^ *set (${AFFINITY_PREFIX}-\\w+) `, 'gm'))];
+  return names.flatMap(([, name = '']) => {
+    let listing: string;
+    try {
+      listing = runNft(`list set ${TABLE} ${name}\n`);
+    } catch {
+      // A new one.
+      return [];
+    }
+    const elements = /elements = \{([^}]*)\}/.exec(listing)?.[1]?.trim();
+    return elements === undefined
+      ? []
+      : [`add element ${TABLE} ${name} { ${elements.replace(/\s+/g, ' ')} }`];
+  });
+}
+
+/** See {@link udpTargets}. */
+function forgetStaleFlows(
+  socket: NetfilterSocket,
+  state: NodeState,
+  targets: ReturnType<typeof udpTargets>,
+): void {
+  const addresses = Object.values(networkInterfaces()).flatMap(all =>
+    (all ?? []).map(({ address }) => address),
+  );
+  const local = new Set(addresses.map(address => canonicalAddress(address.replace(/%.*/, ''))));
+  const isLocal = (address: string): boolean => address.startsWith('127.') || local.has(address);
+  for (const message of socket.request(getFlows()).messages) {
+    const flow = readFlow(message);
+    // One that has ended meanwhile is forgotten as well.
+    if (flow !== undefined && isStale(flow, targets, state, isLocal)) socket.request(deleteFlow(flow));
+  }
+}

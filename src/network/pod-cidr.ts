@@ -1,0 +1,51 @@
+import { type Cidr, formatCidr, parseCidr } from './addresses.ts';
+
+/** Where pods get their addresses from, when nobody says: what kubeadm's users and flannel know. */
+export const DEFAULT_POD_CIDR = '10.244.0.0/16';
+
+/** Ranges whose addresses mean something else to every kernel. */
+const RESERVED: Readonly<Record<string, string>> = {
+  '0.0.0.0/8': '"this network"',
+  '127.0.0.0/8': 'loopback',
+  '169.254.0.0/16': 'link-local',
+  '224.0.0.0/3': 'multicast, and what is above it',
+  '::/8': 'unspecified, loopback and IPv4 in IPv6',
+  'fe80::/10': 'link-local',
+  'ff00::/8': 'multicast',
+};
+
+/**
+ * Parses the setting `podCidr`: one range, or one of each family with a comma between. The first one's address is the
+ * pod's `status.podIP`, as in a dual-stack cluster. The error is a sentence about the value.
+ */
+export function parsePodCidr(text: string): readonly Cidr[] | { readonly error: string } {
+  const cidrs: Cidr[] = [];
+  for (const part of text.split(',')) {
+    const cidr = parseCidr(part.trim());
+    if ('error' in cidr) return cidr;
+    const problem = unusable(cidr);
+    if (problem !== undefined) return { error: `"${part.trim()}" ${problem}` };
+    if (cidrs.some(({ family }) => family === cidr.family))
+      return { error: `"${text}" has two ${cidr.family} ranges` };
+    cidrs.push(cidr);
+  }
+  return cidrs;
+}
+
+function unusable(cidr: Cidr): string | undefined {
+  for (const [range, what] of Object.entries(RESERVED)) {
+    const reserved = parseCidr(range);
+    if (!('error' in reserved) && overlaps(cidr, reserved)) return `has addresses of ${range}: ${what}`;
+  }
+  return undefined;
+}
+
+function overlaps(one: Cidr, other: Cidr): boolean {
+  if (one.family !== other.family) return false;
+  const [wide, narrow] = one.prefixLength <= other.prefixLength ? [one, other] : [other, one];
+  const bits = BigInt((wide.family === 'IPv4' ? 32 : 128) - wide.prefixLength);
+  return narrow.base >> bits === wide.base >> bits;
+}
+
+/** The setting as it was given, for messages. */
+export const formatPodCidr = (cidrs: readonly Cidr[]): string => cidrs.map(formatCidr).join(',');

@@ -1,0 +1,148 @@
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { errnoCode } from '../base/errors.ts';
+import { type Cidr, contains, formatAddress, usable } from '../network/addresses.ts';
+import { NetworkError } from '../network/errors.ts';
+import type { Cleanup } from './cleanup.ts';
+import { isLocked, lockFile, waitForLock } from './lock-file.ts';
+
+/**
+ * Addresses belong to the machine, not to one --root: the same directory for all. It has a file for each address in use,
+ * locked by the command that runs the pod; what it holds is the pod's run directory.
+ */
+export const LEASES = '/run/podspace/network/leases';
+
+/** Held while a lease is taken or given back. */
+const LOCK_FILE = '.lock';
+/** Addresses that were given back last, the latest at the end: not given out again while there are others. */
+const RECENT_FILE = '.recent';
+const MAX_RECENT = 64;
+
+/**
+ * Takes an address of each range for as long as this process lives: the lowest that is free and was not used recently.
+ * Throws a NetworkError in the words of CNI's host-local if a range has none.
+ */
+export function leaseAddresses(
+  cidrs: readonly Cidr[],
+  owner: string,
+  cleanup: Cleanup,
+  directory = LEASES,
+): readonly string[] {
+  return locked(directory, () =>
+    cidrs.map(cidr => {
+      const { address, fd } = lease(cidr, directory);
+      cleanup.add('the address of the pod', () => giveBack(directory, address, fd));
+      ftruncateSync(fd);
+      writeSync(fd, owner);
+      return address;
+    }),
+  );
+}
+
+interface Lease {
+  readonly address: string;
+  readonly fd: number;
+}
+
+function lease(cidr: Cidr, directory: string): Lease {
+  const taken = new Set(readdirSync(directory));
+  const recent = recentlyUsed(directory);
+  const address =
+    firstFree(cidr, taken, new Set(recent)) ??
+    recent.find(address => contains(cidr, address) && !taken.has(address));
+  const candidates = address === undefined ? [...taken].filter(name => isIn(cidr, name)) : [address];
+  for (const candidate of candidates) {
+    // Of the taken ones, those that a killed command has left.
+    const fd = lockFile(join(directory, candidate));
+    if (fd !== undefined) return { address: candidate, fd };
+  }
+  const { first, last } = usable(cidr);
+  const range = `${formatAddress(cidr.family, first)}-${formatAddress(cidr.family, last)}`;
+  throw new NetworkError(`no IP addresses available in range set: ${range}`);
+}
+
+function firstFree(cidr: Cidr, taken: ReadonlySet<string>, recent: ReadonlySet<string>): string | undefined {
+  const { first, last } = usable(cidr);
+  for (let value = first; value <= last; value++) {
+    const address = formatAddress(cidr.family, value);
+    if (!taken.has(address) && !recent.has(address)) return address;
+  }
+  return undefined;
+}
+
+/** Not a file of this module's own. */
+const isIn = (cidr: Cidr, name: string): boolean => !name.startsWith('.') && contains(cidr, name);
+
+/** What this process has given back, by directory: the file goes with the last lease. */
+const returned = new Map<string, readonly string[]>();
+
+function recentlyUsed(directory: string): readonly string[] {
+  const path = join(directory, RECENT_FILE);
+  return existsSync(path) ? readFileSync(path, 'utf8').split('\n') : (returned.get(directory) ?? []);
+}
+
+function giveBack(directory: string, address: string, fd: number): void {
+  locked(directory, () => {
+    unlinkSync(join(directory, address));
+    closeSync(fd);
+    const others = recentlyUsed(directory).filter(one => one !== address);
+    const recent = [...others, address].slice(-MAX_RECENT);
+    returned.set(directory, recent);
+    writeFileSync(join(directory, RECENT_FILE), recent.join('\n'), { mode: 0o600 });
+  });
+}
+
+/** Removes what killed commands have left. */
+export function sweepLeases(directory = LEASES): void {
+  if (!existsSync(directory)) return;
+  locked(directory, () => {
+    for (const name of readdirSync(directory))
+      if (!name.startsWith('.') && !isLocked(join(directory, name))) unlinkSync(join(directory, name));
+  });
+}
+
+/** Does something with the leases that nobody may do at the same time; and leaves no empty directory. */
+function locked<T>(directory: string, body: () => T): T {
+  const lock = lockIn(directory);
+  try {
+    return body();
+  } finally {
+    if (readdirSync(directory).every(name => name.startsWith('.'))) removeDirectory(directory);
+    closeSync(lock);
+  }
+}
+
+/** The directory may be removed by another pod's end at any moment, because it is empty. */
+function lockIn(directory: string): number {
+  for (;;) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    try {
+      return waitForLock(join(directory, LOCK_FILE));
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOENT') throw error;
+    }
+  }
+}
+
+function removeDirectory(directory: string): void {
+  for (const name of [RECENT_FILE, LOCK_FILE])
+    if (existsSync(join(directory, name))) unlinkSync(join(directory, name));
+  for (const path of [directory, dirname(directory), dirname(dirname(directory))]) {
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EROFS'].includes(errnoCode(error) ?? '')) throw error;
+    }
+  }
+}
