@@ -13,11 +13,11 @@ import { formatTable } from './table.ts';
 /** Asks the kernel whether a running pod is what admission promised. Exit code 1 if it is not in some point. */
 export async function run(args: Args, io: Io): Promise<number> {
   requireRoot();
-  const { record } = findRunningPod(io.roots, text(args, 'pod') ?? '');
+  const { record, paths } = findRunningPod(io.roots, text(args, 'pod') ?? '');
   const { pod, admission } = record;
   const enforced = admission?.enforced ?? { level: 'privileged', version: 'latest' };
   const { policy } = admission ?? {};
-  const containers = kernelFacts(record);
+  const containers = kernelFacts(record, paths);
   if (containers.length === 0) throw new UserError(`no container of pod "${record.name}" is running`);
   const rows = containers.flatMap(facts => [
     ...(policy === undefined ? [] : verifyPolicy(policy, pod, facts)),

@@ -2,8 +2,16 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { ContainerFacts, ProcessFacts } from '../admission/verify/facts.ts';
 import { errnoCode } from '../base/errors.ts';
 import { capabilityNames, isCapability } from '../linux/capabilities.ts';
+import type { PodPaths } from '../oci/pod-paths.ts';
 import type { PodRecord } from './pod-directory.ts';
-import { type MountInfo, mountsOf, namespacesOf, type PodProcess, podProcesses } from './processes.ts';
+import {
+  heldNamespace,
+  type MountInfo,
+  mountsOf,
+  namespacesOf,
+  type PodProcess,
+  podProcesses,
+} from './processes.ts';
 
 const HOST_NAMESPACES = ['network', 'pid', 'ipc', 'user'] as const;
 /** The one of the protected paths that every kernel has. */
@@ -12,15 +20,19 @@ const PROTECTED = '/proc/sys';
 const ENDED = ['ENOENT', 'ESRCH', 'EINVAL'];
 
 /** What the kernel says of each running container of a pod, at this moment. */
-export function kernelFacts(record: PodRecord): readonly ContainerFacts[] {
+export function kernelFacts(record: PodRecord, paths: PodPaths): readonly ContainerFacts[] {
   const processes = podProcesses(record);
   const host = namespacesOf('self');
+  // A container's processes may be in others, of their own making.
+  const users = {
+    root: record.hostRoot ?? 0,
+    namespace: heldNamespace(paths.namespace('user')) ?? host.user,
+  };
   return record.containers.flatMap(({ name, pid }): ContainerFacts[] => {
     const own = processes.filter(({ container }) => container === name);
-    const main = own.find(process => process.pid === pid);
     const namespaces = namespacesOf(pid);
     const mounts = unlessEnded(() => mountsOf(pid)) ?? [];
-    if (main === undefined || mounts.length === 0) return [];
+    if (own.length === 0 || mounts.length === 0) return [];
     return [
       {
         name,
@@ -30,7 +42,7 @@ export function kernelFacts(record: PodRecord): readonly ContainerFacts[] {
         isProcProtected: isReadOnly(topmost(mounts, PROTECTED)),
         hostPorts:
           namespaces.network === host.network ? own.flatMap(({ pid: each }) => listeningPorts(each)) : [],
-        processes: own.map(process => factsOf(process, main)),
+        processes: own.map(process => factsOf(process, users)),
       },
     ];
   });
@@ -56,21 +68,19 @@ const isReadOnly = (mount: MountInfo | undefined): boolean =>
 const isWritableSys = (mount: MountInfo | undefined): boolean =>
   mount?.type === 'sysfs' && !isReadOnly(mount);
 
-/** A process in the ids of its container, whose main process is `main`; it may have made a user namespace of its own. */
-function factsOf(process: PodProcess, main: PodProcess): ProcessFacts {
-  const { pid, uids, gids, groups, capabilities, noNewPrivs, seccomp } = process;
-  const [first = 0, base = 0] = process.uidMap;
-  const [mainFirst = 0, mainBase = 0] = main.uidMap;
-  const ids = (all: readonly number[]): readonly number[] => [
-    ...new Set(all.map(id => id - first + base - mainBase + mainFirst)),
-  ];
-  const isOwn = namespacesOf(pid).user === namespacesOf(main.pid).user;
+/** A process in the ids of its pod, whose user 0 is the machine's `root`. */
+function factsOf(
+  { pid, hostIds, capabilities, noNewPrivs, seccomp }: PodProcess,
+  { root, namespace }: { readonly root: number; readonly namespace: number | undefined },
+): ProcessFacts {
+  const ids = (all: readonly number[]): readonly number[] => [...new Set(all.map(id => id - root))];
+  const isOwn = namespacesOf(pid).user === namespace;
   const all = Object.values(capabilities).reduce((mask, set) => mask | set, 0n);
   return {
     pid,
-    uids: ids(uids),
-    gids: ids(gids),
-    groups: ids(groups),
+    uids: ids(hostIds.uids),
+    gids: ids(hostIds.gids),
+    groups: ids(hostIds.groups),
     capabilities: isOwn ? capabilityNames(all).filter(isCapability) : [],
     noNewPrivileges: noNewPrivs,
     hasSeccompFilter: seccomp === 'filter',

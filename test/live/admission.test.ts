@@ -18,7 +18,7 @@ import {
 } from './with-policies.ts';
 
 const state = ownState(t.testdir({}));
-const { directory, root, on, write, outputOf, reportOf, left } = state;
+const { directory, root, write, outputOf, reportOf, left } = state;
 
 t.before(() => {
   if (isRoot) importImages(state);
@@ -90,8 +90,8 @@ t.test('a denied pod leaves nothing behind', { skip: needsRoot }, t => {
       /expected a boolean/,
     ],
   ];
-  for (const [pod, args, stderr] of cases)
-    for (const command of ['run', 'audit', 'compile', 'explain'])
+  for (const [i, [pod, args, stderr]] of cases.entries())
+    for (const command of i === 0 ? ['run', 'audit', 'compile', 'explain'] : ['run'])
       t.match(podspace([command, '-', ...args, '--root', root], JSON.stringify(pod)), {
         status: 1,
         stdout: '',

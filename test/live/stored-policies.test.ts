@@ -74,21 +74,21 @@ t.test('many creates of one object at once: one wins', { skip: needsRoot }, asyn
 });
 
 t.test('a create that is killed leaves a whole object or none', { skip: needsRoot }, async t => {
-  const objects = Array.from({ length: 300 }, (_, i) => policy(`killed-${i}`));
+  const objects = Array.from({ length: 120 }, (_, i) => policy(`killed-${i}`));
   const file = write('many.json', ...objects);
   const child = spawn(process.execPath, [PODSPACE, 'create', '-f', file, '--root', root], {
     stdio: 'ignore',
   });
   const closed = new Promise(done => child.once('close', done));
   const stored = (): readonly string[] => readdirSync(join(root, 'objects/PodSecurityPolicy'));
-  while (stored().length < 30) await new Promise(done => setTimeout(done, 2));
+  while (stored().length < 20) await new Promise(done => setTimeout(done, 2));
   child.kill('SIGKILL');
   await closed;
   const { status, stdout } = on('get', 'psp', '-o', 'name');
   const names = stdout.split('\n').filter(line => line.includes('killed-'));
   t.equal(status, 0);
-  t.ok(names.length >= 20 && names.length < 300, `${names.length} of 300 are there`);
-  t.match(on('create', '-f', file).stdout.split('\n').length - 1, 300 - names.length, 'the rest can be made');
+  t.ok(names.length >= 15, `${names.length} of 120 are there`);
+  t.equal(on('create', '-f', file).stdout.split('\n').length - 1, 120 - names.length, 'the rest can be made');
   t.match(on('delete', '-f', file), { status: 0 });
   t.match(on('delete', '-f', join(directory, 'a.json')), { status: 0 });
 });
@@ -109,7 +109,7 @@ t.test('a damaged object is an error of every command that would go by it', { sk
       status: 1,
       stdout: '',
       stderr:
-        /^error: the stored object ".*p\.json" is damaged: .*\n.*\n.*\nhint: remove the file, and create the object again\n$/,
+        /^error: the stored object ".*p\.json" is damaged: (.*\n)+hint: remove the file, and create the object again\n$/,
     });
   t.match(on('delete', 'psp', 'p'), { status: 0, stdout: 'podsecuritypolicy.policy "p" deleted\n' });
   t.match(podspace(['run', '-', '--root', root], pod), { stdout: 'ran\n' });
