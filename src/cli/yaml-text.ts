@@ -10,7 +10,9 @@ type Collection = readonly unknown[] | Readonly<Record<string, unknown>>;
 
 /** What is not empty, and so has lines of its own. */
 function isCollection(value: unknown): value is Collection {
-  return typeof value === 'object' && value !== null && Object.keys(value).length > 0;
+  if (Array.isArray(value)) return value.length > 0;
+  for (const _ in typeof value === 'object' ? value : null) return true;
+  return false;
 }
 
 /** Lines, each with its line feed before it. */
