@@ -15,7 +15,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   if (isJson) {
     io.out(
       `${JSON.stringify(
-        processes.map(process => ({ ...process, capabilities: hexSets(process) })),
+        processes.map(({ hostIds: _, ...process }) => ({ ...process, capabilities: hexSets(process) })),
         null,
         2,
       )}\n`,
@@ -77,7 +77,9 @@ function describeCapabilities(mask: bigint): string {
   return names.length <= 3 ? names.join(',') : `${mask.toString(16).padStart(16, '0')} (${names.length})`;
 }
 
-export function hexSets({ capabilities }: ProcessInfo): Readonly<Record<string, string>> {
+export function hexSets({
+  capabilities,
+}: Pick<ProcessInfo, 'capabilities'>): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(capabilities).map(([set, mask]) => [set, mask.toString(16).padStart(16, '0')]),
   );

@@ -1,5 +1,4 @@
 import { createTwoFilesPatch } from 'diff';
-import { stringify } from 'yaml';
 import type { AdmissionRequest, Breach } from '../admission/admission.ts';
 import { type Judgement, judgePod } from '../admission/judge.ts';
 import { POLICY_ANNOTATION } from '../admission/pod-security-policy/admit.ts';
@@ -13,6 +12,7 @@ import { withName } from './input.ts';
 import type { Io } from './io.ts';
 import { type Finding, sarif } from './sarif.ts';
 import { version } from './version.ts';
+import { formatYaml } from './yaml-text.ts';
 
 export type Format = 'json' | 'sarif' | undefined;
 
@@ -166,7 +166,7 @@ function difference(
   { loaded, before, after }: Judged,
   color: (code: number, line: string) => string,
 ): string {
-  const text = (pod: Pod): string => stringify(asWrittenBy(loaded, pod), { lineWidth: 0 });
+  const text = (pod: Pod): string => formatYaml(asWrittenBy(loaded, pod));
   const patch = createTwoFilesPatch(
     'as written, with defaults',
     'as admitted',

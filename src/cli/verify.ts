@@ -2,6 +2,7 @@ import { formatLevelVersion } from '../admission/pod-security/levels.ts';
 import type { Verified } from '../admission/verify/facts.ts';
 import { verifyLevel } from '../admission/verify/level.ts';
 import { verifyPolicy } from '../admission/verify/policy.ts';
+import { UserError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { kernelFacts } from '../runtime/kernel-facts.ts';
 import { findRunningPod } from '../runtime/pod-directory.ts';
@@ -12,11 +13,13 @@ import { formatTable } from './table.ts';
 /** Asks the kernel whether a running pod is what admission promised. Exit code 1 if it is not in some point. */
 export async function run(args: Args, io: Io): Promise<number> {
   requireRoot();
-  const { record } = findRunningPod(io.roots, text(args, 'pod') ?? '');
+  const { record, paths } = findRunningPod(io.roots, text(args, 'pod') ?? '');
   const { pod, admission } = record;
   const enforced = admission?.enforced ?? { level: 'privileged', version: 'latest' };
   const { policy } = admission ?? {};
-  const rows = kernelFacts(record).flatMap(facts => [
+  const containers = kernelFacts(record, paths);
+  if (containers.length === 0) throw new UserError(`no container of pod "${record.name}" is running`);
+  const rows = containers.flatMap(facts => [
     ...(policy === undefined ? [] : verifyPolicy(policy, pod, facts)),
     ...verifyLevel(enforced, pod, facts),
   ]);

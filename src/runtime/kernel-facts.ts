@@ -1,52 +1,87 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import type { ContainerFacts } from '../admission/verify/facts.ts';
+import type { ContainerFacts, ProcessFacts } from '../admission/verify/facts.ts';
 import { errnoCode } from '../base/errors.ts';
 import { capabilityNames, isCapability } from '../linux/capabilities.ts';
+import type { PodPaths } from '../oci/pod-paths.ts';
 import type { PodRecord } from './pod-directory.ts';
-import { type MountInfo, mountsOf, namespacesOf, type PodProcess, podProcesses } from './processes.ts';
+import {
+  heldNamespace,
+  type MountInfo,
+  mountsOf,
+  namespacesOf,
+  type PodProcess,
+  podProcesses,
+} from './processes.ts';
 
 const HOST_NAMESPACES = ['network', 'pid', 'ipc', 'user'] as const;
 /** The one of the protected paths that every kernel has. */
 const PROTECTED = '/proc/sys';
+/** What /proc says of a process that has ended, or has no namespaces any more. */
+const ENDED = ['ENOENT', 'ESRCH', 'EINVAL'];
 
 /** What the kernel says of each running container of a pod, at this moment. */
-export function kernelFacts(record: PodRecord): readonly ContainerFacts[] {
+export function kernelFacts(record: PodRecord, paths: PodPaths): readonly ContainerFacts[] {
   const processes = podProcesses(record);
   const host = namespacesOf('self');
+  // A container's processes may be in others, of their own making.
+  const users = {
+    root: record.hostRoot ?? 0,
+    namespace: heldNamespace(paths.namespace('user')) ?? host.user,
+  };
   return record.containers.flatMap(({ name, pid }): ContainerFacts[] => {
     const own = processes.filter(({ container }) => container === name);
-    if (own.length === 0) return [];
     const namespaces = namespacesOf(pid);
-    const mounts = mountsOf(pid);
-    const isHostNetwork = namespaces.network === host.network;
+    const mounts = unlessEnded(() => mountsOf(pid)) ?? [];
+    if (own.length === 0 || mounts.length === 0) return [];
     return [
       {
         name,
         hostNamespaces: HOST_NAMESPACES.filter(type => namespaces[type] === host[type]),
-        isRootReadOnly: isReadOnly(mounts, '/'),
-        isSysWritable: !isReadOnly(mounts, '/sys'),
-        isProcProtected: isReadOnly(mounts, PROTECTED),
-        hostPorts: isHostNetwork ? own.flatMap(({ pid: each }) => listeningPorts(each)) : [],
-        processes: own.map(factsOf),
+        isRootReadOnly: isReadOnly(topmost(mounts, '/')),
+        isSysWritable: isWritableSys(topmost(mounts, '/sys')),
+        isProcProtected: isReadOnly(topmost(mounts, PROTECTED)),
+        hostPorts:
+          namespaces.network === host.network ? own.flatMap(({ pid: each }) => listeningPorts(each)) : [],
+        processes: own.map(process => factsOf(process, users)),
       },
     ];
   });
 }
 
-/** The topmost mount at a path counts. */
-function isReadOnly(mounts: readonly MountInfo[], path: string): boolean {
-  const options = mounts.findLast(({ mountPoint }) => mountPoint === path)?.options ?? '';
-  return options.split(',').includes('ro');
+function unlessEnded<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (ENDED.includes(errnoCode(error) ?? '')) return undefined;
+    throw error;
+  }
 }
 
-function factsOf({ pid, uid, gid, groups, capabilities, noNewPrivs, seccomp }: PodProcess) {
+/** Of several mounts at a path the last one counts. */
+const topmost = (mounts: readonly MountInfo[], path: string): MountInfo | undefined =>
+  mounts.findLast(({ mountPoint }) => mountPoint === path);
+
+const isReadOnly = (mount: MountInfo | undefined): boolean =>
+  mount?.options.split(',').includes('ro') === true;
+
+/** Where a volume is mounted over it, it is not the kernel's. */
+const isWritableSys = (mount: MountInfo | undefined): boolean =>
+  mount?.type === 'sysfs' && !isReadOnly(mount);
+
+/** A process in the ids of its pod, whose user 0 is the machine's `root`. */
+function factsOf(
+  { pid, hostIds, capabilities, noNewPrivs, seccomp }: PodProcess,
+  { root, namespace }: { readonly root: number; readonly namespace: number | undefined },
+): ProcessFacts {
+  const ids = (all: readonly number[]): readonly number[] => [...new Set(all.map(id => id - root))];
+  const isOwn = namespacesOf(pid).user === namespace;
   const all = Object.values(capabilities).reduce((mask, set) => mask | set, 0n);
   return {
     pid,
-    uid,
-    gid,
-    groups,
-    capabilities: capabilityNames(all).filter(isCapability),
+    uids: ids(hostIds.uids),
+    gids: ids(hostIds.gids),
+    groups: ids(hostIds.groups),
+    capabilities: isOwn ? capabilityNames(all).filter(isCapability) : [],
     noNewPrivileges: noNewPrivs,
     hasSeccompFilter: seccomp === 'filter',
   };
@@ -74,26 +109,14 @@ function listeningPorts(pid: number): ContainerFacts['hostPorts'] {
 }
 
 function socketsOf(pid: number): readonly string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap(fd => {
-      try {
-        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
-      } catch {
-        return [];
-      }
-    });
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(errnoCode(error) ?? '')) return [];
-    throw error;
-  }
+  const fds = unlessEnded(() => readdirSync(`/proc/${pid}/fd`)) ?? [];
+  return fds.flatMap(fd => {
+    const target = unlessEnded(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '';
+    return /^socket:\[(\d+)\]$/.exec(target)?.[1] ?? [];
+  });
 }
 
+/** None if there is no IPv6. */
 function linesOf(path: string): readonly string[] {
-  try {
-    return readFileSync(path, 'latin1').split('\n').slice(1);
-  } catch (error) {
-    // The process has ended, or there is no IPv6.
-    if (['ENOENT', 'ESRCH', 'EINVAL'].includes(errnoCode(error) ?? '')) return [];
-    throw error;
-  }
+  return (unlessEnded(() => readFileSync(path, 'latin1')) ?? '').split('\n').slice(1);
 }

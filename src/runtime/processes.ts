@@ -14,6 +14,12 @@ export interface ProcessInfo {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
+  /** Ids as the machine knows them: real, effective, saved, and for files; and the groups. */
+  readonly hostIds: {
+    readonly uids: readonly number[];
+    readonly gids: readonly number[];
+    readonly groups: readonly number[];
+  };
   /** user_namespaces(7): the first row, `[0, 0, 4294967295]` in the host's own. */
   readonly uidMap: readonly number[];
   readonly capabilities: {
@@ -30,6 +36,12 @@ export interface ProcessInfo {
 
 const SECCOMP = ['disabled', 'strict', 'filter'] as const;
 
+/** user_namespaces(7): the first row of a process's id map. */
+function firstMapping(pid: number, file: 'uid_map' | 'gid_map'): readonly number[] {
+  const row = readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\n')[0] ?? '';
+  return row.trim().split(/\s+/).map(Number);
+}
+
 /** Reads a process; undefined once it has ended. */
 export function readProcess(pid: number): ProcessInfo | undefined {
   try {
@@ -41,12 +53,10 @@ export function readProcess(pid: number): ProcessInfo | undefined {
         .filter(word => word !== '')
         .map(Number);
     const mask = (name: string): bigint => BigInt(`0x${field(name) || '0'}`);
-    const uidMap = (readFileSync(`/proc/${pid}/uid_map`, 'utf8').split('\n')[0] ?? '')
-      .trim()
-      .split(/\s+/)
-      .map(Number);
-    const [first = 0, base = 0] = uidMap;
-    const inside = (id: number): number => id - base + first;
+    const uidMap = firstMapping(pid, 'uid_map');
+    const inside = ([first = 0, base = 0]: readonly number[], id: number): number => id - base + first;
+    const gidMap = firstMapping(pid, 'gid_map');
+    const hostIds = { uids: words('Uid'), gids: words('Gid'), groups: words('Groups') };
     const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
       .replace(/\0+$/, '')
       .split('\0')
@@ -54,9 +64,10 @@ export function readProcess(pid: number): ProcessInfo | undefined {
     return {
       pid,
       containerPid: words('NSpid').at(-1) ?? pid,
-      uid: inside(words('Uid')[1] ?? 0),
-      gid: inside(words('Gid')[1] ?? 0),
-      groups: words('Groups').map(inside),
+      uid: inside(uidMap, hostIds.uids[1] ?? 0),
+      gid: inside(gidMap, hostIds.gids[1] ?? 0),
+      groups: hostIds.groups.map(id => inside(gidMap, id)),
+      hostIds,
       uidMap,
       capabilities: {
         effective: mask('CapEff'),

@@ -4,7 +4,7 @@ import { inProcess } from './in-process.ts';
 import { allAtOnce, oneAfterTheOther } from './many.ts';
 import { table } from './report.ts';
 import { Standalone } from './standalone.ts';
-import { exec, runTrue, twenty } from './whole-commands.ts';
+import { exec, runTrue, twenty, validate } from './whole-commands.ts';
 
 const DOCUMENT = 'docs/benchmarks.md';
 const MARK = '<!-- npm run bench -->';
@@ -23,6 +23,7 @@ try {
   print(table('(b) a pod of one container that runs `true`', '`node -e 0`', runTrue(bench)));
   print(table('(c) a pod of 20 containers', '1 container', twenty(bench)));
   print(table('(c) a command in a running container', '`node -e 0`', await exec(bench)));
+  print(table('(f) decisions about pods, without running them', '1 pod', validate(bench)));
   print(await oneAfterTheOther());
   print(await allAtOnce());
   print(process.env.PODSPACE_BENCH_HARDENING ?? '');

@@ -1,4 +1,4 @@
-/** (b) and (c): whole commands, from the shell's point of view, measured by hyperfine. */
+/** (b), (c) and (f): whole commands, from the shell's point of view, measured by hyperfine. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -67,6 +67,48 @@ export function twenty(bench: Standalone): readonly Row[] {
       ['`podspace run`, 1 container', `${PODSPACE} run ${join(bench.directory, 'true.json')}`],
       ['`podspace run`, 20 containers', `${PODSPACE} run ${file}`],
       ['20 × `crun run` at once', `sh ${loop}`, 'crun'],
+    ],
+    '20',
+  );
+}
+
+/** (f) Decisions about pods, with nothing run: a file of many documents, with and without policies. */
+export function validate(bench: Standalone): readonly Row[] {
+  const hardened = '{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}';
+  const document = (i: number, context: string): string =>
+    [
+      'apiVersion: v1',
+      'kind: Pod',
+      `metadata: {name: p${i}, labels: {app: web}}`,
+      'spec:',
+      `  securityContext: ${context}`,
+      '  containers:',
+      '  - name: main',
+      '    image: localhost/busybox:1',
+      '    command: [sleep, "60"]',
+      '    ports: [{containerPort: 8080}]',
+      '    resources: {limits: {cpu: 100m, memory: 64Mi}}',
+      '    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}',
+      '',
+    ].join('\n');
+  const file = (name: string, count: number, context = hardened): string => {
+    const path = join(bench.directory, name);
+    writeFileSync(path, Array.from({ length: count }, (_, i) => document(i, context)).join('---\n'));
+    return path;
+  };
+  const [one, thousand, plain] = [
+    file('one.yaml', 1),
+    file('1000.yaml', 1000),
+    file('plain.yaml', 1000, '{}'),
+  ];
+  const policies = `--policy ${resolve('examples/policies.yaml')} --as bob`;
+  return hyperfine(
+    bench.directory,
+    [
+      ['`podspace validate`, 1 pod', `${PODSPACE} validate ${one}`],
+      ['1,000 pods in one file', `${PODSPACE} validate ${thousand}`],
+      ['the same, `--level restricted`', `${PODSPACE} validate ${thousand} --level restricted`],
+      ['1,000 pods that a policy changes', `${PODSPACE} validate ${plain} ${policies}`],
     ],
     '20',
   );

@@ -42,11 +42,13 @@ export function admitByPolicies(
     const denial = 'PodSecurityPolicy: no providers available to validate pod request';
     return { denial, byPolicy: [], skipped };
   }
-  const outcomes = providers.map(provider => {
-    const mutated = provider.mutate(pod);
-    return { policy: provider.name, pod: mutated, errors: provider.validate(mutated) };
-  });
-  const usable = outcomes.filter(({ policy }) => isAuthorized(policy));
+  // Who may use a policy is asked first here: what another one makes of the pod is never told.
+  const usable = providers
+    .filter(({ name }) => isAuthorized(name))
+    .map(provider => {
+      const mutated = provider.mutate(pod);
+      return { policy: provider.name, pod: mutated, errors: provider.validate(mutated) };
+    });
   const satisfied = usable.filter(({ errors }) => errors.length === 0);
   const chosen = satisfied.find(outcome => outcome.pod === pod) ?? satisfied[0];
   if (chosen === undefined) {

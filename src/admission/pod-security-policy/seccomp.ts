@@ -81,7 +81,9 @@ function annotate(pod: Pod, defaultProfile: string): Pod {
 
 function podProfile(pod: Pod): NamedProfile | undefined {
   const annotation = annotated(pod, SECCOMP_POD_ANNOTATION);
-  return annotation?.name ? annotation : (podField(pod, 'seccompProfile') ?? annotation);
+  const field = podField(pod, 'seccompProfile');
+  // Where the annotation is only the field's, it is the field that is written down.
+  return annotation?.name && annotation.name !== field?.name ? annotation : (field ?? annotation);
 }
 
 function profileOf(context: ContainerContext, key: string): NamedProfile {

@@ -4,10 +4,14 @@ import type { CapabilityName } from '../../linux/capabilities.ts';
 export interface ProcessFacts {
   /** Seen from the machine. */
   readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
+  /** Real, effective, saved and of files, each once: it can take any of them, credentials(7). */
+  readonly uids: readonly number[];
+  readonly gids: readonly number[];
   readonly groups: readonly number[];
-  /** In any of its sets: what it has or could get. */
+  /**
+   * In any of its sets: what it has or could get, over the container’s user namespace. In one of its own a process has
+   * all, which nothing outside cares about.
+   */
   readonly capabilities: readonly CapabilityName[];
   readonly noNewPrivileges: boolean;
   readonly hasSeccompFilter: boolean;

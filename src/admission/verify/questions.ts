@@ -46,8 +46,8 @@ export const SECCOMP: Question = ofProcesses(
 
 export const NOT_ROOT: Question = ofProcesses(
   'not user 0',
-  ({ uid }) => `user ${uid}`,
-  ({ uid }) => uid !== 0,
+  ({ uids }) => `user ${uids.join('/')}`,
+  ({ uids }) => !uids.includes(0),
 );
 
 /** No capability in any set but these. */
