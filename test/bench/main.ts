@@ -26,6 +26,7 @@ try {
   print(await oneAfterTheOther());
   print(await allAtOnce());
   print(process.env.PODSPACE_BENCH_HARDENING ?? '');
+  print(process.env.PODSPACE_BENCH_NETWORK ?? '');
 } finally {
   bench.remove();
 }
