@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { inPrivateNode } from './private-node.mjs';
 
 const AREAS = ['unit', 'cases', 'rejected', 'validate', 'native', 'fuzz', 'live'];
 const OUT = 'build/test';
@@ -51,19 +52,16 @@ if (process.geteuid() !== 0) console.log('not root: the live tests are skipped')
 const env = { ...process.env, NODE_OPTIONS: '', TAP: '0', TAP_TIMEOUT: '300' };
 delete env.NODE_EXTRA_CA_CERTS;
 const compiled = files.map(file => join(OUT, `${outOf(file)}.mjs`));
-const { status } = spawnSync(
+const node = [
   process.execPath,
-  [
-    '--enable-source-maps',
-    '--test',
-    ...['--test-reporter=tap', '--test-reporter-destination=stdout'],
-    ...['--test-reporter=./scripts/failures-reporter.mjs', '--test-reporter-destination=stderr'],
-    '--test-concurrency=1',
-    ...compiled,
-  ],
-  {
-    stdio: 'inherit',
-    env,
-  },
-);
+  '--enable-source-maps',
+  '--test',
+  ...['--test-reporter=tap', '--test-reporter-destination=stdout'],
+  ...['--test-reporter=./scripts/failures-reporter.mjs', '--test-reporter-destination=stderr'],
+  '--test-concurrency=1',
+  ...compiled,
+];
+const makesPods = process.geteuid() === 0 && files.some(file => file.startsWith('test/live/'));
+const [command, ...args] = makesPods ? inPrivateNode(node) : node;
+const { status } = spawnSync(command, args, { stdio: 'inherit', env });
 process.exit(status ?? 1);

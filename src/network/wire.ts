@@ -62,13 +62,13 @@ async function makeWire(input: WireInput): Promise<Wire> {
   const plan: WiringPlan = { uid, addresses, mtu: node.mtu, hasIPv6: node.hasIPv6 };
   const { name } = linkNames(uid);
   const create = createLink(plan, netns);
-  const [created, asked] = await exchange(input, 'node', create);
-  // By name the second would tell of somebody else's device.
-  if (created?.errno !== 0)
-    mustSucceed(create, created === undefined ? [] : [created], endNames(name, 'pod'));
+  const replies = await exchange(input, 'node', create);
+  // If somebody else's device has that name, the second tells of it.
+  mustSucceed(create.slice(0, 1), replies, namesAt(input, 'node'));
   const remove = (): Promise<unknown> => exchange(input, 'node', [{ kind: 'deleteLink', link: name }]);
   try {
-    const link = readLink(asked?.data[0] ?? new Uint8Array());
+    mustSucceed(create, replies, namesAt(input, 'node'));
+    const link = readLink(replies[1]?.data[0] ?? new Uint8Array());
     setSysctls(nodeSysctls(plan));
     await send(input, 'node', configureNode(plan, link.index));
     await send(input, 'pod', configurePod(plan, link.peer));
@@ -144,10 +144,12 @@ export async function removeLink({ socket }: Pick<Node, 'socket'>, uid: string):
   if (!GONE.includes(error.code)) throw error;
 }
 
-/** What an errno means here. */
+const WITHOUT = '--network=none runs pods with just lo';
+
+/** What an errno means here, and what can be done. */
 function reasonOf(error: NetlinkError | SyscallError): string {
   const isCreation = error instanceof NetlinkError && error.request.kind === 'newVeth';
-  if (error.code === 'EPERM') return ' (podspace needs CAP_NET_ADMIN over this network namespace)';
-  if (isCreation && error.code === 'EOPNOTSUPP') return ' (this kernel has no veth devices)';
+  if (error.code === 'EPERM') return `: CAP_NET_ADMIN is needed over this network namespace; ${WITHOUT}`;
+  if (isCreation && error.code === 'EOPNOTSUPP') return `: this kernel has no veth devices; ${WITHOUT}`;
   return '';
 }

@@ -1,15 +1,7 @@
 /** (e) What each setting of HARDENING costs: the same pod without it and with it, in turns. Runs on the machine's own cgroups. */
 
-import { acceptPod } from '../../src/admission/accept.ts';
-import { ImageStore } from '../../src/image/store.ts';
-import { loadManifest } from '../../src/kube/manifest.ts';
-import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
-import { gatherHostFacts } from '../../src/runtime/host-facts.ts';
-import { runPod } from '../../src/runtime/pod.ts';
-import { seccompSettings } from '../../src/runtime/seccomp.ts';
-import { newUid } from '../../src/runtime/uid.ts';
 import { median } from './report.ts';
-import { truePod } from './standalone.ts';
+import { timePod } from './time-pod.ts';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 12) * 10;
 const LIMITS = { resources: { limits: { cpu: '500m', memory: '64Mi' } } };
@@ -23,39 +15,20 @@ const VARIANTS: Readonly<Record<string, readonly [spec: object, container: objec
   'all three': [{ ...FILTER, hostUsers: false }, LIMITS],
 };
 
-const host = gatherHostFacts();
-const images = new ImageStore(DEFAULT_ROOTS.state);
-const settings = seccompSettings(DEFAULT_ROOTS, {});
-
 /** Microseconds of all of the pod, and of the syscall programs in it. */
 async function once([spec, container]: readonly [object, object]): Promise<readonly [number, number]> {
-  const manifest = truePod('bench') as { spec: { containers: object[] } };
-  const containers = manifest.spec.containers.map(one => ({ ...one, ...container }));
-  const text = JSON.stringify({ ...manifest, spec: { ...manifest.spec, ...spec, containers } });
-  const objects = loadManifest([{ file: 'pod', text }]);
-  const [loaded] = objects.pods;
-  if (loaded === undefined) throw new Error('no pod');
-  const { pod } = acceptPod(loaded, newUid());
   let programs = 0;
-  const start = process.hrtime.bigint();
-  const result = await runPod({
-    ...settings,
-    pod,
-    objects,
-    images,
-    host,
-    roots: DEFAULT_ROOTS,
-    network: { podCidrs: undefined },
-    trace: true,
-    observer: {
+  const total = await timePod(
+    spec,
+    container,
+    { podCidrs: undefined },
+    {
       onTrace: (_name, program, report) => {
         const last = report.nanoseconds(program.instructions.length - 1) || report.nanoseconds(report.pc - 1);
         programs += Number(last - report.startNanoseconds) / 1000;
       },
     },
-  });
-  const total = Number(process.hrtime.bigint() - start) / 1000;
-  if (result.phase !== 'Succeeded') throw new Error(JSON.stringify(result));
+  );
   return [total, programs];
 }
 

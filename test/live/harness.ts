@@ -1,9 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 export const PODSPACE = resolve('dist/podspace.js');
 export const isRoot = process.geteuid?.() === 0;
+// Every pod changes the network that it is run in.
+if (isRoot && readlinkSync('/proc/self/ns/net') !== process.env.PODSPACE_TEST_NODE)
+  throw new Error('live tests need a network namespace of their own: node scripts/run-tests.mjs live');
 /** For a test's options: a reason to skip it, or false. */
 export const needsRoot = isRoot ? false : 'needs root';
 export const hasIPv6 = existsSync('/proc/net/if_inet6');

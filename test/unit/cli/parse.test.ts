@@ -117,7 +117,13 @@ t.test('words stay words', t => {
     name: 'localhost/a.b',
     source: '-',
   });
-  t.same(argsOf('compile a.yaml --emit oci').values, { file: 'a.yaml', emit: 'oci', validate: 'strict' });
+  t.same(argsOf('compile a.yaml --emit oci').values, {
+    file: 'a.yaml',
+    emit: 'oci',
+    network: 'pod',
+    'pod-cidr': '10.244.0.0/16',
+    validate: 'strict',
+  });
   t.end();
 });
 
