@@ -245,7 +245,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   get: {
     describe: 'list stored policies, roles, bindings and namespaces',
     positionals: [
-      { name: 'object', describe: 'KIND and perhaps NAMEs: psp default', required: true, variadic: true },
+      { name: 'object', describe: 'TYPE and perhaps NAMEs, or TYPE/NAME: psp default', required: true, variadic: true },
     ],
     options: { namespace, 'all-namespaces': allNamespaces, output: objectOutput },
     examples: [
@@ -257,7 +257,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   delete: {
     describe: 'remove stored policies, roles, bindings and namespaces',
     positionals: [
-      { name: 'object', describe: 'KIND and NAMEs: psp default', required: false, variadic: true },
+      { name: 'object', describe: 'TYPE and NAMEs, or TYPE/NAME: psp default', required: false, variadic: true },
     ],
     options: { filename, namespace },
     examples: [
