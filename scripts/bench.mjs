@@ -7,7 +7,7 @@ const OUT = 'build/bench';
 const setup = spawnSync('bash', ['scripts/setup.sh', 'bench'], { stdio: 'inherit' });
 if (setup.status !== 0) process.exit(1);
 await build({
-  entryPoints: ['test/bench/main.ts', 'test/bench/hardening.ts'],
+  entryPoints: ['test/bench/main.ts', 'test/bench/hardening.ts', 'test/bench/rules.ts'],
   bundle: true,
   format: 'esm',
   platform: 'node',
@@ -26,8 +26,13 @@ const [command, ...args] = isUnified ? node : [...view, ...node];
 const env = { ...process.env };
 delete env.NODE_EXTRA_CA_CERTS; // reading it is 35 ms of every start of Node 20
 // Limits need the controllers that the machine has, in whatever version.
-const hardening = spawnSync(process.execPath, [`${OUT}/hardening.mjs`], { encoding: 'utf8', env });
-process.stderr.write(hardening.stderr);
-if (hardening.status !== 0) process.exit(1);
-env.PODSPACE_BENCH_HARDENING = hardening.stdout;
+for (const part of ['hardening', 'rules']) {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [`${OUT}/${part}.mjs`], {
+    encoding: 'utf8',
+    env,
+  });
+  process.stderr.write(stderr);
+  if (status !== 0) process.exit(1);
+  env[`PODSPACE_BENCH_${part.toUpperCase()}`] = stdout;
+}
 process.exit(spawnSync(command, args, { stdio: 'inherit', env }).status ?? 1);

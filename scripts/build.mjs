@@ -29,10 +29,12 @@ function isFresh() {
 const SEPARATE = {
   './help.ts': './podspace-help.cjs',
   './audit-report.ts': './podspace-audit-report.cjs',
+  './serve-dns.ts': './podspace-dns.cjs',
   './admission.ts': './podspace-admission.cjs',
   './validate-report.ts': './podspace-validate.cjs',
   './object-commands.ts': './podspace-objects.cjs',
   './verify.ts': './podspace-verify.cjs',
+  './net.ts': './podspace-net.cjs',
 };
 const separate = {
   name: 'separate',
@@ -89,6 +91,8 @@ if (!isFresh()) {
       ['src/cli/validate-report.ts', 'dist/podspace-validate.cjs'],
       ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
       ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
+      ['src/cli/net.ts', 'dist/podspace-net.cjs'],
+      ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
     ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile })),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),

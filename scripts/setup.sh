@@ -23,6 +23,8 @@ if [ "${1:-}" = test ]; then
   need runc runc
   need strace strace
   need util-linux unshare
+  need nftables nft
+  need iproute2 ip
   need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
   need qemu-user qemu-aarch64
   need linux-libc-dev-arm64-cross /usr/aarch64-linux-gnu/include/asm/errno.h
@@ -33,6 +35,8 @@ if [ "${1:-}" = bench ]; then
   need runc runc
   need bubblewrap bwrap
   need hyperfine hyperfine
+  need nftables nft
+  need iproute2 ip
 fi
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || { echo "install these first: ${missing[*]}" >&2; exit 1; }

@@ -94,7 +94,11 @@ const admissionOptions = ({ as, asGroups = [], policy, level }: PodOptions): Adm
 export async function runPod(manifest: string | object, options: RunOptions = {}): Promise<PodResult> {
   const { manifest: objects, loaded } = load(manifest);
   const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
-  const { admission } = await loadAdmission(roots, objects.others, admissionOptions(options));
+  const { admission, network: networkObjects } = await loadAdmission(
+    roots,
+    objects.others,
+    admissionOptions(options),
+  );
   const { pod, warnings, decision } = acceptPod(loaded, newUid(), { admission });
   for (const warning of warnings) options.onWarning?.(warning);
   const attachment = await attach(pod, options);
@@ -102,6 +106,7 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
     return await runAcceptedPod({
       pod,
       decision,
+      networkObjects,
       objects,
       images: new ImageStore(roots.state),
       host: gatherHostFacts(),

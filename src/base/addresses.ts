@@ -33,7 +33,7 @@ function parseIPv4(text: string): bigint | undefined {
 }
 
 function parseIPv6(text: string): bigint | undefined {
-  const halves = text.split('::').map(half => groupsOf(half));
+  const halves = text.split('::').map((half, i, all) => groupsOf(half, i === all.length - 1));
   const [head, tail] = halves;
   if (halves.length > 2 || head === undefined || (halves.length === 2 && tail === undefined))
     return undefined;
@@ -45,11 +45,11 @@ function parseIPv6(text: string): bigint | undefined {
   return groups.reduce((value, group) => (value << 16n) | BigInt(group), 0n);
 }
 
-/** Groups of 16 bits; the last two may be written as IPv4. */
-function groupsOf(half: string): readonly number[] | undefined {
+/** Groups of 16 bits; the last two of all may be written as IPv4. */
+function groupsOf(half: string, isLast: boolean): readonly number[] | undefined {
   if (half === '') return [];
   const parts = half.split(':');
-  const dotted = parts.at(-1)?.includes('.') === true ? parseIPv4(parts.pop() ?? '') : 0n;
+  const dotted = isLast && parts.at(-1)?.includes('.') === true ? parseIPv4(parts.pop() ?? '') : 0n;
   if (dotted === undefined || !parts.every(part => /^[0-9a-f]{1,4}$/i.test(part))) return undefined;
   const groups = parts.map(part => Number.parseInt(part, 16));
   return half.includes('.') ? [...groups, Number(dotted >> 16n), Number(dotted & 0xffffn)] : groups;

@@ -1,40 +1,23 @@
+import type { CommandSpec } from './command-spec.ts';
 import { DEFAULT_DETACH_KEYS } from './detach-keys.ts';
-import type { Command } from './io.ts';
+import { OBJECT_COMMAND_SPECS } from './object-command-specs.ts';
 import {
   admission,
-  allNamespaces,
   container,
   FILE,
+  FORWARDED_PORT,
   filename,
-  namespace,
   network,
-  type Option,
-  objectOutput,
   output,
   POD,
-  type Positional,
   running,
   seccomp,
   validate,
 } from './options.ts';
 
+export type { CommandSpec } from './command-spec.ts';
 export type { Option, Positional } from './options.ts';
 export { GLOBAL_OPTIONS } from './options.ts';
-
-export interface CommandSpec {
-  readonly describe: string;
-  readonly positionals: readonly Positional[];
-  readonly options: Readonly<Record<string, Option>>;
-  /** Takes a command line after `--`. */
-  readonly takesRest?: 'optional' | 'required';
-  readonly examples: readonly (readonly [command: string, what: string])[];
-  readonly load: () => Promise<Command>;
-}
-
-const objectCommand = (name: 'create' | 'get' | 'delete' | 'auth') => async (): Promise<Command> => {
-  const { OBJECT_COMMANDS } = await import('./object-commands.ts');
-  return { run: async (args, io) => OBJECT_COMMANDS[name](args, io) };
-};
 
 /** Every command of podspace: the parser, the help texts and the shell completion are made from this table. */
 export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
@@ -157,6 +140,23 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     examples: [['podspace exec web -it -- sh', 'a shell beside the container’s process']],
     load: () => import('./exec.ts'),
   },
+  'port-forward': {
+    describe: 'forward local ports to a running pod, until Ctrl-C or its end',
+    positionals: [POD, FORWARDED_PORT],
+    options: {
+      address: {
+        type: 'string',
+        describe:
+          'local addresses to listen on, with commas between: IP addresses, or localhost for both of its',
+        default: 'localhost',
+      },
+    },
+    examples: [
+      ['podspace port-forward web 8080:80', 'port 80 of the pod is http://localhost:8080'],
+      ['podspace port-forward web :5432 --address 127.0.0.1', 'any free local port, which is printed'],
+    ],
+    load: () => import('./port-forward.ts'),
+  },
   ps: {
     describe: 'list running pods, or every process of one',
     positionals: [{ ...POD, required: false }],
@@ -180,6 +180,32 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     ],
     load: () => import('./verify.ts'),
   },
+  net: {
+    describe: 'who may talk to whom: a matrix of the running pods; test FROM TO:PORT; policy explain FILE',
+    positionals: [
+      {
+        name: 'action',
+        describe: 'test FROM TO:PORT, or policy explain FILE',
+        required: false,
+        variadic: true,
+      },
+    ],
+    options: {
+      protocol: {
+        type: 'string',
+        describe: 'protocol of a test',
+        choices: ['TCP', 'UDP', 'SCTP'],
+        default: 'TCP',
+      },
+      output,
+    },
+    examples: [
+      ['podspace net', 'addresses, ports, policies, and what each pod may reach'],
+      ['podspace net test client web:80', 'which policy decides, proved by a real connection'],
+      ['podspace net policy explain policies.yaml', 'network policies in sentences'],
+    ],
+    load: () => import('./net.ts'),
+  },
   image: {
     describe: 'list, import and remove local images: ls | import NAME DIR|TAR | rm NAME',
     positionals: [
@@ -198,90 +224,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     examples: [['podspace image import localhost/app ./rootfs', 'make an image from a directory']],
     load: () => import('./image.ts'),
   },
-  create: {
-    describe: 'store policies, roles, bindings and namespaces, from a file or from flags, as kubectl does',
-    positionals: [
-      {
-        name: 'object',
-        describe: 'clusterrole, role, clusterrolebinding or rolebinding, and its NAME',
-        required: false,
-        variadic: true,
-      },
-    ],
-    options: {
-      filename,
-      namespace,
-      verb: { type: 'strings', describe: 'verb of a role: use, get,list' },
-      resource: { type: 'strings', describe: 'resource of a role: podsecuritypolicies' },
-      'resource-name': { type: 'strings', describe: 'name of what a role is about' },
-      'non-resource-url': { type: 'strings', describe: 'URL of a cluster role' },
-      'aggregation-rule': { type: 'strings', describe: 'label of the cluster roles to combine' },
-      clusterrole: { type: 'string', describe: 'cluster role that a binding gives' },
-      role: { type: 'string', describe: 'role that a rolebinding gives' },
-      user: { type: 'strings', describe: 'user that a binding is for' },
-      group: { type: 'strings', describe: 'group that a binding is for' },
-      serviceaccount: { type: 'strings', describe: 'service account that a binding is for, NAMESPACE:NAME' },
-      'dry-run': {
-        type: 'string',
-        describe: 'only say what would be stored',
-        choices: ['none', 'client'],
-        default: 'none',
-      },
-      output: objectOutput,
-    },
-    examples: [
-      ['podspace create -f policies.yaml', 'policies that decide from now on'],
-      [
-        'podspace create clusterrole psp-default --verb=use --resource=podsecuritypolicies --resource-name=default',
-        'who has it may use the policy',
-      ],
-      [
-        'podspace create clusterrolebinding psp-all --clusterrole=psp-default --group=system:authenticated',
-        '',
-      ],
-    ],
-    load: objectCommand('create'),
-  },
-  get: {
-    describe: 'list stored policies, roles, bindings and namespaces',
-    positionals: [
-      { name: 'object', describe: 'TYPE and perhaps NAMEs, or TYPE/NAME: psp default', required: true, variadic: true },
-    ],
-    options: { namespace, 'all-namespaces': allNamespaces, output: objectOutput },
-    examples: [
-      ['podspace get psp', ''],
-      ['podspace get clusterrolebinding psp-all -o yaml', ''],
-    ],
-    load: objectCommand('get'),
-  },
-  delete: {
-    describe: 'remove stored policies, roles, bindings and namespaces',
-    positionals: [
-      { name: 'object', describe: 'TYPE and NAMEs, or TYPE/NAME: psp default', required: false, variadic: true },
-    ],
-    options: { filename, namespace },
-    examples: [
-      ['podspace delete psp default', ''],
-      ['podspace delete -f policies.yaml', ''],
-    ],
-    load: objectCommand('delete'),
-  },
-  auth: {
-    describe: 'say whether a user may do something: can-i VERB TYPE[/NAME]',
-    positionals: [
-      { name: 'question', describe: 'can-i, and what: use psp/default', required: true, variadic: true },
-    ],
-    options: {
-      ...admission,
-      namespace,
-      'all-namespaces': allNamespaces,
-      subresource: { type: 'string', describe: 'subresource that is asked about: log' },
-      list: { type: 'boolean', describe: 'everything that the user may do' },
-      quiet: { type: 'boolean', alias: 'q', describe: 'only the exit code' },
-    },
-    examples: [['podspace auth can-i use psp/default --as bob', 'yes or no; exit code 1 for no']],
-    load: objectCommand('auth'),
-  },
+  ...OBJECT_COMMAND_SPECS,
   doctor: {
     describe: 'say what this machine offers, and what each lack means',
     positionals: [],

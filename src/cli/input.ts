@@ -4,6 +4,7 @@ import { UserError } from '../base/errors.ts';
 import type { ValidateMode } from '../kube/decode.ts';
 import { type LoadedPod, loadManifest, type Manifest } from '../kube/manifest.ts';
 import type { Pod } from '../kube/types.generated.ts';
+import type { NetworkObjects } from '../network/objects.ts';
 import type { AdmissionOptions } from '../runtime/admission.ts';
 import { generateName } from '../runtime/generate-name.ts';
 import { loadAdmission } from '../runtime/load-admission.ts';
@@ -18,6 +19,8 @@ export interface Input {
   readonly warnings: readonly string[];
   /** What admission decided of each pod. */
   readonly decisions: ReadonlyMap<Pod, Decision>;
+  /** NetworkPolicies, Services and namespaces of the manifest. */
+  readonly network: NetworkObjects | undefined;
 }
 
 /** Reads `FILE`, `-f FILE` or standard input. Throws what is wrong with it, with its place. */
@@ -31,7 +34,11 @@ export async function readInput(args: Args, io: Io, uid: () => string = newUid):
   const name = file === '-' ? '(stdin)' : file;
   const manifest = loadManifest([{ file: name, text: readManifest(file) }], { validate });
   if (manifest.pods.length === 0) throw new UserError(`${name}: no pod, nor a workload with a pod template`);
-  const { admission, isUsed } = await loadAdmission(io.roots, manifest.others, admissionOptions(args));
+  const { admission, network, isUsed } = await loadAdmission(
+    io.roots,
+    manifest.others,
+    admissionOptions(args),
+  );
   const warnings = [...manifest.warnings, ...manifest.others.filter(object => !isUsed(object)).map(unused)];
   const decisions = new Map<Pod, Decision>();
   const pods = manifest.pods.map(loaded => {
@@ -41,7 +48,7 @@ export async function readInput(args: Args, io: Io, uid: () => string = newUid):
     if (decision !== undefined) decisions.set(pod, decision);
     return pod;
   });
-  return { manifest, pods, warnings, decisions };
+  return { manifest, pods, warnings, decisions, network };
 }
 
 /** The options about admission that several commands have. */

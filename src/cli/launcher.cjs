@@ -9,7 +9,7 @@ const vm = require('node:vm');
 
 const file = path.join(__dirname, 'podspace-main.cjs');
 // A cache holds the functions that ran before it was made, so each command has one of its own.
-const command = /^[a-z]+$/.test(process.argv[2] ?? '') ? process.argv[2] : 'podspace';
+const command = /^[a-z]+(-[a-z]+)*$/.test(process.argv[2] ?? '') ? process.argv[2] : 'podspace';
 const cacheFile = path.join(__dirname, `.cache-${process.version}-${process.arch}-${command}`);
 
 function readCache(stamp) {

@@ -30,6 +30,12 @@ export const POD: Positional = {
   describe: 'name of a running pod (NAME or NAMESPACE/NAME)',
   required: true,
 };
+export const FORWARDED_PORT: Positional = {
+  name: 'port',
+  describe: 'REMOTE, LOCAL:REMOTE, or :REMOTE for any local port; REMOTE is a number or a port’s name',
+  required: true,
+  variadic: true,
+};
 export const container: Option = {
   type: 'string',
   alias: 'c',

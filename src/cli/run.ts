@@ -33,7 +33,7 @@ export async function run(args: Args, io: Io): Promise<number> {
 /** Runs the pods of a manifest to their end. */
 export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Promise<number> {
   requireRoot();
-  const { pods, manifest, warnings, decisions } = await readInput(args, parent);
+  const { pods, manifest, warnings, decisions, network: networkObjects } = await readInput(args, parent);
   const timeout = text(args, 'timeout');
   const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
   const podMaxPids = parseMaxPids(text(args, 'pod-max-pids'));
@@ -79,6 +79,7 @@ export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Pr
             ? withCommand(pod, target.container.name, args.rest)
             : pod,
         decision: decisions.get(pod),
+        networkObjects,
         objects: manifest,
         images,
         host,
@@ -251,8 +252,8 @@ function observe(
       ? { onExchange: exchange => io.err(formatExchange(pod.metadata?.name ?? '', exchange)) }
       : {}),
     onEvent: (type, reason, message, container) => {
-      if (io.verbose)
-        io.err(`${type}\t${reason}\tpod/${pod.metadata?.name}{${container}}\t${printable(message)}\n`);
+      const object = `pod/${pod.metadata?.name}${container === '' ? '' : `{${container}}`}`;
+      if (io.verbose) io.err(`${type}\t${reason}\t${object}\t${printable(message)}\n`);
     },
   };
 }

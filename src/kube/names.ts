@@ -1,5 +1,6 @@
 /** k8s.io/apimachinery/pkg/util/validation: name formats, with its messages. */
 const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const LABEL_WITH_UNDERSCORE = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
 const LABEL_MESSAGE =
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character";
 const SUBDOMAIN_MESSAGE =
@@ -24,11 +25,20 @@ export function labelErrors(name: string): readonly string[] {
 
 /** Empty when `name` is a DNS subdomain. */
 export function subdomainErrors(name: string): readonly string[] {
-  const regex = `${LABEL}(\\.${LABEL})*`;
+  return subdomainErrorsOf(name, LABEL, SUBDOMAIN_MESSAGE);
+}
+
+/** Empty when `name` can be searched in: names of services (`_tcp`) have underscores. RelaxedDNSSearchValidation, GA in 1.34. */
+export function searchDomainErrors(name: string): readonly string[] {
+  return subdomainErrorsOf(name, LABEL_WITH_UNDERSCORE, SUBDOMAIN_MESSAGE.replace("'-'", "'_', '-'"));
+}
+
+function subdomainErrorsOf(name: string, label: string, message: string): readonly string[] {
+  const regex = `${label}(\\.${label})*`;
   const errors = name.length > 253 ? ['must be no more than 253 characters'] : [];
   return new RegExp(`^${regex}$`).test(name)
     ? errors
-    : [...errors, regexError(SUBDOMAIN_MESSAGE, regex, 'example.com')];
+    : [...errors, regexError(message, regex, 'example.com')];
 }
 
 /** Empty when `name` can be an environment variable (relaxed since 1.34: printable ASCII except "="). */

@@ -43,8 +43,10 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
     'env[].valueFrom.fileKeyRef': refused(NOT_YET),
     envFrom: acted(),
     ports: inert('information; a port is reachable wherever the network namespace is'),
-    'ports[].hostPort': refused('ports are not published yet; with hostNetwork they need not be'),
-    'ports[].hostIP': refused('ports are not published yet'),
+    'ports[].hostPort': acted(
+      'a way in from the node’s addresses, by nftables; taken ones keep the pod Pending',
+    ),
+    'ports[].hostIP': acted(),
     resources: acted(
       'cpu, memory and huge pages by the kubelet’s formulas; ephemeral-storage by looking every ten seconds',
     ),

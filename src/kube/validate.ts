@@ -1,5 +1,5 @@
 import { type FieldError, forbidden, invalid, notSupported, required } from './field-error.ts';
-import { isIPAddress, labelErrors, subdomainErrors } from './names.ts';
+import { isIPAddress, labelErrors, searchDomainErrors, subdomainErrors } from './names.ts';
 import type { Pod, PodSpec } from './types.generated.ts';
 import { validateContainers } from './validate-containers.ts';
 import { validateDetails } from './validate-details.ts';
@@ -143,10 +143,18 @@ function validateDns(spec: PodSpec): readonly FieldError[] {
   }
   if (searches.length > 32)
     errors.push(invalid('spec.dnsConfig.searches', searches, 'must not have more than 32 search paths'));
+  if (searches.join(' ').length > 2048)
+    errors.push(
+      invalid(
+        'spec.dnsConfig.searches',
+        searches,
+        'must not have more than 2048 characters (including spaces) in the search list',
+      ),
+    );
   for (const [i, search] of searches.entries()) {
     if (search === '.') continue;
     errors.push(
-      ...subdomainErrors(search.replace(/\.$/, '')).map(detail =>
+      ...searchDomainErrors(search.replace(/\.$/, '')).map(detail =>
         invalid(`spec.dnsConfig.searches[${i}]`, search, detail),
       ),
     );

@@ -1,5 +1,7 @@
+import { closeSync, writeFileSync } from 'node:fs';
+import { MFD } from '../linux/constants.generated.ts';
 import { koffi } from './koffi.ts';
-import { inTurn } from './libc.ts';
+import { inTurn, syscall } from './libc.ts';
 
 type Context = object;
 
@@ -12,7 +14,7 @@ const PROTOTYPES = {
   nft_ctx_buffer_error: ['int', ['void *']],
   nft_ctx_get_output_buffer: ['str', ['void *']],
   nft_ctx_get_error_buffer: ['str', ['void *']],
-  nft_run_cmd_from_buffer: ['int', ['void *', 'str']],
+  nft_run_cmd_from_filename: ['int', ['void *', 'str']],
 } as const;
 
 interface Libnftables {
@@ -23,7 +25,7 @@ interface Libnftables {
   nft_ctx_buffer_error(context: Context): number;
   nft_ctx_get_output_buffer(context: Context): string;
   nft_ctx_get_error_buffer(context: Context): string;
-  nft_run_cmd_from_buffer(context: Context, commands: string): number;
+  nft_run_cmd_from_filename(context: Context, path: string): number;
 }
 
 /** The name that every distribution's package has. */
@@ -61,17 +63,21 @@ export function runLibnftables(commands: string, check: boolean): NftResult | un
   const lib = libnftables();
   const context = lib?.nft_ctx_new(0) ?? undefined;
   if (lib === undefined || context === undefined) return undefined;
+  const fd = syscall('memfd_create', ['podspace-nft', MFD.MFD_CLOEXEC]);
   try {
+    // Of a file it says in which line a mistake is, of text in memory it does not.
+    writeFileSync(fd, commands);
     lib.nft_ctx_buffer_output(context);
     lib.nft_ctx_buffer_error(context);
     lib.nft_ctx_set_dry_run(context, check);
-    const status = lib.nft_run_cmd_from_buffer(context, commands);
+    const status = lib.nft_run_cmd_from_filename(context, `/proc/self/fd/${fd}`);
     const error = lib.nft_ctx_get_error_buffer(context);
     return {
       output: lib.nft_ctx_get_output_buffer(context),
       error: status === 0 ? '' : error || `it ended with ${status}`,
     };
   } finally {
+    closeSync(fd);
     // It closes a socket, for which the kernel waits until nobody can look at the old rules any more: some milliseconds.
     void inTurn(done => lib.nft_ctx_free.async(context, error => done(error, undefined)));
   }

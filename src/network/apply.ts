@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { canonicalAddress } from '../base/addresses.ts';
@@ -16,37 +16,53 @@ import { canonicalState, type NodeState } from './state.ts';
 
 export type RulesUpdate = 'changed' | 'unchanged';
 
-/** Updates that have not begun yet, by directory: whoever asks meanwhile is served by the same one. */
-const waiting = new Map<string, Promise<RulesUpdate>>();
+/** Updates that have not begun yet, by what they would apply. */
+const waiting = new WeakMap<() => NodeState, Promise<RulesUpdate>>();
+/** The last update of each directory: of one process only one waits for the lock. */
+const last = new Map<string, Promise<unknown>>();
 
 /**
  * Brings the node's rules to what its state asks for; the table goes when nothing is left. `readState` is called under the
- * lock, when all others that changed something before have had their turn. Only the table `inet podspace` is ever touched, in
- * the network namespace of the main thread. Throws a UserError if nftables cannot do it: then the rules are as they were.
+ * lock, when all others that changed something before have had their turn; whoever asks with the same function meanwhile is
+ * served by the same update. Only the table `inet podspace` is ever touched, in the network namespace of the main thread.
+ * Throws a UserError if nftables cannot do it: then the rules are as they were.
  */
 export function updateRules(directory: string, readState: () => NodeState): Promise<RulesUpdate> {
-  const found = waiting.get(directory);
+  const found = waiting.get(readState);
   if (found !== undefined) return found;
-  const update = underLock(directory, () => {
-    waiting.delete(directory);
-    return applyState(readState());
+  const before = last.get(directory) ?? Promise.resolve();
+  const update = before.then(() =>
+    underLock(directory, () => {
+      waiting.delete(readState);
+      return applyState(readState());
+    }),
+  );
+  waiting.set(readState, update);
+  const ended = update.catch(() => {
+    // It did not even get the lock.
+    if (waiting.get(readState) === update) waiting.delete(readState);
   });
-  waiting.set(directory, update);
-  // It could not even get the lock.
-  update.catch(() => waiting.delete(directory));
+  last.set(directory, ended);
   return update;
 }
 
 async function underLock<T>(directory: string, action: () => T): Promise<T> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const fd = openSync(join(directory, 'rules.lock'), 'a', 0o600);
-  try {
-    await syscallInThread('flock', [fd, LOCK.LOCK_EX]);
-    return action();
-  } finally {
-    closeSync(fd);
+  const path = join(directory, RULES_LOCK);
+  for (;;) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const fd = openSync(path, 'a', 0o600);
+    try {
+      await syscallInThread('flock', [fd, LOCK.LOCK_EX]);
+      // Whoever ended as the last one may have removed the file meanwhile: then this lock guards nothing.
+      if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return action();
+    } finally {
+      closeSync(fd);
+    }
   }
 }
+
+/** Held while rules are changed; a file of the directory that is given to {@link updateRules}. */
+export const RULES_LOCK = 'rules.lock';
 
 /**
  * Applies a state, without a lock. What is in force is written in the table itself, as the names of two chains without

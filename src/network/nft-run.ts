@@ -2,21 +2,24 @@ import { spawnSync } from 'node:child_process';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { type NftResult, runLibnftables } from '../native/libnftables.ts';
 
+type Run = (commands: string, check: boolean) => NftResult;
+
 /**
  * Has nftables do commands in the network namespace of the calling thread, in one transaction: all of them or none. With
- * `check` the kernel is only asked. Throws a UserError with nft's own words, or what to install.
+ * `check` the kernel is only asked. Returns what nft prints. Throws a UserError with nft's own words, or what to install.
  */
-export function runNft(commands: string, check = false): string {
-  const { output, error } = runLibnftables(commands, check) ?? runBinary(commands, check);
+export function runNft(commands: string, check = false, run: Run = runAny): string {
+  const { output, error } = run(commands, check);
   if (error === '') return output;
-  throw new UserError(`nftables: ${firstError(error)}`, {
-    hint: /not supported|No such file/.test(error)
-      ? 'is the kernel built with nf_tables, nft_nat and nft_fib?'
-      : undefined,
+  throw new UserError(`nftables: ${firstError(error, commands)}`, {
+    hint: /not supported/.test(error) ? 'does the kernel have nf_tables, nft_nat and nft_fib?' : undefined,
   });
 }
 
-function runBinary(commands: string, check: boolean): NftResult {
+const runAny: Run = (commands, check) => runLibnftables(commands, check) ?? runProgram(commands, check);
+
+/** With nft(8): where the library is not, the program may be. */
+export function runProgram(commands: string, check: boolean): NftResult {
   const { status, stdout, stderr, error } = spawnSync('nft', [...(check ? ['-c'] : []), '-f', '-'], {
     input: commands,
     encoding: 'utf8',
@@ -30,12 +33,10 @@ function runBinary(commands: string, check: boolean): NftResult {
   return { output: stdout, error: status === 0 ? '' : stderr || `nft ended with ${status}` };
 }
 
-/** nft says where, then what, then shows the line with arrows below it. */
-function firstError(text: string): string {
-  const lines = text.split('\n');
-  const at = lines.findIndex(line => /\bError: /.test(line));
-  if (at === -1) return lines[0] ?? '';
-  const what = (lines[at] ?? '').replace(/^.*?Error: /, '');
-  const line = lines[at + 1]?.trim() ?? '';
-  return line === '' ? what : `${what}: ${line.slice(0, 200)}`;
+/** `FILE:LINE:COLUMNS: Error: WHAT`; the line that nft shows below is not always the right one. */
+function firstError(text: string, commands: string): string {
+  const [, line = '', what = ''] = /^[^:\n]*:(\d+):[^:\n]*: Error: (.*)$/m.exec(text) ?? [];
+  const command = commands.split('\n')[Number(line) - 1]?.trim() ?? '';
+  if (what === '') return text.split('\n')[0] ?? '';
+  return command === '' ? what : `${what}: ${command.slice(0, 200)}`;
 }

@@ -81,24 +81,15 @@ function routeOf(
 }
 
 /**
- * The pods that answer for a port of a Service: those that its selector names, that are ready, and that know the target
- * port if it is a name. Without a selector somebody else would list them: there are none.
+ * The pods that answer for a port of a Service: those that it selects and that know the target port if it is a name.
  */
 export function serviceEndpoints(
-  { metadata, spec = {} }: Service,
+  service: Service,
   port: ServicePort,
   family: Family,
   pods: readonly NetworkPod[],
 ): readonly ServiceEndpoint[] {
-  const { selector = {}, publishNotReadyAddresses = false } = spec;
-  if (Object.keys(selector).length === 0) return [];
-  return pods
-    .filter(
-      pod =>
-        pod.namespace === (metadata?.namespace ?? 'default') &&
-        (pod.ready || publishNotReadyAddresses) &&
-        selectorMatches({ matchLabels: selector }, pod.labels),
-    )
+  return selectedPods(service, pods)
     .flatMap(pod => {
       const ip = addressOf(pod, family);
       const target = targetPort(port, pod);
@@ -107,8 +98,29 @@ export function serviceEndpoints(
     .sort(byText(({ pod, ip }) => `${pod.name} ${ip}`));
 }
 
+/**
+ * The pods that a Service's selector names and that are ready, or that it publishes although they are not. Without a
+ * selector somebody else would list them: there are none.
+ */
+export function selectedPods(
+  { metadata, spec = {} }: Service,
+  pods: readonly NetworkPod[],
+): readonly NetworkPod[] {
+  const { selector = {}, publishNotReadyAddresses = false } = spec;
+  if (Object.keys(selector).length === 0) return [];
+  return pods.filter(
+    pod =>
+      pod.namespace === (metadata?.namespace ?? 'default') &&
+      (pod.ready || publishNotReadyAddresses) &&
+      selectorMatches({ matchLabels: selector }, pod.labels),
+  );
+}
+
 /** The number of a Service's target port at a pod (FindPort of pkg/api/v1/pod): containers first, then sidecars. */
-function targetPort({ port, targetPort = port, protocol }: ServicePort, pod: NetworkPod): number | undefined {
+export function targetPort(
+  { port, targetPort = port, protocol }: ServicePort,
+  pod: NetworkPod,
+): number | undefined {
   if (typeof targetPort === 'number') return targetPort === 0 ? port : targetPort;
   return pod.ports.find(each => each.name === targetPort && each.protocol === protocolOf(protocol))
     ?.containerPort;

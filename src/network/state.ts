@@ -32,6 +32,9 @@ export interface NetworkPod {
   readonly hostNetwork: boolean;
   readonly ports: readonly NetworkPort[];
   readonly ready: boolean;
+  /** As in its spec, for the DNS: there a pod's name is no host name. */
+  readonly hostname?: string;
+  readonly subdomain?: string;
 }
 
 export interface NetworkNamespace {
@@ -69,8 +72,11 @@ export interface NodeState {
 /** A pod as the network sees it. */
 export function networkPod(pod: Pod, facts: Pick<NetworkPod, 'uid' | 'ips' | 'ready'>): NetworkPod {
   const { containers = [], initContainers = [], hostNetwork = false } = pod.spec ?? { containers: [] };
+  const { hostname, subdomain } = pod.spec ?? {};
   return {
     ...facts,
+    ...(hostname ? { hostname } : {}),
+    ...(subdomain ? { subdomain } : {}),
     namespace: pod.metadata?.namespace ?? 'default',
     name: pod.metadata?.name ?? '',
     labels: pod.metadata?.labels ?? {},

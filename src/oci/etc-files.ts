@@ -1,7 +1,8 @@
 import type { Pod } from '../kube/types.generated.ts';
 import type { HostFacts } from './host-facts.ts';
 
-const CLUSTER_DOMAIN = 'cluster.local';
+/** The kubelet's --cluster-domain, as kubeadm sets it. */
+export const CLUSTER_DOMAIN = 'cluster.local';
 const MAX_NODENAME = 64;
 
 export interface PodNames {
@@ -61,51 +62,4 @@ export function etcHosts(pod: Pod, names: PodNames, podIPs: readonly string[], h
       : `${truncate(short)}.${names.domain}\t${truncate(short)}`;
   const lines = podIPs.map(podIP => `${podIP}\t${own}\n`).join('');
   return `# Kubernetes-managed hosts file.\n${HOSTS}${lines}${aliases}`;
-}
-
-interface Resolver {
-  readonly nameservers: readonly string[];
-  readonly searches: readonly string[];
-  readonly options: readonly string[];
-}
-
-/**
- * /etc/resolv.conf by dnsPolicy and dnsConfig. There is no cluster DNS yet, so that ClusterFirst comes to the machine's
- * own resolver, as on a node without one (event MissingClusterDNS).
- */
-export function resolvConf(pod: Pod, host: HostFacts): string {
-  const base =
-    pod.spec?.dnsPolicy === 'None'
-      ? { nameservers: [], searches: [], options: [] }
-      : parseResolvConf(host.resolvConf);
-  const config = pod.spec?.dnsConfig ?? {};
-  const options = new Map(base.options.map(option => [option.split(':')[0] ?? '', option]));
-  for (const { name = '', value } of config.options ?? [])
-    options.set(name, value === undefined ? name : `${name}:${value}`);
-  const nameservers = unique([...base.nameservers, ...(config.nameservers ?? [])]).slice(0, 3);
-  const searches = unique([...base.searches, ...(config.searches ?? [])]).slice(0, 32);
-  return [
-    ...(searches.length > 0 ? [`search ${searches.join(' ')}`] : []),
-    ...nameservers.map(server => `nameserver ${server}`),
-    ...(options.size > 0 ? [`options ${[...options.values()].join(' ')}`] : []),
-    '',
-  ].join('\n');
-}
-
-/** resolv.conf(5): the last `search` counts, options add up. */
-function parseResolvConf(text: string): Resolver {
-  const nameservers: string[] = [];
-  const options: string[] = [];
-  let searches: readonly string[] = [];
-  for (const line of text.split('\n')) {
-    const [word, ...values] = line.split(/[#;]/)[0]?.trim().split(/\s+/) ?? [];
-    if (word === 'nameserver' && values[0] !== undefined) nameservers.push(values[0]);
-    else if (word === 'search' || word === 'domain') searches = values;
-    else if (word === 'options') options.push(...values);
-  }
-  return { nameservers, searches, options };
-}
-
-function unique(values: readonly string[]): readonly string[] {
-  return [...new Set(values)];
 }

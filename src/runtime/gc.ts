@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { UserError } from '../base/errors.ts';
 import { sweepImages } from '../image/importer.ts';
 import { ImageStore } from '../image/store.ts';
 import { removeTree } from '../native/remove-tree.ts';
@@ -12,6 +13,8 @@ import { detectCgroups } from './cgroups.ts';
 import { sweepRanges } from './id-ranges.ts';
 import { sweepLeases } from './leases.ts';
 import { isLocked } from './lock-file.ts';
+import { NODE_DIRECTORY, removeEmptyNode } from './node-registry.ts';
+import { updateNode } from './node-rules.ts';
 import { ObjectStore } from './object-store.ts';
 import { removePodCgroups, removeRoots } from './pod-cgroup.ts';
 import { type FoundPod, findPods, removeEmpty, removePodFiles } from './pod-directory.ts';
@@ -45,8 +48,20 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
   removeRoots(detectCgroups());
   sweepRanges();
   sweepLeases();
+  await sweepNode(roots);
   removeEmpty(roots);
   return removed;
+}
+
+/** What is known of dead pods goes, and so do their rules. Where there is no nftables there are none. */
+async function sweepNode(roots: Roots): Promise<void> {
+  if (!existsSync(NODE_DIRECTORY)) return;
+  try {
+    await updateNode(roots);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+  }
+  removeEmptyNode();
 }
 
 async function removePod(pod: FoundPod, roots: Roots): Promise<void> {

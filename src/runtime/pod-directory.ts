@@ -17,7 +17,6 @@ import { errnoCode, UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { makeTree } from '../native/exact-mode.ts';
 import { removeTree, unmountBelow } from '../native/remove-tree.ts';
-import type { NetworkRecord } from '../network/record.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -132,10 +131,6 @@ export class PodDirectory {
 
   write(record: PodRecord): void {
     this.#write('pod.json', record);
-  }
-
-  writeNetwork(record: NetworkRecord): void {
-    this.#write('network.json', record);
   }
 
   #write(file: string, value: unknown): void {

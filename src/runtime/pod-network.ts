@@ -1,15 +1,26 @@
+import { closeSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
-import type { Cidr } from '../network/addresses.ts';
+import { type Cidr, formatCidr } from '../network/addresses.ts';
+import { NetworkError } from '../network/errors.ts';
+import { hostPortConflict } from '../network/host-ports.ts';
+import { linkNames } from '../network/names.ts';
 import { NetlinkSocket } from '../network/netlink-socket.ts';
-import { checkAddresses, enableForwarding, type Node, thisNode } from '../network/node.ts';
+import { checkAddresses, enableForwarding, type Node, setSysctls, thisNode } from '../network/node.ts';
+import { type NetworkObjects, NO_OBJECTS } from '../network/objects.ts';
 import { DEFAULT_POD_CIDR, parsePodCidr } from '../network/pod-cidr.ts';
-import { networkRecord } from '../network/record.ts';
+import { networkPod } from '../network/state.ts';
 import { wirePod } from '../network/wire.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { Cleanup } from './cleanup.ts';
+import { serveClusterDns } from './cluster-dns.ts';
 import { isSidecar } from './container.ts';
 import { leaseAddresses } from './leases.ts';
+import { waitForLock } from './lock-file.ts';
+import { CLAIMS_LOCK, type NodeEntry, readNode } from './node-registry.ts';
+import { needsRules, readNodeState, updateNode } from './node-rules.ts';
+import { delay } from './on-abort.ts';
 import type { PodDirectory } from './pod-directory.ts';
 import type { PodObserver } from './run-options.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -42,54 +53,152 @@ export function networkSettings(
 export interface PodNetwork {
   /** Its `status.podIPs`. */
   readonly podIPs: readonly string[];
-  /** Gives the sandbox its network; does nothing for one that is not wired. */
-  wire(sandbox: Sandbox): Promise<void>;
+  /** Gives the sandbox its network; does nothing for one that is not wired. Says whether the cluster's DNS is there. */
+  wire(sandbox: Sandbox): Promise<boolean>;
   /** Writes down what others must know of it, for which containers run matters: they are given by name. */
   record(running: readonly string[]): void;
 }
 
 /** What the pod's network is made of. */
-interface PodNetworkInput {
+export interface PodNetworkInput {
   readonly pod: Pod;
   readonly directory: PodDirectory;
   readonly host: HostFacts;
   readonly settings: NetworkSettings;
+  readonly objects: NetworkObjects | undefined;
   readonly observer: PodObserver;
 }
 
 /** Takes the pod's addresses, and makes the node ready for it. Throws a NetworkError if there are none. */
-export function preparePodNetwork(input: PodNetworkInput, cleanup: Cleanup): PodNetwork {
+export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, cleanup: Cleanup): PodNetwork {
   const { pod, directory, host, settings } = input;
   const { podCidrs } = settings;
-  if (pod.spec?.hostNetwork === true) return network(input, [host.hostIP], [host.hostIP], async () => {});
-  if (podCidrs === undefined) return network(input, [], ['127.0.0.1'], async () => {});
+  const { uid } = directory.paths;
+  if (pod.spec?.hostNetwork === true)
+    return network(input, entry, [host.hostIP], [host.hostIP], async () => false);
+  if (podCidrs === undefined) return network(input, entry, [], ['127.0.0.1'], async () => false);
   const addresses = leaseAddresses(podCidrs, directory.paths.run, cleanup);
   const preparing = prepareNode(addresses, podCidrs);
-  // It is looked at when the sandbox is there.
+  // The rules of the cluster's DNS are for IPv4, as its address is.
+  const serving = addresses.some(isIPv4)
+    ? serveClusterDns(directory.paths.roots, host.resolvConf, cleanup)
+    : Promise.resolve(undefined);
+  // They are looked at when the sandbox is there.
   preparing.catch(() => {});
-  return network(input, addresses, addresses, async sandbox => {
+  serving.catch(() => {});
+  const made = network(input, entry, addresses, addresses, async sandbox => {
     const node = await preparing;
     const unwire = await wire(input, node, addresses, sandbox);
     cleanup.add('the network of the pod', unwire);
+    cleanup.add('the rules of the pod', () => updateNode(directory.paths.roots, uid).catch(ignoreUserError));
+    const dnsPort = await serving;
+    if (dnsPort !== undefined) made.setDnsPort(dnsPort);
+    return (await rule(input)) && dnsPort !== undefined;
   });
+  return made;
+}
+
+/** Where there is no nftables there are no rules to take back. */
+function ignoreUserError(error: unknown): void {
+  if (!(error instanceof UserError)) throw error;
+}
+
+/** Puts the rules in force, before anything of the pod runs. False if there can be none, and they are not missed. */
+async function rule({ directory, observer }: PodNetworkInput): Promise<boolean> {
+  const { roots } = directory.paths;
+  try {
+    await updateNode(roots);
+    // The cluster's DNS and what comes to host ports of 127.0.0.1 may be answered. Only now: the rules drop what a pod
+    // sends there itself (CVE-2020-8558).
+    setSysctls({ [`net.ipv4.conf.${linkNames(directory.paths.uid).name}.route_localnet`]: '1' });
+    return true;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    if (needsRules(readNodeState(roots)))
+      throw new NetworkError(`${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`, {
+        cause: error,
+      });
+    observer.onWarning?.(`pods reach each other and the node only: ${error.message}`);
+    return false;
+  }
+}
+
+/** Milliseconds between two looks at who has a port. */
+const PORT_POLL = 250;
+
+/**
+ * Waits until the pod's host ports are free, and takes them: as a scheduler does, for a pod that stays Pending. False if
+ * the pod is to end first.
+ */
+export async function claimHostPorts(
+  { pod, directory, objects = NO_OBJECTS, observer }: PodNetworkInput,
+  entry: NodeEntry,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const { uid } = directory.paths;
+  const candidate = networkPod(pod, { uid, ips: [], ready: false });
+  const claim = (): ReturnType<typeof hostPortConflict> => {
+    const lock = waitForLock(CLAIMS_LOCK);
+    try {
+      const conflict = hostPortConflict(
+        readNode().map(record => record.pod),
+        candidate,
+      );
+      if (conflict === undefined) entry.write({ pod: candidate, objects, podCidrs: [] });
+      return conflict;
+    } finally {
+      closeSync(lock);
+    }
+  };
+  for (let isTold = false; ; isTold = true) {
+    const conflict = claim();
+    if (conflict === undefined) return true;
+    if (!isTold) {
+      observer.onEvent?.('Warning', 'FailedScheduling', conflict.message, '');
+      const { hostPort, protocol } = conflict.port;
+      const { namespace, name } = conflict.holder;
+      observer.onWarning?.(
+        `the pod is Pending until host port ${protocol} ${hostPort} is free: pod ${namespace}/${name} has it. ${conflict.message}`,
+      );
+    }
+    await delay(PORT_POLL, signal ?? new AbortController().signal);
+    if (signal?.aborted === true) return false;
+  }
 }
 
 function network(
-  { pod, directory }: PodNetworkInput,
+  { pod, directory, objects = NO_OBJECTS, settings: { podCidrs } }: PodNetworkInput,
+  entry: NodeEntry,
   addresses: readonly string[],
   podIPs: readonly string[],
   wire: PodNetwork['wire'],
-): PodNetwork {
+): PodNetwork & { setDnsPort(port: number): void } {
   const { containers = [], initContainers = [] } = pod.spec ?? {};
   const lasting = [...containers, ...initContainers.filter(isSidecar)].map(({ name }) => name);
+  const { uid, roots } = directory.paths;
   let written: boolean | undefined;
-  const record = (running: readonly string[]): void => {
-    const isReady = lasting.every(name => running.includes(name));
-    if (isReady === written) return;
-    directory.writeNetwork(networkRecord(pod, addresses, isReady));
-    written = isReady;
+  let dns: { readonly dnsPort?: number } = {};
+  const write = (ready: boolean): void =>
+    entry.write({
+      pod: networkPod(pod, { uid, ips: addresses, ready }),
+      objects,
+      podCidrs: (podCidrs ?? []).map(formatCidr),
+      ...dns,
+    });
+  const setDnsPort = (dnsPort: number): void => {
+    dns = { dnsPort };
+    write(written ?? false);
   };
-  return { podIPs, wire, record };
+  const record = (running: readonly string[]): void => {
+    const ready = lasting.every(name => running.includes(name));
+    if (ready === written) return;
+    write(ready);
+    // Who is ready matters to Services alone.
+    if (written !== undefined && podCidrs !== undefined && readNodeState(roots).services.length > 0)
+      void updateNode(roots).catch(() => {});
+    written = ready;
+  };
+  return { podIPs, wire, record, setDnsPort };
 }
 
 async function wire(

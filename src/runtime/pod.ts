@@ -5,20 +5,24 @@ import { writeWithMode } from '../native/exact-mode.ts';
 import { ProgramError } from '../native/execute.ts';
 import { hostArch } from '../native/library.ts';
 import { NetworkError } from '../network/errors.ts';
+import { NO_FREE_PORTS } from '../network/host-ports.ts';
 import { planCgroup } from '../oci/cgroup-plan.ts';
-import { etcHosts, podNames, resolvConf } from '../oci/etc-files.ts';
+import { etcHosts, podNames } from '../oci/etc-files.ts';
+import { type ResolvConfWarning, resolvConf } from '../oci/resolv-conf.ts';
 import { podResources } from '../oci/resources.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import { SYSCTL_PHASE } from '../program/phases/sysctls.ts';
 import { rejectedByNode } from '../security/node-admission.ts';
 import { CgroupError } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
+import { CLUSTER } from './cluster-dns.ts';
 import { deviceFilter } from './device-filter.ts';
 import { allocateRange } from './id-ranges.ts';
 import { PodLifecycle } from './lifecycle.ts';
+import { NodeEntry } from './node-registry.ts';
 import { CGROUP, createPodCgroup, removePodCgroups } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
-import { preparePodNetwork } from './pod-network.ts';
+import { claimHostPorts, preparePodNetwork } from './pod-network.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { createSandbox, SandboxError } from './sandbox.ts';
@@ -57,6 +61,11 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
         throw error;
       }
     });
+    const entry = new NodeEntry(uid, cleanup);
+    const { network: settings, networkObjects: objects, observer } = options;
+    const networkInput = { pod, directory, host, settings, objects, observer };
+    if (hasHostPorts(pod) && !(await claimHostPorts(networkInput, entry, options.signal)))
+      return notRun(pod, 'Pending', 'Unschedulable', NO_FREE_PORTS);
     // In threads, while the rest is made here.
     if (host.cgroups.isV2) void deviceFilter().catch(() => {});
     const namespaces = createSandbox(
@@ -79,14 +88,16 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     cleanup.add('the sandbox', () => sandboxEnded);
     const cgroup = createPodCgroup(host.cgroups, uid, podResources(pod, host, options.podMaxPids));
     for (const warning of cgroup?.warnings ?? []) options.observer.onWarning?.(warning);
-    const { network: settings, observer } = options;
-    const network = preparePodNetwork({ pod, directory, host, settings, observer }, cleanup);
+    const network = preparePodNetwork(networkInput, entry, cleanup);
     const volumes = prepareVolumes(pod, options.objects, paths);
     writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, network.podIPs, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
-    writeWithMode(paths.etcFile('resolv.conf'), resolvConf(pod, host), 0o644);
     network.record([]);
-    const wired = namespaces.then(made => network.wire(made));
+    const wired = namespaces.then(async made => {
+      const resolver = resolvConf(pod, host.resolvConf, (await network.wire(made)) ? CLUSTER : undefined);
+      writeWithMode(paths.etcFile('resolv.conf'), resolver.text, 0o644);
+      tellOfResolver(options.observer, resolver.warnings);
+    });
     const wiringEnded = ended(wired);
     cleanup.add('making the pod’s network', () => wiringEnded);
     const sandbox = namespaces.then(async made => {
@@ -170,6 +181,14 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   }
 }
 
+/** Every pod of a machine without cluster DNS has the first of these; what was left out of a list the user must see. */
+function tellOfResolver(observer: RunPodOptions['observer'], warnings: readonly ResolvConfWarning[]): void {
+  for (const { reason, message } of warnings) {
+    observer.onEvent?.('Warning', reason, message, '');
+    if (reason === 'DNSConfigForming') observer.onWarning?.(message);
+  }
+}
+
 /** When it has been done, or has failed. */
 const ended = (deed: Promise<unknown>): Promise<void> =>
   deed.then(
@@ -180,6 +199,11 @@ const ended = (deed: Promise<unknown>): Promise<void> =>
 /** Errors of Node's that need not say where they happened. */
 function isDiskFailure(error: unknown): error is Error {
   return ['ENOSPC', 'EDQUOT', 'EROFS'].includes(errnoCode(error) ?? '');
+}
+
+function hasHostPorts({ spec }: Pod): boolean {
+  const all = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
+  return all.some(({ ports = [] }) => ports.some(({ hostPort = 0 }) => hostPort > 0));
 }
 
 /** What the spec says, and what the caller adds to it for the container that it is attached to. */

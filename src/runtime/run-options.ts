@@ -2,6 +2,7 @@ import type { Decision } from '../admission/admission.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
+import type { NetworkObjects } from '../network/objects.ts';
 import type { Exchange } from '../network/wire.ts';
 import type { Observation } from '../oci/audit/observation.ts';
 import type { OciProcess } from '../oci/config.ts';
@@ -20,7 +21,7 @@ export type OutputStream = 'stdout' | 'stderr';
 export interface PodObserver {
   /** False when no more output of that stream is wanted. */
   onOutput?(container: string, stream: OutputStream, chunk: Buffer): boolean | undefined;
-  /** In the words of a node's events: type, reason, message. */
+  /** In the words of a node's events: type, reason, message. `container` is "" for what is of the whole pod. */
   onEvent?(type: 'Normal' | 'Warning', reason: string, message: string, container: string): void;
   onWarning?(message: string): void;
   /** Each program that was executed, with its results. */
@@ -42,6 +43,8 @@ export interface AttachedContainer {
 export interface RunPodOptions {
   /** Accepted by the pipeline: defaulted, valid, with a uid. */
   readonly pod: Pod;
+  /** NetworkPolicies, Services and namespaces that stand beside the pod. */
+  readonly networkObjects?: NetworkObjects | undefined;
   /** What admission decided, where there was somebody to decide. */
   readonly decision?: Decision | undefined;
   readonly objects: PodObjects;

@@ -27,6 +27,7 @@ try {
   print(await oneAfterTheOther());
   print(await allAtOnce());
   print(process.env.PODSPACE_BENCH_HARDENING ?? '');
+  print(process.env.PODSPACE_BENCH_RULES ?? '');
 } finally {
   bench.remove();
 }

@@ -6,6 +6,8 @@ export const PODSPACE = resolve('dist/podspace.js');
 export const isRoot = process.geteuid?.() === 0;
 /** For a test's options: a reason to skip it, or false. */
 export const needsRoot = isRoot ? false : 'needs root';
+export const hasIPv6 = existsSync('/proc/net/if_inet6');
+export const needsIPv6 = hasIPv6 ? needsRoot : 'needs IPv6';
 
 export interface Ran {
   readonly status: number | null;

@@ -15,7 +15,6 @@ const port = (hostPort: number, containerPort: number, fields: Partial<NetworkPo
 
 const pod = (name: string, last: number, fields: Partial<NetworkPod> = {}): NetworkPod =>
   podAt(`x/${name}`, `10.244.0.${last}`, {
-    uid: `${name.padEnd(8, '0').replace(/[^0-9a-f]/g, '0')}-0000-0000-0000-00000000000${last}`,
     ips: [`10.244.0.${last}`, `fd00:10:244::${last}`],
     ...fields,
   });

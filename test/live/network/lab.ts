@@ -178,6 +178,16 @@ export class Lab {
     );
   }
 
+  /** Nanoseconds that a question by UDP takes from a process's network: each of one flow, or of a new one. */
+  ping(pid: number, address: string, port: number, flow: 'same' | 'new', count = 200): number {
+    const command = [this.#program, 'ping', address, String(port), String(count), flow];
+    const { status, stdout, stderr } = spawnSync('nsenter', ['-t', String(pid), '-n', ...command], {
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`ping ${address}: ${status} ${stderr}`);
+    return Number(stdout);
+  }
+
   /** A net.* setting in the network namespace of a process. */
   setting(pid: number, name: string, value: string): void {
     const { status } = spawnSync('nsenter', ['-t', String(pid), '-n', 'tee', `/proc/sys/net/${name}`], {

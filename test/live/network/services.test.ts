@@ -20,7 +20,6 @@ const web = (containerPort: number, protocol: Protocol = 'TCP'): NetworkPort => 
 });
 const pod = (name: string, last: number, app: string, fields: Partial<NetworkPod> = {}): NetworkPod =>
   podAt(`x/${name}`, `10.244.0.${last}`, {
-    uid: `0000000${last}-0000-0000-0000-00000000000${last}`.replace(/^0000000/, `${last}f0e0d0`),
     ips: [`10.244.0.${last}`, `fd00:10:244::${last}`],
     labels: { app },
     ...fields,

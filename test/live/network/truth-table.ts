@@ -43,7 +43,6 @@ const TIERS: Readonly<Record<string, object>> = { a: { tier: 'front' }, b: { tie
 export const PODS: readonly NetworkPod[] = NAMESPACES.flatMap((namespace, i) =>
   ['a', 'b', 'c'].map((name, j) =>
     podAt(`${namespace}/${name}`, `10.244.${i + 1}.${j + 1}`, {
-      uid: `0000000${i}-0000-0000-0000-00000000000${j}`.replace(/^0000000/, `${j}0a0b0c`),
       ips: [`10.244.${i + 1}.${j + 1}`, `fd00:10:244:${i + 1}::${j + 1}`],
       labels: { pod: name, ...TIERS[name] },
       ports: portsOf(name),

@@ -16,6 +16,8 @@ const LABEL =
 const SUBDOMAIN =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const ID = 'must be between 0 and 2147483647, inclusive';
+/** One more character than 2048. */
+const LONG_SEARCHES = [...[...'abcdefgh'].map(letter => letter.repeat(227)), 'i'.repeat(225)];
 const IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
 function check(title: string, cases: readonly Case[], todo?: string): void {
@@ -304,6 +306,14 @@ check('names of hosts and name servers', [
   spec(
     { dnsConfig: { options: [{ value: 'a' }] } },
     'spec.dnsConfig.options[0]: Required value: must not be empty',
+  ),
+  spec(
+    { dnsConfig: { searches: ['a_b.example', 'example.', '_x_', '.', '_tcp.example'] } },
+    "spec.dnsConfig.searches[2]: Invalid value: \"_x_\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')",
+  ),
+  spec(
+    { dnsConfig: { searches: LONG_SEARCHES } },
+    `spec.dnsConfig.searches: Invalid value: ${JSON.stringify(LONG_SEARCHES)}: must not have more than 2048 characters (including spaces) in the search list`,
   ),
   spec(
     { hostAliases: [{ ip: '300.1.1.1', hostnames: ['a'] }] },

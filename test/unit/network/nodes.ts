@@ -3,11 +3,19 @@ import { setNetworkPolicyDefaults } from '../../../src/kube/validate-network-pol
 import { setServiceDefaults } from '../../../src/kube/validate-service.ts';
 import type { NetworkPod, NodeState } from '../../../src/network/state.ts';
 
+/** As good as random, and yet always the same (FNV-1a). */
+function uidOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  const digits = (hash >>> 0).toString(16).padStart(8, '0');
+  return `${digits}-0000-4000-8000-0000${digits}`;
+}
+
 /** A pod `NAMESPACE/NAME` with labels `pod: NAME`; its uid is made from its address. */
 export function podAt(id: string, ip: string, fields: Partial<NetworkPod> = {}): NetworkPod {
   const [namespace = '', name = ''] = id.split('/');
   return {
-    uid: ip,
+    uid: uidOf(ip),
     namespace,
     name,
     labels: { pod: name },

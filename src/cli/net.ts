@@ -1,0 +1,170 @@
+import { UserError } from '../base/errors.ts';
+import { loadManifest } from '../kube/manifest.ts';
+import { explainPolicy } from '../network/explain-policy.ts';
+import { isolatingPolicies, type Party, type Verdict, verdict } from '../network/model.ts';
+import { networkObjects } from '../network/objects.ts';
+import type { PortRange } from '../network/policies.ts';
+import { type Reach, reachability } from '../network/reachability.ts';
+import { type NetworkPod, type NodeState, protocolOf, qualifiedName } from '../network/state.ts';
+import { readNodeState } from '../runtime/node-rules.ts';
+import { readManifest } from '../runtime/read-manifest.ts';
+import { type Args, type Io, text, texts } from './io.ts';
+import { connects } from './net-connect.ts';
+import { requireRoot } from './root.ts';
+import { formatTable } from './table.ts';
+
+type Action = (args: Args, io: Io, words: readonly string[]) => number | Promise<number>;
+const ACTIONS: Readonly<Record<string, Action>> = { '': matrix, test, policy };
+
+/** `net`, `net test FROM TO:PORT`, `net policy explain FILE`. */
+export async function run(args: Args, io: Io): Promise<number> {
+  const [name = '', ...words] = texts(args, 'action');
+  const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
+  if (action === undefined)
+    throw new UserError(`unknown action "${name}"`, { hint: 'podspace net [test|policy explain]' });
+  return action(args, io, words);
+}
+
+const nameOf = ({ namespace, name }: NetworkPod): string =>
+  namespace === 'default' ? name : `${namespace}/${name}`;
+const partyName = (party: Party): string =>
+  party.kind === 'pod' ? nameOf(party.pod) : party.kind === 'node' ? '(node)' : party.address;
+
+/** Who may talk to whom. */
+function matrix(args: Args, io: Io): number {
+  requireRoot();
+  const state = readNodeState(io.roots);
+  const reaches = reachability(state);
+  if (text(args, 'output') === 'json') {
+    io.out(`${JSON.stringify({ pods: state.pods, reachability: reaches.map(asJson) }, null, 2)}\n`);
+    return 0;
+  }
+  if (state.pods.length === 0) {
+    io.out('no pod is running\n');
+    return 0;
+  }
+  io.out(
+    formatTable([
+      ['POD', 'ADDRESSES', 'PORTS', 'INGRESS BY', 'EGRESS BY'],
+      ...state.pods.map(pod => podRow(state, pod)),
+    ]),
+  );
+  const parties = [...state.pods.map(nameOf), '(node)'];
+  const cell = (from: string, to: string): string => {
+    const reach = reaches.find(each => partyName(each.from) === from && partyName(each.to) === to);
+    return reach === undefined ? '' : reachText(reach);
+  };
+  io.out('\n');
+  io.out(
+    formatTable(
+      [['FROM \\ TO', ...parties], ...parties.map(from => [from, ...parties.map(to => cell(from, to))])],
+      (word, row, column) =>
+        io.color.out && row > 0 && column > 0 && word !== ''
+          ? `\u001b[${word === '-' ? 31 : 32}m${word}\u001b[39m`
+          : word,
+    ),
+  );
+  io.out('\nall: every port · -: none · else the ports at which it may connect\n');
+  return 0;
+}
+
+function podRow(state: NodeState, pod: NetworkPod): readonly string[] {
+  const ports = pod.ports.map(
+    ({ protocol, containerPort, hostPort }) =>
+      `${hostPort === undefined ? '' : `${hostPort}->`}${containerPort}/${protocol}`,
+  );
+  const by = (direction: 'Ingress' | 'Egress'): string =>
+    isolatingPolicies(state, pod, direction).map(qualifiedName).join(', ') || '-';
+  const address = pod.hostNetwork ? '(the node’s)' : pod.ips.join(', ') || '(none)';
+  return [nameOf(pod), address, ports.join(', ') || '-', by('Ingress'), by('Egress')];
+}
+
+const rangeText = ({ protocol, first, last }: PortRange): string =>
+  `${protocol} ${first === last ? first : `${first}-${last}`}`;
+
+function reachText({ everything, ports }: Reach): string {
+  if (everything) return 'all';
+  return ports.length === 0 ? '-' : ports.map(rangeText).join(', ');
+}
+
+const asJson = (reach: Reach): object => ({
+  from: partyName(reach.from),
+  to: partyName(reach.to),
+  everything: reach.everything,
+  ports: reach.ports,
+});
+
+/** What policies say of one connection, and what the kernel does with it. Exit code 0 if it is let through. */
+async function test(
+  args: Args,
+  io: Io,
+  [from = '', target = '', ...more]: readonly string[],
+): Promise<number> {
+  const [, to = '', portText = ''] = /^(.*):(\d+)$/.exec(target) ?? [];
+  if (from === '' || to === '' || more.length > 0)
+    throw new UserError('podspace net test needs FROM and TO:PORT', {
+      hint: 'podspace net test client web:80',
+    });
+  requireRoot();
+  const protocol = protocolOf(text(args, 'protocol')?.toUpperCase());
+  const port = Number(portText);
+  const state = readNodeState(io.roots);
+  const [source, destination] = [partyOf(state, from), partyOf(state, to)];
+  const decided = verdict(state, source, destination, { protocol, port });
+  io.out(
+    `${partyName(source)} → ${partyName(destination)} ${protocol} ${port}: ${decided.allowed ? 'allowed' : 'denied'}: ${reasonText(decided)}\n`,
+  );
+  if (protocol !== 'TCP' || source.kind === 'address') {
+    io.out(
+      `not tried: ${source.kind === 'address' ? 'only the node and its pods can be asked to connect' : 'a connection tells something of TCP only'}\n`,
+    );
+    return decided.allowed ? 0 : 1;
+  }
+  const answer = await connects(io.roots, source, destination, port);
+  io.out(`tried: ${answer.text}\n`);
+  if (decided.allowed !== answer.isLetThrough) {
+    io.err('error: the kernel does not agree with the policies\n');
+    return 2;
+  }
+  return decided.allowed ? 0 : 1;
+}
+
+function partyOf(state: NodeState, word: string): Party {
+  if (word === 'node') return { kind: 'node' };
+  const pod = state.pods.find(each => [each.name, `${each.namespace}/${each.name}`, each.uid].includes(word));
+  if (pod !== undefined) return { kind: 'pod', pod };
+  if (/^[0-9a-f.:]+$/i.test(word) && /[.:]/.test(word)) return { kind: 'address', address: word };
+  throw new UserError(`pods "${word}" not found`, { hint: 'a running pod, "node", or an address' });
+}
+
+function reasonText({ reason, egress, ingress }: Verdict): string {
+  if (reason === 'itself') return 'a pod always reaches itself';
+  if (reason === 'node') return 'the node always reaches its pods, and they reach it';
+  if (reason === 'outside') return 'no pod of this node has a part in it';
+  if (reason === 'family') return 'the two have no family of addresses in common';
+  const parts = Object.entries({ egress, ingress }).flatMap(([direction, one]) => {
+    if (one === undefined) return [];
+    if (one.isolatedBy.length === 0)
+      return [`no policy isolates ${direction === 'egress' ? 'the source' : 'the destination'}`];
+    const names = one.isolatedBy.map(qualifiedName).join(', ');
+    return one.allowed
+      ? [
+          `${direction} let through by ${one.allowedBy.map(({ policy: by, index }) => `${qualifiedName(by)} rule ${index}`).join(', ')}`,
+        ]
+      : [`no ${direction} rule of ${names} lets it through`];
+  });
+  return parts.join('; ');
+}
+
+/** `net policy explain FILE` */
+function policy(_args: Args, io: Io, [verb = '', ...files]: readonly string[]): number {
+  if (verb !== 'explain' || files.length === 0)
+    throw new UserError('podspace net policy needs: explain FILE', {
+      hint: 'podspace net policy explain policies.yaml',
+    });
+  const named = files.map(file => ({ file: file === '-' ? '(stdin)' : file, text: readManifest(file) }));
+  const { policies } = networkObjects(loadManifest(named).others);
+  if (policies.length === 0) throw new UserError(`${files.join(', ')}: no NetworkPolicy`);
+  for (const each of policies) io.out(`${explainPolicy(each).join('\n')}\n`);
+  return 0;
+}

@@ -1,0 +1,24 @@
+import type { Arch } from '../linux/arch.ts';
+import { CLONE } from '../linux/constants.generated.ts';
+import { SOCKET } from '../linux/sockets.ts';
+import { flags, num, ProgramBuilder, parameter } from './builder.ts';
+import type { Compiled } from './compile.ts';
+import { verify } from './verify.ts';
+
+/** The families of internet addresses. */
+export type SocketFamily = 'AF_INET' | 'AF_INET6';
+
+/**
+ * A TCP socket of another network namespace, which the parameter `netns` is an fd of. A socket belongs to the namespace
+ * that it was made in, whoever uses it afterwards; this child shares the runtime's fd table and leaves it there (`socket`:
+ * by pc). It joins nothing else, so that nobody in the namespace can see it: processes are a PID namespace's.
+ */
+export function compileSocket(family: SocketFamily, arch: Arch): Compiled & { readonly socket: number } {
+  const b = new ProgramBuilder(arch);
+  b.phase('network namespace');
+  b.call('setns', [parameter('netns'), flags(CLONE, 'CLONE_NEWNET')]);
+  b.phase('socket');
+  const type = flags(SOCKET, 'SOCK_STREAM', 'SOCK_NONBLOCK', 'SOCK_CLOEXEC');
+  const { pc } = b.call('socket', [flags(SOCKET, family), type, num(0)]);
+  return { program: verify(b.build()), cloneFlags: ['CLONE_FILES'], socket: pc };
+}

@@ -1,0 +1,141 @@
+import {
+  closeSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { errnoCode } from '../base/errors.ts';
+import { RULES_LOCK } from '../network/apply.ts';
+import type { NetworkObjects } from '../network/objects.ts';
+import type { NetworkPod } from '../network/state.ts';
+import type { Cleanup } from './cleanup.ts';
+import { isLocked, lockFile } from './lock-file.ts';
+
+/**
+ * What the network must know of every pod of the machine, whatever its --root: a file for each, and one beside it that is
+ * locked for as long as the command that runs the pod lives.
+ */
+export const NODE_DIRECTORY = '/run/podspace/network';
+const PODS = join(NODE_DIRECTORY, 'pods');
+
+/** A live pod, and the objects that it brought along. */
+export interface NodeRecord {
+  readonly pod: NetworkPod;
+  readonly objects: NetworkObjects;
+  /** Where its addresses are from. */
+  readonly podCidrs: readonly string[];
+  /** The command's port of 127.0.0.1 where the pod's questions about names go. */
+  readonly dnsPort?: number;
+}
+
+interface StoredRecord extends NodeRecord {
+  /** Inode of the network namespace of the node: on one machine there can be several, in tests above all. */
+  readonly node: number;
+}
+
+const thisNetwork = (): number => statSync('/proc/self/ns/net').ino;
+
+/** Held while host ports are claimed. */
+export const CLAIMS_LOCK = join(NODE_DIRECTORY, 'claims.lock');
+
+/** The entry of one pod of this process. */
+export class NodeEntry {
+  readonly #path: string;
+
+  constructor(uid: string, cleanup: Cleanup) {
+    this.#path = join(PODS, uid);
+    const lock = lockIn(PODS, `${this.#path}.lock`);
+    cleanup.add('what the network knows of the pod', () => {
+      remove(`${this.#path}.json`);
+      remove(`${this.#path}.lock`);
+      closeSync(lock);
+      removeEmptyNode();
+    });
+  }
+
+  write(record: NodeRecord): void {
+    const stored: StoredRecord = { ...record, node: thisNetwork() };
+    writeFileSync(`${this.#path}.new`, JSON.stringify(stored), { mode: 0o600 });
+    renameSync(`${this.#path}.new`, `${this.#path}.json`);
+  }
+}
+
+/** The last pod that ends may be removing the directory at this moment. */
+function lockIn(directory: string, path: string): number {
+  for (;;) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    try {
+      const lock = lockFile(path);
+      if (lock !== undefined) return lock;
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOENT') throw error;
+    }
+  }
+}
+
+/** Nothing is left of a node without pods. Who holds one of the locks sees that its file has gone, and takes a new one. */
+export function removeEmptyNode(): void {
+  try {
+    rmdirSync(PODS);
+  } catch (error) {
+    if (['ENOENT', 'ENOTEMPTY'].includes(errnoCode(error) ?? '')) return;
+    throw error;
+  }
+  for (const file of [CLAIMS_LOCK, join(NODE_DIRECTORY, RULES_LOCK)]) remove(file);
+  for (const directory of [NODE_DIRECTORY, dirname(NODE_DIRECTORY)]) {
+    try {
+      rmdirSync(directory);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** Every live pod of this node. What dead commands have left is removed on the way. */
+export function readNode(): readonly NodeRecord[] {
+  const network = thisNetwork();
+  return list().flatMap(file => {
+    const path = join(PODS, file.slice(0, -'.json'.length));
+    if (!isLocked(`${path}.lock`)) {
+      for (const each of ['.json', '.new', '.lock']) remove(`${path}${each}`);
+      return [];
+    }
+    const record = read(`${path}.json`);
+    return record?.node === network ? [record] : [];
+  });
+}
+
+function list(): readonly string[] {
+  try {
+    return readdirSync(PODS)
+      .filter(file => file.endsWith('.json'))
+      .sort();
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function read(path: string): StoredRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as StoredRecord;
+  } catch (error) {
+    // It has ended since.
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errnoCode(error) !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,53 @@
+import type { LoadedObject } from '../kube/manifest.ts';
+import { allocateServices } from '../network/allocate-services.ts';
+import { updateRules } from '../network/apply.ts';
+import { mergeObjects, NETWORK_KINDS, networkObjects } from '../network/objects.ts';
+import { DEFAULT_SERVICE_CIDR, type NodeState } from '../network/state.ts';
+import type { Roots } from '../oci/pod-paths.ts';
+import { NODE_DIRECTORY, readNode } from './node-registry.ts';
+import { hasObjects, ObjectStore } from './object-store.ts';
+
+/** The cluster's DNS server, as kubeadm places it. */
+export const CLUSTER_DNS = '10.96.0.10';
+
+/** What the node's rules are made from: its live pods, with the objects that they brought, and those of the store. */
+export function readNodeState(roots: Roots, except?: string): NodeState {
+  const records = readNode().filter(({ pod }) => pod.uid !== except);
+  const stored = hasObjects(roots) ? storedObjects(roots) : [];
+  const objects = mergeObjects([networkObjects(stored), ...records.map(record => record.objects)]);
+  const serviceCidrs = [DEFAULT_SERVICE_CIDR];
+  const { services } = allocateServices(objects.services, { serviceCidrs, reserved: [CLUSTER_DNS] });
+  const listeners = records.flatMap(({ pod, dnsPort }) =>
+    dnsPort === undefined ? [] : pod.ips.map(from => ({ from, port: dnsPort })),
+  );
+  return {
+    podCidrs: [...new Set(records.flatMap(({ podCidrs }) => podCidrs))],
+    serviceCidrs,
+    pods: records.map(({ pod }) => pod),
+    namespaces: objects.namespaces,
+    policies: objects.policies,
+    services,
+    ...(listeners.length === 0 ? {} : { dns: { clusterIP: CLUSTER_DNS, listeners } }),
+  };
+}
+
+function storedObjects(roots: Roots): readonly LoadedObject[] {
+  const store = new ObjectStore(roots);
+  return NETWORK_KINDS.flatMap(kind => store.list(kind));
+}
+
+/** Brings the rules up to date; `except` is a pod that is about to go. Throws a UserError if nftables cannot do it. */
+export async function updateNode(roots: Roots, except?: string): Promise<void> {
+  await updateRules(NODE_DIRECTORY, () => readNodeState(roots, except));
+}
+
+/** Whether a node without rules would be another one than was asked for: masquerade is all that is lost otherwise. */
+export function needsRules({ policies, services, pods }: NodeState): boolean {
+  return (
+    policies.length > 0 ||
+    services.length > 0 ||
+    pods.some(
+      ({ ports, hostNetwork }) => !hostNetwork && ports.some(({ hostPort }) => hostPort !== undefined),
+    )
+  );
+}
