@@ -56,7 +56,12 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
   get: {
     describe: 'list stored policies, roles, bindings and namespaces',
     positionals: [
-      { name: 'object', describe: 'KIND and perhaps NAMEs: psp default', required: true, variadic: true },
+      {
+        name: 'object',
+        describe: 'TYPE and perhaps NAMEs, or TYPE/NAME: psp default',
+        required: true,
+        variadic: true,
+      },
     ],
     options: { namespace, 'all-namespaces': allNamespaces, output: objectOutput },
     examples: [
@@ -68,7 +73,12 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
   delete: {
     describe: 'remove stored policies, roles, bindings and namespaces',
     positionals: [
-      { name: 'object', describe: 'KIND and NAMEs: psp default', required: false, variadic: true },
+      {
+        name: 'object',
+        describe: 'TYPE and NAMEs, or TYPE/NAME: psp default',
+        required: false,
+        variadic: true,
+      },
     ],
     options: { filename, namespace },
     examples: [

@@ -214,7 +214,7 @@ t.test('nothing is loaded where there is nothing to decide by', async t => {
   const { admission, isUsed } = await loadAdmission(NOWHERE, othersOf(policy('p')), {});
   t.ok(admission);
   t.strictSame(
-    othersOf(`${policy('p')}---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {}\n`).map(isUsed),
+    othersOf(`${policy('p')}---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: s}\n`).map(isUsed),
     [true, false],
   );
   await t.rejects(
