@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import t from 'tap';
-import type { NetworkRecord } from '../../src/network/record.ts';
+import type { NetworkPod } from '../../src/network/state.ts';
+import type { NodeRecord } from '../../src/runtime/node-registry.ts';
 import { leftovers, needsRoot, podspace, probe, probePod, runPod, start } from './harness.ts';
 import { hello, ip, noPodLinks, outside, podLinks, podRoutes } from './node.ts';
 
@@ -19,9 +20,10 @@ function output(script: string, spec: object, ...args: readonly string[]): strin
   return first.stdout;
 }
 const list = (items: readonly object[]): string => JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
-const record = (): NetworkRecord => {
-  const [uid = ''] = readdirSync('/run/podspace/pods');
-  return JSON.parse(readFileSync(`/run/podspace/pods/${uid}/network.json`, 'utf8')) as NetworkRecord;
+const record = (): NetworkPod => {
+  const directory = '/run/podspace/network/pods';
+  const [file = ''] = readdirSync(directory).filter(name => name.endsWith('.json'));
+  return (JSON.parse(readFileSync(`${directory}/${file}`, 'utf8')) as NodeRecord).pod;
 };
 
 t.beforeEach(async () => {
