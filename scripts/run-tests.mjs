@@ -61,7 +61,6 @@ const node = [
   '--test-concurrency=1',
   ...compiled,
 ];
-const makesPods = process.geteuid() === 0 && files.some(file => file.startsWith('test/live/'));
-const [command, ...args] = makesPods ? inPrivateNode(node) : node;
+const [command, ...args] = process.geteuid() === 0 ? inPrivateNode(node) : node;
 const { status } = spawnSync(command, args, { stdio: 'inherit', env });
 process.exit(status ?? 1);

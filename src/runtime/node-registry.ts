@@ -9,7 +9,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, parse } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import { RULES_LOCK } from '../network/apply.ts';
 import type { NetworkObjects } from '../network/objects.ts';
@@ -100,8 +100,8 @@ export function removeEmptyNode(): void {
 /** Every live pod of this node. What dead commands have left is removed on the way. */
 export function readNode(): readonly NodeRecord[] {
   const network = thisNetwork();
-  return list().flatMap(file => {
-    const path = join(PODS, file.slice(0, -'.json'.length));
+  return list().flatMap(uid => {
+    const path = join(PODS, uid);
     if (!isLocked(`${path}.lock`)) {
       for (const each of ['.json', '.new', '.lock']) remove(`${path}${each}`);
       return [];
@@ -111,11 +111,10 @@ export function readNode(): readonly NodeRecord[] {
   });
 }
 
+/** The pods that have any file: one whose command was killed early has its lock only. */
 function list(): readonly string[] {
   try {
-    return readdirSync(PODS)
-      .filter(file => file.endsWith('.json'))
-      .sort();
+    return [...new Set(readdirSync(PODS).map(file => parse(file).name))].sort();
   } catch (error) {
     if (errnoCode(error) === 'ENOENT') return [];
     throw error;

@@ -78,7 +78,6 @@ t.test('what would matter and is not done is refused', t => {
     { resources: { limits: { 'example.com/gpu': 1 } } },
     { livenessProbe: { exec: { command: ['a'] } } },
     { lifecycle: { preStop: { exec: { command: ['a'] } } } },
-    { ports: [{ containerPort: 80, hostPort: 80 }] },
     { volumeMounts: [{ name: 'v', mountPath: '/v', subPathExpr: '$(A)' }] },
   ];
   for (const container of containers) {
