@@ -50,13 +50,13 @@ export class NodeEntry {
 
   constructor(uid: string, cleanup: Cleanup) {
     this.#path = join(PODS, uid);
-    const lock = lockIn(PODS, `${this.#path}.lock`);
+    let lock: number | undefined;
     cleanup.add('what the network knows of the pod', () => {
-      remove(`${this.#path}.json`);
-      remove(`${this.#path}.lock`);
-      closeSync(lock);
+      removeEntry(this.#path);
+      if (lock !== undefined) closeSync(lock);
       removeEmptyNode();
     });
+    lock = lockIn(PODS, `${this.#path}.lock`);
   }
 
   write(record: NodeRecord): void {
@@ -69,8 +69,8 @@ export class NodeEntry {
 /** The last pod that ends may be removing the directory at this moment. */
 function lockIn(directory: string, path: string): number {
   for (;;) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
     try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
       const lock = lockFile(path);
       if (lock !== undefined) return lock;
     } catch (error) {
@@ -84,8 +84,8 @@ export function removeEmptyNode(): void {
   try {
     rmdirSync(PODS);
   } catch (error) {
-    if (['ENOENT', 'ENOTEMPTY'].includes(errnoCode(error) ?? '')) return;
-    throw error;
+    if (errnoCode(error) === 'ENOTEMPTY') return;
+    if (errnoCode(error) !== 'ENOENT') throw error;
   }
   for (const file of [CLAIMS_LOCK, join(NODE_DIRECTORY, RULES_LOCK)]) remove(file);
   for (const directory of [NODE_DIRECTORY, dirname(NODE_DIRECTORY)]) {
@@ -103,7 +103,7 @@ export function readNode(): readonly NodeRecord[] {
   return list().flatMap(uid => {
     const path = join(PODS, uid);
     if (!isLocked(`${path}.lock`)) {
-      for (const each of ['.json', '.new', '.lock']) remove(`${path}${each}`);
+      removeEntry(path);
       return [];
     }
     const record = read(`${path}.json`);
@@ -129,6 +129,10 @@ function read(path: string): StoredRecord | undefined {
     if (errnoCode(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function removeEntry(path: string): void {
+  for (const each of ['.json', '.new', '.lock']) remove(`${path}${each}`);
 }
 
 function remove(path: string): void {

@@ -7,7 +7,7 @@ import { runNft } from '../../src/network/nft-run.ts';
 import { ruleset } from '../../src/network/ruleset.ts';
 import type { NodeState } from '../../src/network/state.ts';
 import { Lab } from '../live/network/lab.ts';
-import { largeState } from '../live/network/large.ts';
+import { largeState } from '../unit/network/large.ts';
 import { nodeOf } from '../unit/network/nodes.ts';
 import { row, table } from './report.ts';
 

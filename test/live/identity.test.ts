@@ -22,7 +22,7 @@ t.test('a pod that says nothing', { skip: needsRoot }, t => {
   t.same(Object.keys(report.fds), ['0', '1', '2'], 'no fd of the host');
   t.equal(report.fds['0'], '/dev/null');
   t.equal(report.deathSignal, 9);
-  t.same(report.interfaces, { lo: 'up' });
+  t.same(report.interfaces, { eth0: 'up', lo: 'up' });
   t.equal(report.rootWritable, true);
   t.equal(report.rlimits.NOFILE?.[0], 1024);
   t.same(report.processes, [[1, 'probe']]);

@@ -106,7 +106,7 @@ t.test('/etc/hosts, /etc/hostname, /etc/resolv.conf', { skip: needsRoot }, t => 
       hostname: 'web',
       subdomain: 'sub',
       hostAliases: [{ ip: '10.1.2.3', hostnames: ['one', 'two'] }],
-    }),
+    }).replace(/^10\.244\.0\.\d+\t/m, 'THE-POD\t'),
     `# Kubernetes-managed hosts file.
 127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -114,7 +114,7 @@ fe00::0\tip6-localnet
 fe00::0\tip6-mcastprefix
 fe00::1\tip6-allnodes
 fe00::2\tip6-allrouters
-127.0.0.1\tweb.sub.default.svc.cluster.local\tweb
+THE-POD\tweb.sub.default.svc.cluster.local\tweb
 
 # Entries added by HostAliases.
 10.1.2.3\tone\ttwo

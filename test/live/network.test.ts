@@ -115,7 +115,7 @@ t.test('only what is configured is there: IPv6 on the node’s end', { skip: nee
       t.equal(read('ipv6/conf/psX/accept_ra'), '0\n', 'a pod is no router of the node’s');
     t.equal(read('ipv4/conf/psX/rp_filter'), '1\n');
     t.equal(read('ipv4/conf/psX/accept_redirects'), '0\n');
-    t.equal(read('ipv4/conf/psX/route_localnet'), '0\n');
+    t.equal(read('ipv4/conf/psX/route_localnet'), '1\n', 'for the cluster’s DNS');
     t.equal(read('ipv4/conf/psX/forwarding'), '1\n');
     t.equal(read('ipv4/ip_forward'), '1\n');
     running.child.kill('SIGKILL');

@@ -17,6 +17,13 @@ interface Expected {
 const EXPECTED: readonly Expected[] = [
   {
     of: BOTH,
+    path: /^interfaces\.eth0$/,
+    mine: /^up$/,
+    theirs: /^\(absent\)$/,
+    why: 'a network is what a CNI plugin adds to their namespace',
+  },
+  {
+    of: BOTH,
     path: /^deathSignal$/,
     mine: /^9$/,
     theirs: /^0$/,

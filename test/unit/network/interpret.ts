@@ -117,15 +117,25 @@ function decide(line: string, packet: Packet, rules: Rules): string | undefined 
   }
 }
 
-/** `accept` or `drop`: what becomes of a packet that begins a connection. */
-export function forward(rules: Rules, packet: Packet): 'accept' | 'drop' {
+/** `accept` or `drop`: what becomes of a packet that begins a connection, and how many rules are looked at for it. */
+export function walk(
+  rules: Rules,
+  packet: Packet,
+): { readonly verdict: 'accept' | 'drop'; readonly looked: number } {
+  let looked = 0;
   for (let chain = 'filter-forward'; ; ) {
     const lines = (rules.chains.get(chain) ?? []).filter(line => !line.startsWith('type '));
     let verdict: string | undefined;
-    for (const line of lines) verdict ??= decide(line, packet, rules);
-    if (verdict === undefined || verdict === 'accept') return 'accept';
-    if (verdict === 'drop') return 'drop';
+    for (const line of lines) {
+      looked++;
+      verdict = decide(line, packet, rules);
+      if (verdict !== undefined) break;
+    }
+    if (verdict === undefined || verdict === 'accept') return { verdict: 'accept', looked };
+    if (verdict === 'drop') return { verdict: 'drop', looked };
     chain = verdict.replace('goto ', '');
     if (!rules.chains.has(chain)) throw new Error(`no chain ${chain}`);
   }
 }
+
+export const forward = (rules: Rules, packet: Packet): 'accept' | 'drop' => walk(rules, packet).verdict;

@@ -6,7 +6,8 @@ import { reachOf } from '../../../src/network/reachability.ts';
 import { ruleset } from '../../../src/network/ruleset.ts';
 import { addressOf, type NodeState, PROTOCOLS } from '../../../src/network/state.ts';
 import { states } from './arbitrary.ts';
-import { forward, readRules } from './interpret.ts';
+import { forward, readRules, walk } from './interpret.ts';
+import { largeState } from './large.ts';
 import { allows, type End } from './oracle.ts';
 
 const OUTSIDE: Readonly<Record<Family, readonly string[]>> = {
@@ -97,5 +98,33 @@ t.test('the text depends on what there is, not on the order in which it is told'
     { numRuns: 40 },
   );
   t.pass('for all of them');
+  t.end();
+});
+
+t.test('no more rules are looked at for a packet among five hundred pods than among two', t => {
+  // One of app0 in ns0 asks another one: policies isolate both, in both directions.
+  const few = largeState(101, 1);
+  const [client, server] = [few.pods[0], few.pods[100]];
+  if (client === undefined || server === undefined) throw new Error('no pods');
+  const lookedAt = (state: NodeState, dport: number): ReturnType<typeof walk> =>
+    walk(readRules(ruleset(state)), {
+      family: 'ip',
+      saddr: client.ips[0] ?? '',
+      daddr: server.ips[0] ?? '',
+      protocol: 'udp',
+      dport,
+    });
+  const small = { ...few, pods: [client, server] };
+  for (const [port, verdict] of [
+    [80, 'accept'],
+    [81, 'drop'],
+  ] as const) {
+    const among2 = lookedAt(small, port);
+    t.equal(among2.verdict, verdict);
+    t.ok(among2.looked > 4, `${among2.looked} rules`);
+    const among500 = lookedAt(largeState(500, 100), port);
+    t.equal(among500.verdict, verdict);
+    t.ok(among500.looked <= among2.looked, `${among500.looked} rules, and ${among2.looked}`);
+  }
   t.end();
 });

@@ -1,5 +1,5 @@
 import type { NodeState } from '../../../src/network/state.ts';
-import { nodeOf, podAt, policyOf } from '../../unit/network/nodes.ts';
+import { nodeOf, podAt, policyOf } from './nodes.ts';
 
 const NAMESPACES = 10;
 
