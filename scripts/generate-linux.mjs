@@ -10,8 +10,8 @@ const OUTPUT = 'src/linux/constants.generated.ts';
 const ARM64_HEADERS = '/usr/aarch64-linux-gnu/include';
 
 const SYSCALLS =
-  `bpf capset chdir clone clone3 close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
-   fsconfig fsmount fsopen fstatfs getcwd ioctl landlock_create_ruleset memfd_create mkdirat mknodat
+  `bind bpf capset chdir clone clone3 close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
+   fsconfig fsmount fsopen fstatfs getcwd getsockname ioctl landlock_create_ruleset listen memfd_create mkdirat mknodat
    mount mount_setattr move_mount open_tree openat openat2 personality pidfd_open pidfd_send_signal pipe2
    pivot_root ppoll pread64 prctl prlimit64 recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto sethostname setgroups
    setns setresgid setresuid setsid setsockopt socket socketpair symlinkat umask umount2 unshare wait4 waitid write`.split(
@@ -44,7 +44,10 @@ const TABLES = {
     ['linux/prctl.h'],
   ],
   S: [/^S_IF(MT|SOCK|LNK|REG|BLK|DIR|CHR|FIFO)$/, ['linux/stat.h']],
-  F: [/^F_(DUPFD|GETFD|SETFD|GETFL|SETFL|DUPFD_CLOEXEC|ADD_SEALS|SEAL_[A-Z_]+)$/, ['linux/fcntl.h']],
+  F: [
+    /^F_(DUPFD|GETFD|SETFD|GETFL|SETFL|DUPFD_CLOEXEC|SETOWN|SETSIG|ADD_SEALS|SEAL_[A-Z_]+)$/,
+    ['linux/fcntl.h'],
+  ],
   MFD: [/^MFD_(CLOEXEC|ALLOW_SEALING|NOEXEC_SEAL|EXEC)$/, ['linux/memfd.h']],
   CLOSE_RANGE: [/^CLOSE_RANGE_/, ['linux/close_range.h']],
   IOCTL: [
@@ -63,9 +66,15 @@ const TABLES = {
     ['linux/magic.h'],
   ],
   NETFILTER: [
-    /^(NFPROTO_INET|NFNL_SUBSYS_(CTNETLINK|NFTABLES)|IPCTNL_MSG_CT_(NEW|GET|DELETE)|NFT_MSG_GETCHAIN)$/,
-    ['linux/netfilter.h', 'linux/netfilter/nfnetlink_conntrack.h', 'linux/netfilter/nf_tables.h'],
+    /^(NFPROTO_INET|NFNL_SUBSYS_(CTNETLINK|NFTABLES)|IPCTNL_MSG_CT_(NEW|GET|DELETE)|NFT_MSG_GETCHAIN|NFT_MSG_DELTABLE|NFNL_MSG_BATCH_(BEGIN|END))$/,
+    [
+      'linux/netlink.h',
+      'linux/netfilter.h',
+      'linux/netfilter/nfnetlink_conntrack.h',
+      'linux/netfilter/nf_tables.h',
+    ],
   ],
+  NFTA_TABLE: [/^NFTA_TABLE_NAME$/, ['linux/netfilter/nf_tables.h']],
   NFTA_CHAIN: [/^NFTA_CHAIN_(TABLE|NAME)$/, ['linux/netfilter/nf_tables.h']],
   CTA: [/^CTA_(TUPLE_ORIG|TUPLE_REPLY|ID)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
   CTA_TUPLE: [/^CTA_TUPLE_(IP|PROTO|ZONE)$/, ['linux/netfilter/nfnetlink_conntrack.h']],

@@ -2,6 +2,7 @@
 
 /** System call numbers: [x86-64, arm64]. */
 export const SYSCALL_NUMBERS = {
+  bind: [49, 200],
   bpf: [321, 280],
   capset: [126, 91],
   chdir: [80, 49],
@@ -23,8 +24,10 @@ export const SYSCALL_NUMBERS = {
   fsopen: [430, 430],
   fstatfs: [138, 44],
   getcwd: [79, 17],
+  getsockname: [51, 204],
   ioctl: [16, 29],
   landlock_create_ruleset: [444, 444],
+  listen: [50, 201],
   memfd_create: [319, 279],
   mkdirat: [258, 34],
   mknodat: [259, 33],
@@ -341,6 +344,8 @@ export const F = {
   F_SETFL: 4,
   F_SEAL_GROW: 4,
   F_SEAL_WRITE: 8,
+  F_SETOWN: 8,
+  F_SETSIG: 10,
   F_SEAL_FUTURE_WRITE: 16,
   F_DUPFD_CLOEXEC: 1030,
   F_ADD_SEALS: 1033,
@@ -440,8 +445,15 @@ export const NETFILTER = {
   NFPROTO_INET: 1,
   IPCTNL_MSG_CT_GET: 1,
   IPCTNL_MSG_CT_DELETE: 2,
+  NFT_MSG_DELTABLE: 2,
   NFT_MSG_GETCHAIN: 4,
   NFNL_SUBSYS_NFTABLES: 10,
+  NFNL_MSG_BATCH_BEGIN: 16,
+  NFNL_MSG_BATCH_END: 17,
+} as const;
+
+export const NFTA_TABLE = {
+  NFTA_TABLE_NAME: 1,
 } as const;
 
 export const NFTA_CHAIN = {

@@ -1,4 +1,4 @@
-/** socket(2), send(2), recv(2): from bits/socket.h, which is the C library's; the same on both architectures. */
+/** socket(2), send(2), recv(2), O_ASYNC: from bits/socket.h and others of the C library; the same on both architectures. */
 export const SOCKET = {
   AF_UNIX: 1,
   AF_INET: 2,
@@ -9,6 +9,9 @@ export const SOCKET = {
   SOCK_RAW: 3,
   SOCK_NONBLOCK: 0o4000,
   SOCK_CLOEXEC: 0o2000000,
+  O_ASYNC: 0o20000,
+  SOL_SOCKET: 1,
+  SO_REUSEADDR: 2,
   SOL_NETLINK: 270,
   MSG_DONTWAIT: 0x40,
 } as const;

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { canonicalAddress } from '../base/addresses.ts';
+import { UserError } from '../base/errors.ts';
+import { sha256 } from '../base/sha256.ts';
 import { LOCK } from '../linux/constants.generated.ts';
+import { describeErrno } from '../linux/errno.ts';
 import { syscallInThread } from '../native/libc.ts';
-import { deleteFlow, getChain, getFlows, readFlow } from './netfilter.ts';
+import { deleteFlow, deleteTable, getChain, getFlows, readFlow } from './netfilter.ts';
 import { NetfilterSocket } from './netfilter-socket.ts';
 import { TABLE } from './nft.ts';
 import { runNft } from './nft-run.ts';
@@ -73,20 +74,19 @@ export function applyState(given: NodeState): RulesUpdate {
   const text = ruleset(state);
   const targets = udpTargets(state);
   const inForce = marker('text', text);
-  const leads = marker('udp', describeTargets(targets));
+  const leadTo = describeTargets(targets);
+  const leads = marker('udp', leadTo);
   const socket = new NetfilterSocket();
   try {
     const hasChain = (name: string): boolean => socket.request(getChain('podspace', name)).errno === 0;
     const isThere = hasChain(TABLE_MARKER);
     if (text === '' ? !isThere : hasChain(inForce)) return 'unchanged';
     // Looking through all flows takes the kernel ten milliseconds, even if there are none.
-    const leadsElsewhere = isThere ? !hasChain(leads) : targets.size > 0;
+    const leadsElsewhere = isThere ? !hasChain(leads) : leadTo !== '';
     const markers = [TABLE_MARKER, inForce, leads].map(name => `add chain ${TABLE} ${name}`);
-    runNft(
-      text === ''
-        ? `delete table ${TABLE}\n`
-        : [text.trimEnd(), ...markers, ...(isThere ? rememberedClients(text) : []), ''].join('\n'),
-    );
+    // The last pod that ends has nothing to wait for: nftables would first ask for all that there is.
+    if (text === '') throwIfFailed(socket.request(deleteTable('podspace')).errno);
+    else runNft([text.trimEnd(), ...markers, ...(isThere ? rememberedClients(text) : []), ''].join('\n'));
     if (leadsElsewhere) forgetStaleFlows(socket, state, targets);
     return 'changed';
   } finally {
@@ -94,10 +94,15 @@ export function applyState(given: NodeState): RulesUpdate {
   }
 }
 
+function throwIfFailed(errno: number): void {
+  if (errno !== 0)
+    throw new UserError(`nftables: the table podspace cannot be removed: ${describeErrno(errno)}`);
+}
+
 const TABLE_MARKER = 'made-by-podspace';
 
 function marker(what: string, content: string): string {
-  return `${what}-${createHash('sha256').update(content).digest('hex').slice(0, 32)}`;
+  return `${what}-${sha256(content).slice(0, 32)}`;
 }
 
 /** The clients of Services with sessionAffinity, with the time that each has left, for the sets that go on. */
@@ -124,6 +129,7 @@ function forgetStaleFlows(
   state: NodeState,
   targets: ReturnType<typeof udpTargets>,
 ): void {
+  const { networkInterfaces } = process.getBuiltinModule('node:os');
   const addresses = Object.values(networkInterfaces()).flatMap(all =>
     (all ?? []).map(({ address }) => address),
   );

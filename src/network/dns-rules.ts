@@ -41,16 +41,16 @@ export function addDns(table: NftTable, state: NodeState): DnsRules {
   const own = dns.listeners.find(({ from }) => from === NODE);
   const sides = (['UDP', 'TCP'] as const).map(protocol => {
     const word = protocol.toLowerCase();
-    const elements = dns.listeners.flatMap(({ from, port }) => {
+    const elements = dns.listeners.flatMap(({ from, address, port }) => {
       const pod = state.pods.find(each => addressOf(each, 'IPv4') === from);
       if (pod === undefined) return [];
       const { allowed } = verdict(state, { kind: 'pod', pod }, to, { protocol, port: DNS_PORT });
-      return allowed ? [[from, `127.0.0.1 . ${port}`] as const] : [];
+      return allowed ? [[from, `${address} . ${port}`] as const] : [];
     });
     if (elements.length > 0) table.map(`dns-${word}`, 'ipv4_addr : ipv4_addr . inet_service', elements);
     return {
       prerouting: elements.length > 0 ? [`${match(word)} dnat ip to ip saddr map @dns-${word}`] : [],
-      output: own === undefined ? [] : [`${match(word)} dnat ip to 127.0.0.1:${own.port}`],
+      output: own === undefined ? [] : [`${match(word)} dnat ip to ${own.address}:${own.port}`],
     };
   });
   return {

@@ -6,6 +6,7 @@ import {
   CTA_TUPLE,
   NETFILTER,
   NFTA_CHAIN,
+  NFTA_TABLE,
   NLA,
   NLM_F,
 } from '../linux/constants.generated.ts';
@@ -48,9 +49,27 @@ function attribute(type: number, value: Uint8Array): Uint8Array {
   return bytes;
 }
 
+const text = (value: string): Uint8Array => new TextEncoder().encode(`${value}\0`);
+
+/** Removes a table of family inet with all that is in it: a transaction of three messages, of which the second is answered. */
+export function deleteTable(table: string): Uint8Array {
+  const { NFNL_SUBSYS_NFTABLES, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFT_MSG_DELTABLE } = NETFILTER;
+  const name = attribute(NFTA_TABLE.NFTA_TABLE_NAME, text(table));
+  // The subsystem of a batch is the one of its struct nfgenmsg: res_id, in the network's order.
+  const border = (message: number): Uint8Array => {
+    const bytes = encode(0, message, 0, AF_UNSPEC, new Uint8Array(0));
+    new DataView(bytes.buffer).setUint16(HEADER_SIZE + 2, NFNL_SUBSYS_NFTABLES);
+    return bytes;
+  };
+  return Uint8Array.from([
+    ...border(NFNL_MSG_BATCH_BEGIN),
+    ...encode(NFNL_SUBSYS_NFTABLES, NFT_MSG_DELTABLE, NLM_F.NLM_F_ACK, NETFILTER.NFPROTO_INET, name),
+    ...border(NFNL_MSG_BATCH_END),
+  ]);
+}
+
 /** Asks for a chain of a table of family inet. The answer is an error if there is none. */
 export function getChain(table: string, chain: string): Uint8Array {
-  const text = (value: string): Uint8Array => new TextEncoder().encode(`${value}\0`);
   const attributes = [
     ...attribute(NFTA_CHAIN.NFTA_CHAIN_TABLE, text(table)),
     ...attribute(NFTA_CHAIN.NFTA_CHAIN_NAME, text(chain)),

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { type NftResult, runLibnftables } from '../native/libnftables.ts';
 
@@ -20,6 +19,7 @@ const runAny: Run = (commands, check) => runLibnftables(commands, check) ?? runP
 
 /** With nft(8): where the library is not, the program may be. */
 export function runProgram(commands: string, check: boolean): NftResult {
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { status, stdout, stderr, error } = spawnSync('nft', [...(check ? ['-c'] : []), '-f', '-'], {
     input: commands,
     encoding: 'utf8',

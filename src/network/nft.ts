@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Family } from '../base/addresses.ts';
+import { sha256 } from '../base/sha256.ts';
 
 /** The one table that podspace has. */
 export const TABLE = 'inet podspace';
@@ -14,7 +14,7 @@ export const NFT_FAMILIES: Readonly<
 
 /** A name that a thing keeps in every state. */
 export function contentName(prefix: string, content: string): string {
-  return `${prefix}-${createHash('sha256').update(content).digest('hex').slice(0, 12)}`;
+  return `${prefix}-${sha256(content).slice(0, 12)}`;
 }
 
 /** NFTNL_UDATA_COMMENT_MAXLEN. */

@@ -22,8 +22,8 @@ export function udpTargets(state: NodeState): UdpTargets {
   const add = (key: string, to: readonly string[]): void => {
     if (!targets.has(key)) targets.set(key, to);
   };
-  for (const { from, port } of state.dns?.listeners ?? [])
-    add(`${from === NODE ? '' : from}>${state.dns?.clusterIP}:53`, [`127.0.0.1:${port}`]);
+  for (const { from, address, port } of state.dns?.listeners ?? [])
+    add(`${from === NODE ? '' : from}>${state.dns?.clusterIP}:53`, [`${address}:${port}`]);
   const mappings = [...hostPortMappings(state.pods, 'IPv4'), ...hostPortMappings(state.pods, 'IPv6')];
   for (const { family, protocol, hostIP = family, hostPort, podIP, containerPort } of mappings)
     if (protocol === 'UDP') add(`>${hostIP}:${hostPort}`, [`${podIP}:${containerPort}`]);
@@ -38,9 +38,13 @@ export function udpTargets(state: NodeState): UdpTargets {
   return targets;
 }
 
-/** The targets as text: the same text, nothing to forget. */
+/**
+ * The targets as text: the same text, nothing to forget. What begins at a pod's own address and asks about names is left
+ * out: it leads to the same listener for as long as there is one.
+ */
 export function describeTargets(targets: UdpTargets): string {
   return [...targets]
+    .filter(([key]) => key.startsWith('>'))
     .map(([key, to]) => `${key} ${[...to].sort().join(',')}`)
     .sort()
     .join('\n');

@@ -42,7 +42,7 @@ export interface NetworkNamespace {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Where pods' questions about names go: to the command that runs the pod, at 127.0.0.1 of the node. */
+/** Where pods' questions about names go: to the command that runs the pod, on the node. */
 export interface DnsState {
   /** The cluster's DNS server, `10.96.0.10`. */
   readonly clusterIP: string;
@@ -52,7 +52,8 @@ export interface DnsState {
 export interface DnsListener {
   /** A pod's address, or `node` for whatever lives in the node's own network. */
   readonly from: string;
-  /** On 127.0.0.1, UDP and TCP. */
+  /** Of 127.0.0.0/8 on the node, where UDP and TCP are listened on. */
+  readonly address: string;
   readonly port: number;
 }
 

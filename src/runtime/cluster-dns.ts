@@ -1,3 +1,5 @@
+import { errnoCode } from '../base/errors.ts';
+import { closeQuiet, listenQuietly, type QuietSockets } from '../native/quiet-sockets.ts';
 import type { Server } from '../network/dns/server.ts';
 import { startDns, upstreamServers } from '../network/dns/start.ts';
 import { type ZoneState, zoneOf } from '../network/dns/state.ts';
@@ -12,34 +14,58 @@ export const CLUSTER: ClusterDns = { addresses: [CLUSTER_DNS], domain: 'cluster.
 /** Milliseconds for which an answer may not know of what has just changed. */
 const FRESH = 100;
 
-/** One server for all pods of this process that have the same --root. */
-interface Shared {
-  readonly server: Promise<Server>;
-  users: number;
+/** Any, that is not often taken for all addresses of the node. */
+const PORT = 10053;
+
+/** Where a pod's questions about names arrive on the node. */
+export interface DnsAddress {
+  readonly address: string;
+  readonly port: number;
 }
 
-const servers = new Map<string, Shared>();
+/** For {@link serveClusterDns}: what is asked from the node's own network. */
+export const ANY_PORT = 'any port';
 
-/** The port of 127.0.0.1 where this process answers its pods, which ends with the last of them. */
-export function serveClusterDns(roots: Roots, nodeResolvConf: string, cleanup: Cleanup): Promise<number> {
-  const key = roots.state;
-  const shared = servers.get(key) ?? {
-    server: startDns({
-      listen: { address: '127.0.0.1', port: 0 },
+/**
+ * Answers a pod's questions about names for as long as it lives. Nothing is loaded before the first one. Each address of
+ * pods has its own of 127.0.0.0/8, so that flows that the kernel remembers of the pod that had the address before lead to the
+ * right place.
+ */
+export function serveClusterDns(
+  roots: Roots,
+  nodeResolvConf: string,
+  podIP: string,
+  cleanup: Cleanup,
+): DnsAddress {
+  const address = podIP === ANY_PORT ? '127.0.0.1' : podIP.replace(/^\d+/, '127');
+  let server: Promise<Server> | undefined;
+  const start = (): void => {
+    server = startDns({
+      listen: { ...sockets, address },
       state: freshZone(roots),
       upstream: upstreamServers(nodeResolvConf),
-    }),
-    users: 0,
+    });
   };
-  servers.set(key, shared);
-  shared.users++;
+  const sockets = listenAnywhere(address, podIP === ANY_PORT ? 0 : PORT, start);
   cleanup.add('the DNS server', async () => {
-    if (--shared.users > 0) return;
-    servers.delete(key);
-    await (await shared.server).close();
+    if (!closeQuiet(sockets)) await (await server)?.close();
   });
-  return shared.server.then(({ port }) => port);
+  return { address, port: sockets.port };
 }
+
+/** Of a port that somebody has, another one will do. */
+function listenAnywhere(address: string, wanted: number, onFirst: () => void): QuietSockets {
+  for (let port = wanted, attempt = 0; ; port = 0, attempt++) {
+    try {
+      return listenQuietly(address, port, onFirst);
+    } catch (error) {
+      if (errnoCode(error) !== 'EADDRINUSE' || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** A port that is free for UDP may be taken for TCP. */
+const ATTEMPTS = 20;
 
 /** Answers are kept for as long as the object is the same. */
 function freshZone(roots: Roots): () => ZoneState {

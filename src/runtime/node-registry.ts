@@ -15,6 +15,7 @@ import { RULES_LOCK } from '../network/apply.ts';
 import type { NetworkObjects } from '../network/objects.ts';
 import type { NetworkPod } from '../network/state.ts';
 import type { Cleanup } from './cleanup.ts';
+import type { DnsAddress } from './cluster-dns.ts';
 import { isLocked, lockFile } from './lock-file.ts';
 
 /**
@@ -30,8 +31,8 @@ export interface NodeRecord {
   readonly objects: NetworkObjects;
   /** Where its addresses are from. */
   readonly podCidrs: readonly string[];
-  /** The command's port of 127.0.0.1 where the pod's questions about names go. */
-  readonly dnsPort?: number;
+  /** Where the pod's questions about names go. */
+  readonly dns?: DnsAddress;
 }
 
 interface StoredRecord extends NodeRecord {

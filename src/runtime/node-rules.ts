@@ -1,8 +1,9 @@
 import type { LoadedObject } from '../kube/manifest.ts';
 import { allocateServices } from '../network/allocate-services.ts';
 import { updateRules } from '../network/apply.ts';
+import { NODE } from '../network/dns-rules.ts';
 import { mergeObjects, NETWORK_KINDS, networkObjects } from '../network/objects.ts';
-import { DEFAULT_SERVICE_CIDR, type NodeState } from '../network/state.ts';
+import { addressOf, DEFAULT_SERVICE_CIDR, type NodeState } from '../network/state.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import { NODE_DIRECTORY, readNode } from './node-registry.ts';
 import { hasObjects, ObjectStore } from './object-store.ts';
@@ -17,9 +18,10 @@ export function readNodeState(roots: Roots, except?: string): NodeState {
   const objects = mergeObjects([networkObjects(stored), ...records.map(record => record.objects)]);
   const serviceCidrs = [DEFAULT_SERVICE_CIDR];
   const { services } = allocateServices(objects.services, { serviceCidrs, reserved: [CLUSTER_DNS] });
-  const listeners = records.flatMap(({ pod, dnsPort }) =>
-    dnsPort === undefined ? [] : pod.ips.map(from => ({ from, port: dnsPort })),
-  );
+  const listeners = records.flatMap(({ pod, dns }) => {
+    const from = pod.hostNetwork ? NODE : addressOf(pod, 'IPv4');
+    return dns === undefined || from === undefined ? [] : [{ from, ...dns }];
+  });
   return {
     podCidrs: [...new Set(records.flatMap(({ podCidrs }) => podCidrs))],
     serviceCidrs,

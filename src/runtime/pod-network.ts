@@ -1,8 +1,7 @@
 import { closeSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
 import { UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
-import { type Cidr, formatCidr } from '../network/addresses.ts';
+import { type Cidr, familyOf, formatCidr } from '../network/addresses.ts';
 import { NetworkError } from '../network/errors.ts';
 import { hostPortConflict } from '../network/host-ports.ts';
 import { linkNames } from '../network/names.ts';
@@ -14,7 +13,7 @@ import { networkPod } from '../network/state.ts';
 import { wirePod } from '../network/wire.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { Cleanup } from './cleanup.ts';
-import { serveClusterDns } from './cluster-dns.ts';
+import { ANY_PORT, type DnsAddress, serveClusterDns } from './cluster-dns.ts';
 import { isSidecar } from './container.ts';
 import { leaseAddresses } from './leases.ts';
 import { waitForLock } from './lock-file.ts';
@@ -74,28 +73,44 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   const { pod, directory, host, settings } = input;
   const { podCidrs } = settings;
   const { uid } = directory.paths;
-  if (pod.spec?.hostNetwork === true)
-    return network(input, entry, [host.hostIP], [host.hostIP], async () => false);
-  if (podCidrs === undefined) return network(input, entry, [], ['127.0.0.1'], async () => false);
+  const serve = (podIP: string): DnsAddress =>
+    serveClusterDns(directory.paths.roots, host.resolvConf, podIP, cleanup);
+  const takeBack = (): void =>
+    cleanup.add('the rules of the pod', () => updateNode(directory.paths.roots, uid).catch(ignoreUserError));
+  if (pod.spec?.hostNetwork === true) {
+    const addresses = [host.hostIP];
+    if (pod.spec.dnsPolicy !== 'ClusterFirstWithHostNet')
+      return network(input, entry, { addresses, podIPs: addresses, wire: async () => false });
+    const wire = (): Promise<boolean> => {
+      takeBack();
+      return rule(input);
+    };
+    return network(input, entry, { addresses, podIPs: addresses, dns: serve(ANY_PORT), wire });
+  }
+  if (podCidrs === undefined)
+    return network(input, entry, { addresses: [], podIPs: ['127.0.0.1'], wire: async () => false });
   const addresses = leaseAddresses(podCidrs, directory.paths.run, cleanup);
   const preparing = prepareNode(addresses, podCidrs);
-  // The rules of the cluster's DNS are for IPv4, as its address is.
-  const serving = addresses.some(isIPv4)
-    ? serveClusterDns(directory.paths.roots, host.resolvConf, cleanup)
-    : Promise.resolve(undefined);
-  // They are looked at when the sandbox is there.
+  // It is looked at when the sandbox is there.
   preparing.catch(() => {});
-  serving.catch(() => {});
-  const made = network(input, entry, addresses, addresses, async sandbox => {
-    const node = await preparing;
-    const unwire = await wire(input, node, addresses, sandbox);
-    cleanup.add('the network of the pod', unwire);
-    cleanup.add('the rules of the pod', () => updateNode(directory.paths.roots, uid).catch(ignoreUserError));
-    const dnsPort = await serving;
-    if (dnsPort !== undefined) made.setDnsPort(dnsPort);
-    return (await rule(input)) && dnsPort !== undefined;
+  // The cluster's DNS has an address of IPv4 only.
+  const ipv4 = addresses.find(address => familyOf(address) === 'IPv4');
+  const dns = ipv4 === undefined ? undefined : serve(ipv4);
+  return network(input, entry, {
+    addresses,
+    podIPs: addresses,
+    dns,
+    wire: async sandbox => {
+      const unwire = await wire(input, await preparing, addresses, sandbox);
+      cleanup.add('the network of the pod', unwire);
+      takeBack();
+      if (!(await rule(input))) return false;
+      // The cluster's DNS and what comes to host ports of 127.0.0.1 may be answered. Only now: the rules drop what a pod
+      // sends there itself (CVE-2020-8558).
+      setSysctls({ [`net.ipv4.conf.${linkNames(uid).name}.route_localnet`]: '1' });
+      return dns !== undefined;
+    },
   });
-  return made;
 }
 
 /** Where there is no nftables there are no rules to take back. */
@@ -108,9 +123,6 @@ async function rule({ directory, observer }: PodNetworkInput): Promise<boolean> 
   const { roots } = directory.paths;
   try {
     await updateNode(roots);
-    // The cluster's DNS and what comes to host ports of 127.0.0.1 may be answered. Only now: the rules drop what a pod
-    // sends there itself (CVE-2020-8558).
-    setSysctls({ [`net.ipv4.conf.${linkNames(directory.paths.uid).name}.route_localnet`]: '1' });
     return true;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -166,39 +178,37 @@ export async function claimHostPorts(
   }
 }
 
+interface NetworkParts {
+  readonly addresses: readonly string[];
+  readonly podIPs: readonly string[];
+  readonly dns?: DnsAddress | undefined;
+  readonly wire: PodNetwork['wire'];
+}
+
 function network(
   { pod, directory, objects = NO_OBJECTS, settings: { podCidrs } }: PodNetworkInput,
   entry: NodeEntry,
-  addresses: readonly string[],
-  podIPs: readonly string[],
-  wire: PodNetwork['wire'],
-): PodNetwork & { setDnsPort(port: number): void } {
+  { addresses, podIPs, dns, wire }: NetworkParts,
+): PodNetwork {
   const { containers = [], initContainers = [] } = pod.spec ?? {};
   const lasting = [...containers, ...initContainers.filter(isSidecar)].map(({ name }) => name);
   const { uid, roots } = directory.paths;
   let written: boolean | undefined;
-  let dns: { readonly dnsPort?: number } = {};
-  const write = (ready: boolean): void =>
+  const record = (running: readonly string[]): void => {
+    const ready = lasting.every(name => running.includes(name));
+    if (ready === written) return;
     entry.write({
       pod: networkPod(pod, { uid, ips: addresses, ready }),
       objects,
       podCidrs: (podCidrs ?? []).map(formatCidr),
-      ...dns,
+      ...(dns === undefined ? {} : { dns }),
     });
-  const setDnsPort = (dnsPort: number): void => {
-    dns = { dnsPort };
-    write(written ?? false);
-  };
-  const record = (running: readonly string[]): void => {
-    const ready = lasting.every(name => running.includes(name));
-    if (ready === written) return;
-    write(ready);
     // Who is ready matters to Services alone.
     if (written !== undefined && podCidrs !== undefined && readNodeState(roots).services.length > 0)
       void updateNode(roots).catch(() => {});
     written = ready;
   };
-  return { podIPs, wire, record, setDnsPort };
+  return { podIPs, wire, record };
 }
 
 async function wire(

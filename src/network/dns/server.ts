@@ -9,6 +9,9 @@ import type { Resolver } from './resolver.ts';
 export interface ListenAddress {
   readonly address: string;
   readonly port: number;
+  /** Sockets that are bound there already: fds, which the server will close. */
+  readonly udp?: number;
+  readonly tcp?: number;
 }
 
 export interface Server {
@@ -43,7 +46,7 @@ export async function serve(listen: ListenAddress, resolver: Resolver): Promise<
   }
 }
 
-async function serveUdp({ address, port }: ListenAddress, resolver: Resolver): Promise<Server> {
+async function serveUdp({ address, port, udp }: ListenAddress, resolver: Resolver): Promise<Server> {
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   let isClosed = false;
   socket.on('message', async (bytes, { address, port }) => {
@@ -58,7 +61,7 @@ async function serveUdp({ address, port }: ListenAddress, resolver: Resolver): P
       socket.close(() => resolve());
     });
   };
-  socket.bind({ address, port });
+  socket.bind(udp === undefined ? { address, port } : { fd: udp });
   try {
     await once(socket, 'listening');
   } catch (error) {
@@ -69,7 +72,7 @@ async function serveUdp({ address, port }: ListenAddress, resolver: Resolver): P
   return { port: socket.address().port, close };
 }
 
-async function serveTcp({ address, port }: ListenAddress, resolver: Resolver): Promise<Server> {
+async function serveTcp({ address, port, tcp }: ListenAddress, resolver: Resolver): Promise<Server> {
   const server = createServer({ noDelay: true, allowHalfOpen: true });
   server.maxConnections = MAX_CONNECTIONS;
   const connections = new Set<Socket>();
@@ -78,7 +81,7 @@ async function serveTcp({ address, port }: ListenAddress, resolver: Resolver): P
     socket.on('close', () => connections.delete(socket));
     converse(socket, resolver);
   });
-  server.listen({ host: address, port });
+  server.listen(tcp === undefined ? { host: address, port } : { fd: tcp });
   await once(server, 'listening');
   server.on('error', () => {});
   return { port, close: () => closeTcp(server, connections) };

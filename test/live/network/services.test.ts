@@ -327,9 +327,9 @@ t.test('Services', { skip: needsRoot || needsNetwork }, async t => {
     const dns = {
       clusterIP: DNS,
       listeners: [
-        { from: '10.244.0.5', port: 15301 },
-        { from: '10.244.0.2', port: 15302 },
-        { from: 'node', port: 15302 },
+        { from: '10.244.0.5', address: '127.0.0.1', port: 15301 },
+        { from: '10.244.0.2', address: '127.0.0.1', port: 15302 },
+        { from: 'node', address: '127.0.0.1', port: 15302 },
       ],
     };
     const policies = (...egress: readonly object[]) => [

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { deleteFlow, getChain, getFlows, readFlow } from '../../../src/network/netfilter.ts';
+import { deleteFlow, deleteTable, getChain, getFlows, readFlow } from '../../../src/network/netfilter.ts';
 
 /** Bytes as people compare them: groups of four. */
 const hex = (bytes: Uint8Array): string =>
@@ -80,5 +80,21 @@ t.test('IPv6', t => {
     server: 'fd00:10:244::4',
     serverPort: 54,
   });
+  t.end();
+});
+
+t.test('a table goes in a transaction', t => {
+  t.equal(
+    hex(deleteTable('podspace')),
+    [
+      '14000000 10000100 00000000 00000000', // NFNL_MSG_BATCH_BEGIN
+      '0000000a', // of NFNL_SUBSYS_NFTABLES
+      '24000000 020a0500 00000000 00000000', // NFT_MSG_DELTABLE, REQUEST|ACK
+      '01000000', // NFPROTO_INET
+      '0d000100 706f6473 70616365 00000000', // NFTA_TABLE_NAME "podspace"
+      '14000000 11000100 00000000 00000000', // NFNL_MSG_BATCH_END
+      '0000000a',
+    ].join(' '),
+  );
   t.end();
 });

@@ -110,9 +110,9 @@ const STATES: Readonly<Record<string, Partial<NodeState>>> = {
     dns: {
       clusterIP: '10.96.0.10',
       listeners: [
-        { from: '10.244.0.2', port: 40001 },
-        { from: '10.244.0.3', port: 40002 },
-        { from: 'node', port: 40003 },
+        { from: '10.244.0.2', address: '127.0.0.1', port: 40001 },
+        { from: '10.244.0.3', address: '127.0.0.1', port: 40002 },
+        { from: 'node', address: '127.0.0.1', port: 40003 },
       ],
     },
   },

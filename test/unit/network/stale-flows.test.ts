@@ -28,8 +28,8 @@ const state = nodeOf({
   dns: {
     clusterIP: '10.96.0.10',
     listeners: [
-      { from: '10.244.0.2', port: 40001 },
-      { from: 'node', port: 40002 },
+      { from: '10.244.0.2', address: '127.0.0.1', port: 40001 },
+      { from: 'node', address: '127.0.0.1', port: 40002 },
     ],
   },
 });
