@@ -35,6 +35,7 @@ const SEPARATE = {
   './object-commands.ts': './podspace-objects.cjs',
   './verify.ts': './podspace-verify.cjs',
   './net.ts': './podspace-net.cjs',
+  '../runtime/authorize.ts': './podspace-authorize.cjs',
 };
 const separate = {
   name: 'separate',
@@ -92,6 +93,7 @@ if (!isFresh()) {
       ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
       ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
       ['src/cli/net.ts', 'dist/podspace-net.cjs'],
+      ['src/runtime/authorize.ts', 'dist/podspace-authorize.cjs'],
       ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
     ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile })),

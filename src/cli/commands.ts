@@ -7,6 +7,7 @@ import {
   FILE,
   FORWARDED_PORT,
   filename,
+  identity,
   network,
   output,
   POD,
@@ -135,6 +136,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
         default: DEFAULT_DETACH_KEYS,
         canBeEmpty: true,
       },
+      ...identity,
     },
     takesRest: 'required',
     examples: [['podspace exec web -it -- sh', 'a shell beside the container’s process']],
@@ -150,6 +152,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
           'local addresses to listen on, with commas between: IP addresses, or localhost for both of its',
         default: 'localhost',
       },
+      ...identity,
     },
     examples: [
       ['podspace port-forward web 8080:80', 'port 80 of the pod is http://localhost:8080'],
@@ -160,21 +163,21 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   ps: {
     describe: 'list running pods, or every process of one',
     positionals: [{ ...POD, required: false }],
-    options: { output },
+    options: { output, ...identity },
     examples: [['podspace ps web', 'host and container PIDs, users, capabilities']],
     load: () => import('./ps.ts'),
   },
   inspect: {
     describe: 'show the namespaces, identity and mounts of a running pod, read live from the kernel',
     positionals: [POD],
-    options: { output },
+    options: { output, ...identity },
     examples: [['podspace inspect web', 'which namespace is the host’s, the pod’s or the container’s own']],
     load: () => import('./inspect.ts'),
   },
   verify: {
     describe: 'ask the kernel whether a running pod is what its policy promised',
     positionals: [POD],
-    options: { output },
+    options: { output, ...identity },
     examples: [
       ['podspace verify web', 'each rule of the deciding policy, and what /proc says; exit code 1 if not'],
     ],

@@ -3,8 +3,8 @@ import { SIG } from '../linux/constants.generated.ts';
 import { duplicate } from '../native/execute.ts';
 import { ContainerStartError } from '../runtime/container.ts';
 import { chooseContainer, type RunningExec, startExec } from '../runtime/exec.ts';
-import { findRunningPod } from '../runtime/pod-directory.ts';
 import { readAll, readTerminal } from '../runtime/streams.ts';
+import { askedPod } from './asked-pod.ts';
 import { DEFAULT_DETACH_KEYS, DetachKeys, parseDetachKeys } from './detach-keys.ts';
 import { type Args, flag, type Io, text } from './io.ts';
 import { Output } from './output.ts';
@@ -19,7 +19,7 @@ export async function run(args: Args, io: Io): Promise<number> {
     throw new UserError('you must specify at least one command for the container', {
       hint: 'podspace exec POD -- COMMAND',
     });
-  const { record } = findRunningPod(io.roots, text(args, 'pod') ?? '');
+  const { record } = await askedPod(args, io, 'create', 'exec');
   const container = chooseContainer(record, text(args, 'container'));
   if (text(args, 'container') === undefined && record.containers.length > 1) {
     io.err(

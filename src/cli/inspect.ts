@@ -4,7 +4,7 @@ import { NAMESPACES, type NamespaceType } from '../linux/namespaces.ts';
 import { type Interface, interfacesIn } from '../network/interfaces.ts';
 import type { OciIdMapping } from '../oci/config.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
-import { findRunningPod, type PodRecord } from '../runtime/pod-directory.ts';
+import type { PodRecord } from '../runtime/pod-directory.ts';
 import {
   heldNamespace,
   mountsOf,
@@ -12,6 +12,7 @@ import {
   type ProcessInfo,
   readProcess,
 } from '../runtime/processes.ts';
+import { askedPod } from './asked-pod.ts';
 import { type Args, type Io, text } from './io.ts';
 import { hexSets } from './ps.ts';
 import { requireRoot } from './root.ts';
@@ -33,7 +34,7 @@ interface InspectedContainer {
 /** Read from /proc at this moment; nothing comes from what podspace meant to do. */
 export async function run(args: Args, io: Io): Promise<number> {
   requireRoot();
-  const { record, paths } = findRunningPod(io.roots, text(args, 'pod') ?? '');
+  const { record, paths } = await askedPod(args, io, 'get');
   const host = namespacesOf('self');
   const containers = processesOf(record).map(({ name, pid }) => inspect(name, pid, host, paths, record));
   const interfaces = await interfacesOf(containers);

@@ -1,9 +1,15 @@
 import { UserError } from '../base/errors.ts';
 import { loadManifest } from '../kube/manifest.ts';
+import {
+  describeParty,
+  describePod,
+  describeReach,
+  describeServices,
+  describeVerdict,
+} from '../network/describe.ts';
 import { explainPolicy } from '../network/explain-policy.ts';
-import { isolatingPolicies, type Party, type Verdict, verdict } from '../network/model.ts';
+import { isolatingPolicies, type Party, verdict } from '../network/model.ts';
 import { networkObjects } from '../network/objects.ts';
-import type { PortRange } from '../network/policies.ts';
 import { type Reach, reachability } from '../network/reachability.ts';
 import { type NetworkPod, type NodeState, protocolOf, qualifiedName } from '../network/state.ts';
 import { readNodeState } from '../runtime/node-rules.ts';
@@ -25,18 +31,15 @@ export async function run(args: Args, io: Io): Promise<number> {
   return action(args, io, words);
 }
 
-const nameOf = ({ namespace, name }: NetworkPod): string =>
-  namespace === 'default' ? name : `${namespace}/${name}`;
-const partyName = (party: Party): string =>
-  party.kind === 'pod' ? nameOf(party.pod) : party.kind === 'node' ? '(node)' : party.address;
-
 /** Who may talk to whom. */
 function matrix(args: Args, io: Io): number {
   requireRoot();
   const state = readNodeState(io.roots);
   const reaches = reachability(state);
   if (text(args, 'output') === 'json') {
-    io.out(`${JSON.stringify({ pods: state.pods, reachability: reaches.map(asJson) }, null, 2)}\n`);
+    io.out(
+      `${JSON.stringify({ pods: state.pods, reachability: reaches.map(asJson), services: describeServices(state) }, null, 2)}\n`,
+    );
     return 0;
   }
   if (state.pods.length === 0) {
@@ -49,10 +52,10 @@ function matrix(args: Args, io: Io): number {
       ...state.pods.map(pod => podRow(state, pod)),
     ]),
   );
-  const parties = [...state.pods.map(nameOf), '(node)'];
+  const parties = [...state.pods.map(describePod), '(node)'];
   const cell = (from: string, to: string): string => {
-    const reach = reaches.find(each => partyName(each.from) === from && partyName(each.to) === to);
-    return reach === undefined ? '' : reachText(reach);
+    const reach = reaches.find(each => describeParty(each.from) === from && describeParty(each.to) === to);
+    return reach === undefined ? '' : describeReach(reach);
   };
   io.out('\n');
   io.out(
@@ -64,6 +67,19 @@ function matrix(args: Args, io: Io): number {
           : word,
     ),
   );
+  const services = describeServices(state);
+  if (services.length > 0)
+    io.out(
+      `\n${formatTable([
+        ['SERVICE', 'ADDRESS', 'NODE PORT', 'ENDPOINTS'],
+        ...services.map(({ service, address, nodePort, endpoints }) => [
+          service,
+          address,
+          nodePort === undefined ? '-' : String(nodePort),
+          endpoints.join(', ') || '(none: clients are refused)',
+        ]),
+      ])}`,
+    );
   io.out('\nall: every port · -: none · else the ports at which it may connect\n');
   return 0;
 }
@@ -76,20 +92,12 @@ function podRow(state: NodeState, pod: NetworkPod): readonly string[] {
   const by = (direction: 'Ingress' | 'Egress'): string =>
     isolatingPolicies(state, pod, direction).map(qualifiedName).join(', ') || '-';
   const address = pod.hostNetwork ? '(the node’s)' : pod.ips.join(', ') || '(none)';
-  return [nameOf(pod), address, ports.join(', ') || '-', by('Ingress'), by('Egress')];
-}
-
-const rangeText = ({ protocol, first, last }: PortRange): string =>
-  `${protocol} ${first === last ? first : `${first}-${last}`}`;
-
-function reachText({ everything, ports }: Reach): string {
-  if (everything) return 'all';
-  return ports.length === 0 ? '-' : ports.map(rangeText).join(', ');
+  return [describePod(pod), address, ports.join(', ') || '-', by('Ingress'), by('Egress')];
 }
 
 const asJson = (reach: Reach): object => ({
-  from: partyName(reach.from),
-  to: partyName(reach.to),
+  from: describeParty(reach.from),
+  to: describeParty(reach.to),
   everything: reach.everything,
   ports: reach.ports,
 });
@@ -112,7 +120,11 @@ async function test(
   const [source, destination] = [partyOf(state, from), partyOf(state, to)];
   const decided = verdict(state, source, destination, { protocol, port });
   io.out(
-    `${partyName(source)} → ${partyName(destination)} ${protocol} ${port}: ${decided.allowed ? 'allowed' : 'denied'}: ${reasonText(decided)}\n`,
+    `${describeParty(source)} → ${describeParty(destination)} ${protocol} ${port}: ${decided.allowed ? 'allowed' : 'denied'}\n${describeVerdict(
+      decided,
+    )
+      .map(line => `  ${line}\n`)
+      .join('')}`,
   );
   if (protocol !== 'TCP' || source.kind === 'address') {
     io.out(
@@ -135,25 +147,6 @@ function partyOf(state: NodeState, word: string): Party {
   if (pod !== undefined) return { kind: 'pod', pod };
   if (/^[0-9a-f.:]+$/i.test(word) && /[.:]/.test(word)) return { kind: 'address', address: word };
   throw new UserError(`pods "${word}" not found`, { hint: 'a running pod, "node", or an address' });
-}
-
-function reasonText({ reason, egress, ingress }: Verdict): string {
-  if (reason === 'itself') return 'a pod always reaches itself';
-  if (reason === 'node') return 'the node always reaches its pods, and they reach it';
-  if (reason === 'outside') return 'no pod of this node has a part in it';
-  if (reason === 'family') return 'the two have no family of addresses in common';
-  const parts = Object.entries({ egress, ingress }).flatMap(([direction, one]) => {
-    if (one === undefined) return [];
-    if (one.isolatedBy.length === 0)
-      return [`no policy isolates ${direction === 'egress' ? 'the source' : 'the destination'}`];
-    const names = one.isolatedBy.map(qualifiedName).join(', ');
-    return one.allowed
-      ? [
-          `${direction} let through by ${one.allowedBy.map(({ policy: by, index }) => `${qualifiedName(by)} rule ${index}`).join(', ')}`,
-        ]
-      : [`no ${direction} rule of ${names} lets it through`];
-  });
-  return parts.join('; ');
 }
 
 /** `net policy explain FILE` */

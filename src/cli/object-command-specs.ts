@@ -1,16 +1,32 @@
 import type { CommandSpec } from './command-spec.ts';
 import type { Command } from './io.ts';
-import { admission, allNamespaces, filename, namespace, objectOutput } from './options.ts';
+import {
+  admission,
+  allNamespaces,
+  filename,
+  identity,
+  namespace,
+  type Option,
+  objectOutput,
+} from './options.ts';
 
-const objectCommand = (name: 'create' | 'get' | 'delete' | 'auth') => async (): Promise<Command> => {
-  const { OBJECT_COMMANDS } = await import('./object-commands.ts');
-  return { run: async (args, io) => OBJECT_COMMANDS[name](args, io) };
+const objectCommand =
+  (name: 'apply' | 'create' | 'get' | 'delete' | 'auth') => async (): Promise<Command> => {
+    const { OBJECT_COMMANDS } = await import('./object-commands.ts');
+    return { run: async (args, io) => OBJECT_COMMANDS[name](args, io) };
+  };
+
+const dryRun: Option = {
+  type: 'string',
+  describe: 'only say what would be stored',
+  choices: ['none', 'client'],
+  default: 'none',
 };
 
 /** The commands about objects that are stored, kubectl's. */
 export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
   create: {
-    describe: 'store policies, roles, bindings and namespaces, from a file or from flags, as kubectl does',
+    describe: 'store policies, roles, Services and so on, from a file or from flags, as kubectl does',
     positionals: [
       {
         name: 'object',
@@ -32,13 +48,9 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
       user: { type: 'strings', describe: 'user that a binding is for' },
       group: { type: 'strings', describe: 'group that a binding is for' },
       serviceaccount: { type: 'strings', describe: 'service account that a binding is for, NAMESPACE:NAME' },
-      'dry-run': {
-        type: 'string',
-        describe: 'only say what would be stored',
-        choices: ['none', 'client'],
-        default: 'none',
-      },
+      'dry-run': dryRun,
       output: objectOutput,
+      ...identity,
     },
     examples: [
       ['podspace create -f policies.yaml', 'policies that decide from now on'],
@@ -53,8 +65,15 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
     ],
     load: objectCommand('create'),
   },
+  apply: {
+    describe: 'store what a file has, or change what is stored to what it has; for pods that run, too',
+    positionals: [],
+    options: { filename, namespace, 'dry-run': dryRun, output: objectOutput, ...identity },
+    examples: [['podspace apply -f network-policies.yaml', 'who may talk to whom from now on']],
+    load: objectCommand('apply'),
+  },
   get: {
-    describe: 'list stored policies, roles, bindings and namespaces',
+    describe: 'list stored policies, roles, Services and so on',
     positionals: [
       {
         name: 'object',
@@ -63,7 +82,7 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
         variadic: true,
       },
     ],
-    options: { namespace, 'all-namespaces': allNamespaces, output: objectOutput },
+    options: { namespace, 'all-namespaces': allNamespaces, output: objectOutput, ...identity },
     examples: [
       ['podspace get psp', ''],
       ['podspace get clusterrolebinding psp-all -o yaml', ''],
@@ -71,7 +90,7 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
     load: objectCommand('get'),
   },
   delete: {
-    describe: 'remove stored policies, roles, bindings and namespaces',
+    describe: 'remove stored policies, roles, Services and so on',
     positionals: [
       {
         name: 'object',
@@ -80,7 +99,7 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
         variadic: true,
       },
     ],
-    options: { filename, namespace },
+    options: { filename, namespace, ...identity },
     examples: [
       ['podspace delete psp default', ''],
       ['podspace delete -f policies.yaml', ''],

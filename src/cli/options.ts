@@ -87,7 +87,7 @@ export const admission: Readonly<Record<string, Option>> = {
   ...identity,
   policy: {
     type: 'string',
-    describe: 'file or directory of PodSecurityPolicies, roles, bindings and namespaces',
+    describe: 'file or directory of policies, roles, bindings, Services and namespaces',
   },
 };
 

@@ -3,15 +3,15 @@ import { errnoCode, UserError } from '../base/errors.ts';
 import { ERRNO_TEXT } from '../linux/constants.generated.ts';
 import type { Errno } from '../linux/errno.ts';
 import { readNode } from '../runtime/node-registry.ts';
-import { findRunningPod } from '../runtime/pod-directory.ts';
 import { type ForwardedPort, PortForwarder } from '../runtime/port-forward.ts';
+import { askedPod } from './asked-pod.ts';
 import { type LocalAddress, parseAddresses, parsePorts } from './forwarded-ports.ts';
 import { type Args, type Io, text, texts } from './io.ts';
 import { requireRoot } from './root.ts';
 
 export async function run(args: Args, io: Io): Promise<number> {
   requireRoot();
-  const { paths, record } = findRunningPod(io.roots, text(args, 'pod') ?? '');
+  const { paths, record } = await askedPod(args, io, 'create', 'portforward');
   const network = readNode().find(({ pod }) => pod.uid === record.uid)?.pod;
   if (network === undefined)
     throw new UserError(`pod "${record.name}" is of another node`, {

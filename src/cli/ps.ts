@@ -1,6 +1,7 @@
 import { capabilityNames } from '../linux/capabilities.ts';
-import { findPods, findRunningPod } from '../runtime/pod-directory.ts';
+import { findPods } from '../runtime/pod-directory.ts';
 import { type ProcessInfo, podProcesses } from '../runtime/processes.ts';
+import { askedPod, requirePods } from './asked-pod.ts';
 import { type Args, type Io, text } from './io.ts';
 import { requireRoot } from './root.ts';
 import { formatTable } from './table.ts';
@@ -9,8 +10,11 @@ export async function run(args: Args, io: Io): Promise<number> {
   requireRoot();
   const name = text(args, 'pod');
   const isJson = text(args, 'output') === 'json';
-  if (name === undefined) return listPods(io, isJson);
-  const { record } = findRunningPod(io.roots, name);
+  if (name === undefined) {
+    await requirePods(args, io, { verb: 'list' });
+    return listPods(io, isJson);
+  }
+  const { record } = await askedPod(args, io, 'get');
   const processes = podProcesses(record);
   if (isJson) {
     io.out(

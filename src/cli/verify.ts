@@ -5,7 +5,7 @@ import { verifyPolicy } from '../admission/verify/policy.ts';
 import { UserError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { kernelFacts } from '../runtime/kernel-facts.ts';
-import { findRunningPod } from '../runtime/pod-directory.ts';
+import { askedPod } from './asked-pod.ts';
 import { type Args, type Io, text } from './io.ts';
 import { requireRoot } from './root.ts';
 import { formatTable } from './table.ts';
@@ -13,7 +13,7 @@ import { formatTable } from './table.ts';
 /** Asks the kernel whether a running pod is what admission promised. Exit code 1 if it is not in some point. */
 export async function run(args: Args, io: Io): Promise<number> {
   requireRoot();
-  const { record, paths } = findRunningPod(io.roots, text(args, 'pod') ?? '');
+  const { record, paths } = await askedPod(args, io, 'get');
   const { pod, admission } = record;
   const enforced = admission?.enforced ?? { level: 'privileged', version: 'latest' };
   const { policy } = admission ?? {};

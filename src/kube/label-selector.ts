@@ -7,15 +7,25 @@ type Labels = Readonly<Record<string, string>>;
 
 interface Operator {
   readonly needsValues: boolean;
+  /** As kubectl writes it. */
+  text(key: string, values: string): string;
   /** `value` is undefined when the label is not there. */
   matches(value: string | undefined, values: readonly string[]): boolean;
 }
 
 const OPERATORS: Readonly<Record<string, Operator>> = {
-  In: { needsValues: true, matches: (value, values) => value !== undefined && values.includes(value) },
-  NotIn: { needsValues: true, matches: (value, values) => value === undefined || !values.includes(value) },
-  Exists: { needsValues: false, matches: value => value !== undefined },
-  DoesNotExist: { needsValues: false, matches: value => value === undefined },
+  In: {
+    needsValues: true,
+    text: (key, values) => `${key} in (${values})`,
+    matches: (value, values) => value !== undefined && values.includes(value),
+  },
+  NotIn: {
+    needsValues: true,
+    text: (key, values) => `${key} notin (${values})`,
+    matches: (value, values) => value === undefined || !values.includes(value),
+  },
+  Exists: { needsValues: false, text: key => key, matches: value => value !== undefined },
+  DoesNotExist: { needsValues: false, text: key => `!${key}`, matches: value => value === undefined },
 };
 
 function operatorOf(requirement: LabelSelectorRequirement): Operator | undefined {
@@ -32,6 +42,21 @@ export function selectorMatches(selector: LabelSelector, labels: Labels = {}): b
         operatorOf(requirement)?.matches(valueAt(requirement.key), requirement.values ?? []) === true,
     )
   );
+}
+
+/** `app=web,tier in (a,b),!x`, by key; empty for one that matches all (labels.Selector.String). */
+export function formatSelector({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+  const parts = [
+    ...Object.entries(matchLabels).map(([key, value]) => [key, `${key}=${value}`] as const),
+    ...matchExpressions.map(requirement => {
+      const { key, values = [] } = requirement;
+      return [key, operatorOf(requirement)?.text(key, [...values].sort().join(',')) ?? key] as const;
+    }),
+  ];
+  return parts
+    .sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0))
+    .map(([, text]) => text)
+    .join(',');
 }
 
 /** ValidateLabelSelector (k8s.io/apimachinery/pkg/apis/meta/v1/validation). */

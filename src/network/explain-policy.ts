@@ -1,3 +1,4 @@
+import { formatSelector } from '../kube/label-selector.ts';
 import type {
   LabelSelector,
   NetworkPolicy,
@@ -46,30 +47,14 @@ function explainDirection(policy: NetworkPolicy, direction: Direction): readonly
 function peerText({ podSelector, namespaceSelector, ipBlock }: NetworkPolicyPeer, namespace: string): string {
   if (ipBlock !== undefined)
     return `${ipBlock.cidr}${(ipBlock.except ?? []).length === 0 ? '' : ` but ${ipBlock.except?.join(', ')}`}`;
-  const where =
-    namespaceSelector === undefined
-      ? `namespace ${namespace}`
-      : isEmpty(namespaceSelector)
-        ? 'any namespace'
-        : `namespaces with ${selectorText(namespaceSelector)}`;
-  return podsIn(podSelector, where);
+  if (namespaceSelector === undefined) return podsIn(podSelector, `namespace ${namespace}`);
+  const text = formatSelector(namespaceSelector);
+  return podsIn(podSelector, text === '' ? 'any namespace' : `namespaces with ${text}`);
 }
 
 function podsIn(selector: LabelSelector = {}, where: string): string {
-  return isEmpty(selector) ? `all pods of ${where}` : `pods of ${where} with ${selectorText(selector)}`;
-}
-
-const isEmpty = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector): boolean =>
-  Object.keys(matchLabels).length === 0 && matchExpressions.length === 0;
-
-/** As kubectl writes selectors. */
-function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
-  const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
-    if (operator === 'Exists') return key;
-    if (operator === 'DoesNotExist') return `!${key}`;
-    return `${key} ${operator === 'In' ? 'in' : 'notin'} (${values.join(',')})`;
-  });
-  return [...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`), ...expressions].join(',');
+  const text = formatSelector(selector);
+  return text === '' ? `all pods of ${where}` : `pods of ${where} with ${text}`;
 }
 
 function portText({ protocol = 'TCP', port, endPort }: NetworkPolicyPort): string {

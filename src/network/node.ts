@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type Cidr, type Family, familyOf } from '../base/addresses.ts';
 import { errnoCode } from '../base/errors.ts';
 import { ROUTE } from '../linux/constants.generated.ts';
-import { type Cidr, contains, type Family, familyOf, formatCidr, hostPrefix } from './addresses.ts';
+import { contains, formatCidr, hostPrefix } from './addresses.ts';
 import { NetworkError } from './errors.ts';
 import { readLink } from './messages/links.ts';
 import { ROUTE_PROTOCOL, type Route, readRoute } from './messages/routes.ts';

@@ -1,4 +1,5 @@
-import { type Cidr, formatCidr, parseCidr } from './addresses.ts';
+import { type Cidr, parseCidr } from '../base/addresses.ts';
+import { formatCidr } from './addresses.ts';
 
 /** Where pods get their addresses from, when nobody says: what kubeadm's users and flannel know. */
 export const DEFAULT_POD_CIDR = '10.244.0.0/16';
@@ -22,7 +23,8 @@ export function parsePodCidr(text: string): readonly Cidr[] | { readonly error: 
   const cidrs: Cidr[] = [];
   for (const part of text.split(',')) {
     const cidr = parseCidr(part.trim());
-    if ('error' in cidr) return cidr;
+    if (cidr === undefined)
+      return { error: `"${part.trim()}" is not a range of addresses, as ${DEFAULT_POD_CIDR} is` };
     const problem = unusable(cidr);
     if (problem !== undefined) return { error: `"${part.trim()}" ${problem}` };
     if (cidrs.some(({ family }) => family === cidr.family))
@@ -33,19 +35,11 @@ export function parsePodCidr(text: string): readonly Cidr[] | { readonly error: 
 }
 
 function unusable(cidr: Cidr): string | undefined {
+  if (!cidr.isNetwork) return `is not the first address of ${formatCidr(cidr)}`;
   for (const [range, what] of Object.entries(RESERVED)) {
     const reserved = parseCidr(range);
-    if (!('error' in reserved) && overlaps(cidr, reserved)) return `has addresses of ${range}: ${what}`;
+    if (reserved?.family === cidr.family && cidr.first <= reserved.last && reserved.first <= cidr.last)
+      return `has addresses of ${range}: ${what}`;
   }
   return undefined;
 }
-
-function overlaps(one: Cidr, other: Cidr): boolean {
-  if (one.family !== other.family) return false;
-  const [wide, narrow] = one.prefixLength <= other.prefixLength ? [one, other] : [other, one];
-  const bits = BigInt((wide.family === 'IPv4' ? 32 : 128) - wide.prefixLength);
-  return narrow.base >> bits === wide.base >> bits;
-}
-
-/** The setting as it was given, for messages. */
-export const formatPodCidr = (cidrs: readonly Cidr[]): string => cidrs.map(formatCidr).join(',');

@@ -1,4 +1,5 @@
-import { type Family, familyOf, hostPrefix } from './addresses.ts';
+import { type Family, familyOf } from '../base/addresses.ts';
+import { hostPrefix } from './addresses.ts';
 import type { Names } from './messages/codec.ts';
 import type { GetLink, NewVeth } from './messages/links.ts';
 import { describeMessage, type Message } from './messages/messages.ts';

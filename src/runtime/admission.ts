@@ -8,26 +8,18 @@ import {
   admitByPolicy,
 } from '../admission/admission.ts';
 import { type LevelVersion, parseLevel, parseVersion } from '../admission/pod-security/levels.ts';
-import { validateNamespace } from '../admission/pod-security/namespace.ts';
-import { setPolicyDefaults, validatePolicy } from '../admission/pod-security-policy/policy.ts';
-import { formatPolicyError } from '../admission/pod-security-policy/policy-error.ts';
+import { setPolicyDefaults } from '../admission/pod-security-policy/policy.ts';
 import { withBootstrap } from '../admission/rbac/bootstrap.ts';
 import { type RbacKind, type RbacKinds, setRbacDefaults } from '../admission/rbac/objects.ts';
-import { validateRbac } from '../admission/rbac/validate.ts';
 import { impersonate, type UserInfo } from '../admission/user.ts';
 import { fileFailure, UserError } from '../base/errors.ts';
-import {
-  type InvalidField,
-  InvalidObjectError,
-  InvalidObjectsError,
-  invalidFields,
-} from '../kube/invalid-object.ts';
 import { type LoadedObject, loadManifest } from '../kube/manifest.ts';
-import type { Namespace, ObjectMeta, PodSecurityPolicy } from '../kube/types.generated.ts';
+import type { ObjectMeta, PodSecurityPolicy } from '../kube/types.generated.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import { generateName } from './generate-name.ts';
 import { hasObjects, ObjectStore } from './object-store.ts';
 import { readManifest } from './read-manifest.ts';
+import { validateObjects } from './validate-objects.ts';
 
 /** Kinds of objects that say what pods may be, and whether they have a namespace. */
 export const ADMISSION_KINDS: Readonly<Record<string, { readonly isNamespaced: boolean }>> = {
@@ -92,7 +84,8 @@ function storedObjects(roots: Roots): readonly LoadedObject[] {
   return Object.keys(ADMISSION_KINDS).flatMap(kind => store.list(kind));
 }
 
-function policyObjects(path: string | undefined): readonly LoadedObject[] {
+/** What `--policy` names. */
+export function policyObjects(path: string | undefined): readonly LoadedObject[] {
   if (path === undefined) return [];
   const files = policyFiles(path);
   if (files.length === 0) throw new UserError(`option --policy: there is no YAML or JSON file in "${path}"`);
@@ -141,27 +134,6 @@ export function withObjectName(loaded: LoadedObject): LoadedObject {
 function keyOf(object: LoadedObject): string {
   const { namespace = 'default', name = '' } = metadataOf(object);
   return `${object.kind}/${ADMISSION_KINDS[object.kind]?.isNamespaced ? namespace : ''}/${name}`;
-}
-
-/** Throws an InvalidObjectsError for objects that the API server would not store. */
-export function validateObjects(objects: readonly LoadedObject[]): void {
-  const invalid = objects.flatMap(loaded => {
-    const { kind, object, source } = loaded;
-    const fields = invalidFieldsOf(kind, object);
-    const name = metadataOf(loaded).name ?? '';
-    return fields.length === 0 ? [] : [new InvalidObjectError({ kind, name, source }, fields)];
-  });
-  if (invalid.length > 0) throw new InvalidObjectsError(invalid);
-}
-
-function invalidFieldsOf(kind: string, object: LoadedObject['object']): readonly InvalidField[] {
-  if (kind === 'PodSecurityPolicy')
-    return validatePolicy(setPolicyDefaults(object as unknown as PodSecurityPolicy)).map(error => ({
-      message: formatPolicyError(error),
-      path: error.manifestPath,
-    }));
-  if (kind === 'Namespace') return invalidFields(validateNamespace(object as unknown as Namespace));
-  return invalidFields(validateRbac(rbacOf(kind as RbacKind, object), kind as RbacKind));
 }
 
 const rbacOf = <K extends RbacKind>(kind: K, object: LoadedObject['object']): RbacKinds[K] =>

@@ -45,6 +45,8 @@ export function serveClusterDns(
       state: freshZone(roots),
       upstream: upstreamServers(nodeResolvConf),
     });
+    // A failure is told when the pod ends.
+    server.catch(() => {});
   };
   const sockets = listenAnywhere(address, podIP === ANY_PORT ? 0 : PORT, start);
   cleanup.add('the DNS server', async () => {

@@ -2,8 +2,12 @@ import { RESOURCES, type ResourceType, resourceFor } from '../admission/rbac/res
 import { UserError } from '../base/errors.ts';
 import type { LoadedObject } from '../kube/manifest.ts';
 import type { ObjectMeta } from '../kube/types.generated.ts';
+import { NETWORK_KINDS } from '../network/objects.ts';
 import { ADMISSION_KINDS } from './admission.ts';
 import type { ObjectKey } from './object-store.ts';
+
+/** Kinds of objects that can be stored: those that decide about pods, and those that say who may talk to whom. */
+const STORED_KINDS: readonly string[] = [...new Set([...Object.keys(ADMISSION_KINDS), ...NETWORK_KINDS])];
 
 /** The type of a kind that is stored, by a word as kubectl takes it: `psp`, `clusterroles`, `role.rbac.authorization.k8s.io`. */
 export function storedType(word: string): ResourceType {
@@ -19,12 +23,12 @@ export function storedType(word: string): ResourceType {
 /** The type of a kind. Throws a UserError for one that is not stored. */
 export function storedKind(kind: string): ResourceType {
   const type = RESOURCES.find(each => each.kind === kind);
-  if (type === undefined || !Object.hasOwn(ADMISSION_KINDS, kind))
+  if (type === undefined || !STORED_KINDS.includes(kind))
     throw new UserError(`objects of kind ${kind} are not kept by podspace`, { hint: storedHint() });
   return type;
 }
 
-const storedHint = (): string => `kept are: ${Object.keys(ADMISSION_KINDS).join(', ')}`;
+const storedHint = (): string => `kept are: ${STORED_KINDS.join(', ')}`;
 
 /** `podsecuritypolicies.policy`, as errors name a type. */
 export const pluralOf = ({ resource, group }: ResourceType): string =>

@@ -11,8 +11,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type Cidr, formatAddress } from '../base/addresses.ts';
 import { errnoCode } from '../base/errors.ts';
-import { type Cidr, contains, formatAddress, usable } from '../network/addresses.ts';
+import { contains, usable } from '../network/addresses.ts';
 import { NetworkError } from '../network/errors.ts';
 import type { Cleanup } from './cleanup.ts';
 import { isLocked, lockFile, waitForLock } from './lock-file.ts';
@@ -67,15 +68,17 @@ function lease(cidr: Cidr, directory: string): Lease {
     const fd = lockFile(join(directory, candidate));
     if (fd !== undefined) return { address: candidate, fd };
   }
-  const { first, last } = usable(cidr);
-  const range = `${formatAddress(cidr.family, first)}-${formatAddress(cidr.family, last)}`;
+  const [first, last] = Object.values(usable(cidr)).map(value =>
+    formatAddress({ family: cidr.family, value }),
+  );
+  const range = `${first}-${last}`;
   throw new NetworkError(`no IP addresses available in range set: ${range}`);
 }
 
 function firstFree(cidr: Cidr, taken: ReadonlySet<string>, recent: ReadonlySet<string>): string | undefined {
   const { first, last } = usable(cidr);
   for (let value = first; value <= last; value++) {
-    const address = formatAddress(cidr.family, value);
+    const address = formatAddress({ family: cidr.family, value });
     if (!taken.has(address) && !recent.has(address)) return address;
   }
   return undefined;

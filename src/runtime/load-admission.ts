@@ -23,10 +23,10 @@ export async function loadAdmission(
   const isAsked = Object.values(options).some(value => value !== undefined && value.length > 0);
   if (!isAsked && others.length === 0 && !hasObjects(roots))
     return { admission: undefined, network: undefined, isUsed: () => false };
-  const { ADMISSION_KINDS, admissionOf, gatherAdmission } = await import('./admission.ts');
+  const { ADMISSION_KINDS, admissionOf, gatherAdmission, policyObjects } = await import('./admission.ts');
   return {
     admission: admissionOf(gatherAdmission(roots, others, options)),
-    network: networkObjects(others),
+    network: networkObjects([...policyObjects(options.policy), ...others]),
     isUsed: ({ kind }) => Object.hasOwn(ADMISSION_KINDS, kind) || NETWORK_KINDS.includes(kind),
   };
 }

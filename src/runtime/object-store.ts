@@ -3,6 +3,7 @@ import {
   type Dirent,
   linkSync,
   readdirSync,
+  renameSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -77,23 +78,7 @@ export class ObjectStore {
   /** False if there is one of that name. */
   create(key: ObjectKey, apiVersion: string, object: StoredObject): boolean {
     const file = this.#file(key);
-    const { namespace: _, ...metadata } = object.metadata ?? {};
-    const text = JSON.stringify(
-      {
-        ...object,
-        apiVersion,
-        kind: key.kind,
-        metadata: {
-          ...metadata,
-          name: key.name,
-          ...(key.namespace === undefined ? {} : { namespace: key.namespace }),
-          uid: newUid(),
-          creationTimestamp: now(),
-        },
-      },
-      null,
-      2,
-    );
+    const text = storedText(key, apiVersion, object, { uid: newUid(), creationTimestamp: now() });
     const temporary = this.#write(dirname(file), `${text}\n`, file);
     try {
       linkSync(temporary, file);
@@ -104,6 +89,23 @@ export class ObjectStore {
     } finally {
       unlinkSync(temporary);
       this.#removeEmpty(dirname(file));
+    }
+  }
+
+  /** Makes an object what another one says, but for its identity. */
+  apply(key: ObjectKey, apiVersion: string, object: StoredObject): 'created' | 'configured' | 'unchanged' {
+    for (;;) {
+      const before = this.get(key);
+      if (before === undefined) {
+        if (this.create(key, apiVersion, object)) return 'created';
+        continue;
+      }
+      const { uid, creationTimestamp } = (before.object as StoredObject).metadata ?? {};
+      const text = storedText(key, apiVersion, object, { uid, creationTimestamp });
+      if (text === storedText(key, apiVersion, before.object, { uid, creationTimestamp })) return 'unchanged';
+      const file = this.#file(key);
+      renameSync(this.#write(dirname(file), `${text}\n`, file), file);
+      return 'configured';
     }
   }
 
@@ -194,6 +196,18 @@ export class ObjectStore {
       }
     }
   }
+}
+
+function storedText(
+  { kind, namespace, name }: ObjectKey,
+  apiVersion: string,
+  object: StoredObject,
+  identity: Pick<ObjectMeta, 'uid' | 'creationTimestamp'>,
+): string {
+  const { name: _, namespace: __, uid: ___, creationTimestamp: ____, ...more } = object.metadata ?? {};
+  const metadata = { ...more, name, ...(namespace === undefined ? {} : { namespace }), ...identity };
+  const { apiVersion: _____, kind: ______, metadata: _______, ...rest } = object;
+  return JSON.stringify({ apiVersion, kind, metadata, ...rest }, null, 2);
 }
 
 /** A part of a path: names have no "/", but where nobody has looked they may be anything, ".." too. */

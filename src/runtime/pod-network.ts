@@ -1,7 +1,8 @@
 import { closeSync } from 'node:fs';
+import { type Cidr, familyOf } from '../base/addresses.ts';
 import { UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
-import { type Cidr, familyOf, formatCidr } from '../network/addresses.ts';
+import { formatCidr } from '../network/addresses.ts';
 import { NetworkError } from '../network/errors.ts';
 import { hostPortConflict } from '../network/host-ports.ts';
 import { linkNames } from '../network/names.ts';

@@ -1,10 +1,11 @@
+import { formatAddress } from '../base/addresses.ts';
 import { EMPTY_CONFIG } from '../image/config.ts';
 import { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import type { Arch } from '../linux/arch.ts';
 import { hostArch } from '../native/library.ts';
-import { formatAddress, formatCidr, usable } from '../network/addresses.ts';
+import { formatCidr, usable } from '../network/addresses.ts';
 import { POD_DEVICE } from '../network/names.ts';
 import { ETHERNET_MTU } from '../network/node.ts';
 import { describeWiring, GATEWAYS } from '../network/pod-wiring.ts';
@@ -106,7 +107,7 @@ export function stageSandbox(
 function firstAddresses(pod: Pod, { network, host }: Machine): readonly string[] {
   if (pod.spec?.hostNetwork === true) return [host.hostIP];
   if (network.podCidrs === undefined) return ['127.0.0.1'];
-  return network.podCidrs.map(cidr => formatAddress(cidr.family, usable(cidr).first));
+  return network.podCidrs.map(cidr => formatAddress({ family: cidr.family, value: usable(cidr).first }));
 }
 
 /** What is done for a pod's network in words, or undefined for one that gets none. */

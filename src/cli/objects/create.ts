@@ -10,13 +10,15 @@ import type { RbacKind, RbacObject } from '../../admission/rbac/objects.ts';
 import { UserError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
-import { validateObjects } from '../../runtime/admission.ts';
 import { apiVersionOf, keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import { ObjectStore } from '../../runtime/object-store.ts';
+import { validateObjects } from '../../runtime/validate-objects.ts';
 import { type Args, type Io, text, texts } from '../io.ts';
 import { requireRoot } from '../root.ts';
 import { printObjects } from './print.ts';
 import { placed, readObjects } from './read-objects.ts';
+import { requireVerb } from './require-verb.ts';
+import { updateRunningPods } from './update-running-pods.ts';
 
 type Flags = ClusterRoleFlags & ClusterRoleBindingFlags & RoleBindingFlags;
 
@@ -31,22 +33,30 @@ const BUILDERS: Readonly<
 };
 
 /** `create -f FILE`, or `create clusterrole NAME --verb=…`. */
-export function create(args: Args, io: Io): number {
+export function create(args: Args, io: Io): Promise<number> {
   const words = texts(args, 'object');
   const file = text(args, 'filename');
   if (file !== undefined && words.length > 0) throw new UserError(`unexpected argument "${words[0]}"`);
   if (file === undefined) return createFromFlags(args, io, words);
-  return createFromFile(args, io, file);
+  const name = JSON.stringify(file === '-' ? '(stdin)' : file);
+  return store(args, io, objectsOf(file, 'create'), why => `error when creating ${name}: ${why}`);
 }
 
-function createFromFile(args: Args, io: Io, file: string): number {
-  const name = file === '-' ? '(stdin)' : file;
+/** `apply -f FILE`: what is not there is created, what is there becomes what the file says. */
+export function apply(args: Args, io: Io): Promise<number> {
+  const file = text(args, 'filename');
+  if (file === undefined) throw new UserError('must specify -f', { hint: 'podspace apply -f FILE' });
+  return store(args, io, objectsOf(file, 'apply'));
+}
+
+function objectsOf(file: string, verb: string): readonly LoadedObject[] {
   const objects = readObjects(file);
-  if (objects.length === 0) throw new UserError(`${name}: no objects passed to create`);
-  return store(args, io, objects, key => `error when creating ${JSON.stringify(name)}: ${key}`);
+  if (objects.length === 0)
+    throw new UserError(`${file === '-' ? '(stdin)' : file}: no objects passed to ${verb}`);
+  return objects;
 }
 
-function createFromFlags(args: Args, io: Io, [word = '', ...names]: readonly string[]): number {
+function createFromFlags(args: Args, io: Io, [word = '', ...names]: readonly string[]): Promise<number> {
   const builder = Object.hasOwn(BUILDERS, word) ? BUILDERS[word] : undefined;
   if (builder === undefined)
     throw new UserError(word === '' ? 'must specify -f, or what to create' : `unknown object "${word}"`, {
@@ -78,33 +88,44 @@ function createFromFlags(args: Args, io: Io, [word = '', ...names]: readonly str
   const object = built.object as unknown as LoadedObject['object'];
   const source = { file: '(flags)', locate: () => ({ line: 1, column: 1 }) };
   const loaded = { apiVersion, kind, object, source };
-  return store(args, io, [loaded], key => `failed to create ${kind.toLowerCase()}: ${key}`);
+  return store(args, io, [loaded], why => `failed to create ${kind.toLowerCase()}: ${why}`);
 }
 
-function store(
+/** `exists` says what is wrong with an object that is there already; without it such a one is changed. */
+async function store(
   args: Args,
   io: Io,
   objects: readonly LoadedObject[],
-  exists: (text: string) => string,
-): number {
+  exists?: (why: string) => string,
+): Promise<number> {
   const namespace = text(args, 'namespace');
   const all = objects.map(object => placed(object, namespace));
   validateObjects(all);
   const isDry = text(args, 'dry-run') === 'client';
+  const format = text(args, 'output');
   if (!isDry) requireRoot();
   const stored = new ObjectStore(io.roots);
-  const created: LoadedObject[] = [];
+  const done: LoadedObject[] = [];
   const errors: string[] = [];
   for (const loaded of all) {
     const type = storedKind(loaded.kind);
     const key = keyOf(type, loaded, 'default');
-    if (!isDry && !stored.create(key, apiVersionOf(type), loaded.object))
-      errors.push(exists(`${pluralOf(type)} ${JSON.stringify(key.name)} already exists`));
-    else if (text(args, 'output') === undefined)
-      io.out(`${singularOf(type)}/${printable(key.name)} created${isDry ? ' (dry run)' : ''}\n`);
-    else created.push(isDry ? loaded : (stored.get(key) ?? loaded));
+    const isChanged = exists === undefined && stored.get(key) !== undefined;
+    requireVerb(args, io, isChanged ? 'patch' : 'create', type, isChanged ? key : { ...key, name: '' });
+    let result = `${isChanged ? 'configured' : 'created'} (dry run)`;
+    if (!isDry) {
+      if (exists === undefined) result = stored.apply(key, apiVersionOf(type), loaded.object);
+      else if (stored.create(key, apiVersionOf(type), loaded.object)) result = 'created';
+      else {
+        errors.push(exists(`${pluralOf(type)} ${JSON.stringify(key.name)} already exists`));
+        continue;
+      }
+    }
+    if (format === undefined) io.out(`${singularOf(type)}/${printable(key.name)} ${result}\n`);
+    done.push(isDry ? loaded : (stored.get(key) ?? loaded));
   }
-  if (created.length > 0) printObjects(io, created, text(args, 'output'), created.length === 1);
+  if (done.length > 0 && format !== undefined) printObjects(io, done, format, done.length === 1);
+  if (!isDry) await updateRunningPods(io, done);
   // What can be stored is, whatever becomes of the others: as with kubectl.
   if (errors.length > 0) throw new UserError(errors.join('\n'));
   return 0;

@@ -4,10 +4,12 @@ import { type ObjectKey, ObjectStore } from '../../runtime/object-store.ts';
 import { type Args, type Io, text, texts } from '../io.ts';
 import { requireRoot } from '../root.ts';
 import { placed, readObjects } from './read-objects.ts';
+import { requireVerb } from './require-verb.ts';
+import { updateRunningPods } from './update-running-pods.ts';
 import { askedObjects } from './words.ts';
 
 /** `delete TYPE NAME…`, `delete TYPE/NAME…`, `delete -f FILE`. */
-export function remove(args: Args, io: Io): number {
+export async function remove(args: Args, io: Io): Promise<number> {
   requireRoot();
   const words = texts(args, 'object');
   const file = text(args, 'filename');
@@ -18,9 +20,11 @@ export function remove(args: Args, io: Io): number {
   const absent: string[] = [];
   for (const key of keys) {
     const type = storedKind(key.kind);
+    requireVerb(args, io, 'delete', type, key);
     if (store.remove(key)) io.out(`${singularOf(type)} ${JSON.stringify(key.name)} deleted\n`);
     else absent.push(`${pluralOf(type)} ${JSON.stringify(key.name)} not found`);
   }
+  await updateRunningPods(io, keys);
   if (absent.length > 0) throw new UserError(absent.join('\n'));
   return 0;
 }

@@ -1,9 +1,12 @@
 import { UserError } from '../../base/errors.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
+import { qualifiedName } from '../../network/state.ts';
 import { pluralOf } from '../../runtime/kinds.ts';
+import { readNodeState } from '../../runtime/node-rules.ts';
 import { ObjectStore } from '../../runtime/object-store.ts';
 import { type Args, flag, type Io, text, texts } from '../io.ts';
 import { metadataOf, printObjects, printTables } from './print.ts';
+import { requireVerb } from './require-verb.ts';
 import { type Asked, askedObjects } from './words.ts';
 
 /** `get TYPE[,TYPE…] [NAME…]`, `get TYPE/NAME…`. */
@@ -13,8 +16,13 @@ export function get(args: Args, io: Io): number {
   const namespace = text(args, 'namespace') ?? 'default';
   const isNamed = asked.some(({ names }) => names.length > 0);
   if (isNamed && isAll) throw new UserError('a resource cannot be retrieved by name across all namespaces');
+  for (const { type, names } of asked) {
+    const where = type.namespaced && !isAll ? namespace : undefined;
+    if (names.length === 0) requireVerb(args, io, 'list', type, { namespace: where, name: '' });
+    for (const name of names) requireVerb(args, io, 'get', type, { namespace: where, name });
+  }
   const store = new ObjectStore(io.roots);
-  const results = asked.map(each => find(store, each, isAll ? undefined : namespace));
+  const results = asked.map(each => find(io, store, each, isAll ? undefined : namespace));
   const found = results.flatMap(result => result.found);
   const format = text(args, 'output');
   if (found.length > 0 && format === undefined) printTables(io, found, asked.length > 1, isAll);
@@ -32,8 +40,21 @@ export function get(args: Args, io: Io): number {
 const notFound = (asked: Asked | undefined, name: string): string =>
   `${asked === undefined ? '' : pluralOf(asked.type)} ${JSON.stringify(name)} not found`;
 
+/** Services with the addresses and node ports that the node gives them. */
+function withAddresses({ roots }: Io, objects: readonly LoadedObject[]): readonly LoadedObject[] {
+  if (!objects.some(({ kind }) => kind === 'Service')) return objects;
+  const served = new Map(readNodeState(roots).services.map(service => [qualifiedName(service), service]));
+  return objects.map(loaded => {
+    const service = loaded.kind === 'Service' ? served.get(qualifiedName(loaded.object)) : undefined;
+    return service?.spec === undefined
+      ? loaded
+      : { ...loaded, object: { ...loaded.object, spec: service.spec } };
+  });
+}
+
 /** The objects of a type, in one namespace if the type has them and one is given. */
 function find(
+  io: Io,
   store: ObjectStore,
   { type, names }: Asked,
   namespace: string | undefined,
@@ -41,12 +62,15 @@ function find(
   if (names.length === 0) {
     const isThere = (object: LoadedObject): boolean =>
       !type.namespaced || namespace === undefined || metadataOf(object).namespace === namespace;
-    return { found: store.list(type.kind).filter(isThere), missing: [] };
+    return { found: withAddresses(io, store.list(type.kind).filter(isThere)), missing: [] };
   }
   const where = type.namespaced ? namespace : undefined;
   const objects = names.map(name => [name, store.get({ kind: type.kind, namespace: where, name })] as const);
   return {
-    found: objects.flatMap(([, object]) => object ?? []),
+    found: withAddresses(
+      io,
+      objects.flatMap(([, object]) => object ?? []),
+    ),
     missing: objects.flatMap(([name, object]) => (object === undefined ? [name] : [])),
   };
 }

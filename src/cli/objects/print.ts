@@ -1,7 +1,8 @@
 import { stringify } from 'yaml';
 import { printable } from '../../base/printable.ts';
+import { formatSelector } from '../../kube/label-selector.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
-import type { ObjectMeta } from '../../kube/types.generated.ts';
+import type { NetworkPolicy, ObjectMeta, Service, ServiceSpec } from '../../kube/types.generated.ts';
 import { apiVersionOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import type { Io } from '../io.ts';
 import { formatTable } from '../table.ts';
@@ -63,6 +64,16 @@ const roleOf: Columns = {
   },
 };
 
+const NONE = '<none>';
+const nameOf = (object: LoadedObject): string => metadataOf(object).name ?? '';
+
+/** getServiceExternalIP: nobody here gives a load balancer an address. */
+function externalIP({ type, externalIPs = [], externalName = '' }: ServiceSpec): string {
+  if (type === 'ExternalName') return externalName;
+  if (externalIPs.length > 0) return externalIPs.join(',');
+  return type === 'LoadBalancer' ? '<pending>' : NONE;
+}
+
 /** kubectl's columns (pkg/printers/internalversion). */
 const COLUMNS: Readonly<Record<string, Columns>> = {
   Namespace: {
@@ -91,6 +102,30 @@ const COLUMNS: Readonly<Record<string, Columns>> = {
         ...['seLinux', 'runAsUser', 'fsGroup', 'supplementalGroups'].map(field => text(rules[field]?.rule)),
         String(spec.readOnlyRootFilesystem === true),
         list(spec.volumes),
+      ];
+    },
+  },
+  NetworkPolicy: {
+    names: ['NAME', 'POD-SELECTOR', 'AGE'],
+    row: loaded => {
+      const { podSelector = {} } = (loaded.object as unknown as NetworkPolicy).spec ?? {};
+      return [nameOf(loaded), formatSelector(podSelector) || NONE, age(metadataOf(loaded).creationTimestamp)];
+    },
+  },
+  Service: {
+    names: ['NAME', 'TYPE', 'CLUSTER-IP', 'EXTERNAL-IP', 'PORT(S)', 'AGE'],
+    row: loaded => {
+      const { spec = {} } = loaded.object as unknown as Service;
+      const ports = (spec.ports ?? []).map(
+        ({ port, nodePort, protocol }) => `${port}${nodePort ? `:${nodePort}` : ''}/${protocol ?? 'TCP'}`,
+      );
+      return [
+        nameOf(loaded),
+        spec.type ?? 'ClusterIP',
+        spec.clusterIP ?? NONE,
+        externalIP(spec),
+        ports.join(',') || NONE,
+        age(metadataOf(loaded).creationTimestamp),
       ];
     },
   },

@@ -61,9 +61,11 @@ async function serveUdp({ address, port, udp }: ListenAddress, resolver: Resolve
       socket.close(() => resolve());
     });
   };
+  // With an fd it listens before bind() returns.
+  const listening = once(socket, 'listening');
   socket.bind(udp === undefined ? { address, port } : { fd: udp });
   try {
-    await once(socket, 'listening');
+    await listening;
   } catch (error) {
     await close();
     throw error;

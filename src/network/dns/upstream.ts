@@ -143,8 +143,9 @@ function overUdp({ address, port }: UpstreamServer, question: Buffer, accepts: A
       socket.on('message', bytes => {
         if (accepts(bytes)) end(bytes);
       });
-      // A connected socket takes packets of that server only.
-      socket.connect(port, address, () => socket.send(question, error => error && end()));
+      socket.on('connect', () => socket.send(question, error => error && end()));
+      // A connected socket takes packets of that server only. (A callback would be called for a failure too.)
+      socket.connect(port, address);
     },
   );
 }

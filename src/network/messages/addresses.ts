@@ -1,6 +1,7 @@
+import { familyOf } from '../../base/addresses.ts';
 import { IFA, NLM_F, ROUTE, RTM } from '../../linux/constants.generated.ts';
 import { SOCKET } from '../../linux/sockets.ts';
-import { addressBytes, addressOfBytes, familyOf } from '../addresses.ts';
+import { addressBytes, addressOfBytes } from '../addresses.ts';
 import { type Attribute, readAttributes, u32, viewOf } from '../netlink.ts';
 import type { Codec } from './codec.ts';
 

@@ -1,6 +1,7 @@
+import { familyOf } from '../../base/addresses.ts';
 import { NLM_F, ROUTE, RTA, RTM } from '../../linux/constants.generated.ts';
 import { SOCKET } from '../../linux/sockets.ts';
-import { addressBytes, addressOfBytes, familyOf, hostPrefix } from '../addresses.ts';
+import { addressBytes, addressOfBytes, hostPrefix } from '../addresses.ts';
 import { type Attribute, type AttributeMap, readAttributes, readU32, u32, viewOf } from '../netlink.ts';
 import { addressFamily } from './addresses.ts';
 import type { Codec } from './codec.ts';

@@ -2,17 +2,13 @@ import { equal, ok } from 'node:assert/strict';
 import { isIP } from 'node:net';
 import fc from 'fast-check';
 import t from 'tap';
+import { type Cidr, familyOf, formatAddress, parseAddress, parseCidr } from '../../../src/base/addresses.ts';
 import {
   addressBytes,
   addressOfBytes,
-  type Cidr,
   contains,
-  familyOf,
-  formatAddress,
   formatCidr,
   hostPrefix,
-  parseAddress,
-  parseCidr,
   usable,
 } from '../../../src/network/addresses.ts';
 
@@ -22,55 +18,8 @@ const canonical = (address: string): string =>
 
 const reformat = (text: string): string | undefined => {
   const parsed = parseAddress(text);
-  return parsed === undefined ? undefined : formatAddress(parsed.family, parsed.value);
+  return parsed === undefined ? undefined : formatAddress(parsed);
 };
-
-t.test('addresses have one canonical text', t => {
-  for (const [text, expected] of [
-    ['10.244.0.1', '10.244.0.1'],
-    ['255.255.255.255', '255.255.255.255'],
-    ['::', '::'],
-    ['::1', '::1'],
-    ['FD00:0:0:0:0:0:0:1', 'fd00::1'],
-    ['1:0:0:2:0:0:0:3', '1:0:0:2::3'],
-    ['1:0:0:2:3:0:0:4', '1::2:3:0:0:4'],
-    ['1:0:2:3:4:5:6:7', '1:0:2:3:4:5:6:7'],
-    ['1::3:4:5:6:7:8', '1:0:3:4:5:6:7:8'],
-    ['0:0:0:0:0:0:0:8', '::8'],
-    ['1:0:0:0:0:0:0:0', '1::'],
-    ['::ffff:192.0.2.1', '::ffff:c000:201'],
-    ['64:ff9b::192.0.2.1', '64:ff9b::c000:201'],
-  ] as const)
-    t.equal(reformat(text), expected, text);
-  t.end();
-});
-
-t.test('what is no address', t => {
-  for (const text of [
-    '',
-    '1.2.3',
-    '1.2.3.4.5',
-    '1.2.3.256',
-    '01.2.3.4',
-    '1.2.3.',
-    '0x1.2.3.4',
-    ' 1.2.3.4',
-    ':',
-    ':::',
-    '1:2:3:4:5:6:7',
-    '1:2:3:4:5:6:7:8:9',
-    '1::2::3',
-    '1:2:3:4:5:6:7::8',
-    '::12345',
-    'g::1',
-    'fe80::1%eth0',
-    '1.2.3.4::',
-    '::1.2.3',
-    '::1.2.3.4:5',
-  ])
-    t.equal(parseAddress(text), undefined, text);
-  t.end();
-});
 
 const ipv4 = fc.ipV4();
 const ipv6 = fc.ipV6();
@@ -106,23 +55,13 @@ t.test('bytes and text are the same address', t => {
 
 const cidrOf = (text: string): Cidr => {
   const cidr = parseCidr(text);
-  if ('error' in cidr) throw new Error(cidr.error);
+  if (cidr === undefined) throw new Error(text);
   return cidr;
 };
 
 t.test('ranges', t => {
   for (const text of ['10.244.0.0/16', '0.0.0.0/0', '10.0.0.1/32', 'fd00::/64', '::/0', 'fd00::1/128'])
     t.equal(formatCidr(cidrOf(text)), text);
-  for (const [text, error] of [
-    ['10.244.0.0', '"10.244.0.0" is not a range of addresses, as 10.244.0.0/16 is'],
-    ['10.244.0.0/33', '"10.244.0.0/33" is not a range of addresses, as 10.244.0.0/16 is'],
-    ['10.244/16', '"10.244/16" is not a range of addresses, as 10.244.0.0/16 is'],
-    ['10.244.0.0/-1', '"10.244.0.0/-1" is not a range of addresses, as 10.244.0.0/16 is'],
-    ['10.244.0.1/16', '"10.244.0.1/16" is not the first address of 10.244.0.0/16'],
-    ['fd00::1/64', '"fd00::1/64" is not the first address of fd00::/64'],
-    ['', '"" is not a range of addresses, as 10.244.0.0/16 is'],
-  ] as const)
-    t.strictSame(parseCidr(text), { error });
   t.end();
 });
 
@@ -137,7 +76,10 @@ t.test('which addresses of a range a pod may have', t => {
   ] as const) {
     const { family } = cidrOf(text);
     const range = usable(cidrOf(text));
-    t.strictSame([formatAddress(family, range.first), formatAddress(family, range.last)], [first, last]);
+    t.strictSame(
+      [range.first, range.last].map(value => formatAddress({ family, value })),
+      [first, last],
+    );
   }
   t.end();
 });
@@ -149,7 +91,8 @@ t.test('what is in a range', t => {
       const prefixLength = Math.min(length, bits);
       const shift = BigInt(bits - prefixLength);
       const prefixOf = (text: string): bigint => (parseAddress(text)?.value ?? 0n) >> shift;
-      const cidr = { family: familyOf(address), base: prefixOf(address) << shift, prefixLength };
+      const network = formatAddress({ family: familyOf(address), value: prefixOf(address) << shift });
+      const cidr = cidrOf(`${network}/${prefixLength}`);
       ok(contains(cidr, address));
       equal(contains(cidr, other), familyOf(other) === cidr.family && prefixOf(other) === prefixOf(address));
     }),

@@ -2,7 +2,7 @@ import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
-import { formatAddress } from '../../../src/network/addresses.ts';
+import { formatAddress } from '../../../src/base/addresses.ts';
 import {
   decodeMessage,
   describeMessage,
@@ -19,8 +19,8 @@ const name = fc.stringMatching(/^[a-z][a-z0-9.]{0,14}$/);
 const index = fc.integer({ min: 1, max: 2 ** 31 - 1 });
 const mtu = fc.integer({ min: 68, max: 65535 });
 const address = fc.oneof(
-  fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }).map(value => formatAddress('IPv4', value)),
-  fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }).map(value => formatAddress('IPv6', value)),
+  fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }).map(value => formatAddress({ family: 'IPv4', value })),
+  fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }).map(value => formatAddress({ family: 'IPv6', value })),
 );
 const link = fc.oneof(name, index);
 const flag = fc.constantFrom(0, 1);

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Cidr } from '../../../src/network/addresses.ts';
+import type { Cidr } from '../../../src/base/addresses.ts';
 import { parsePodCidr } from '../../../src/network/pod-cidr.ts';
 import { Cleanup } from '../../../src/runtime/cleanup.ts';
 import { leaseAddresses, sweepLeases } from '../../../src/runtime/leases.ts';

@@ -451,6 +451,16 @@ t.test('a loop through another server ends with its time-out, after one packet',
   });
 });
 
+t.test('a server that cannot be reached at all', async t => {
+  const server = await startDns({
+    listen: { address: '127.0.0.1', port: 0 },
+    state: stateOf,
+    upstream: [{ address: '255.255.255.255', port: 53 }],
+  });
+  t.equal(await ask(server.port), 'SERVFAIL');
+  await server.close();
+});
+
 t.test('its own addresses are no servers to ask', async t => {
   const first = await startDns({ listen: { address: '127.0.0.1', port: 0 }, state: stateOf, upstream: [] });
   const { port } = first;
