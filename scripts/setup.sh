@@ -18,12 +18,12 @@ need gcc cc
 need libc6-dev /usr/include/stdio.h
 need linux-libc-dev /usr/include/linux/openat2.h
 need busybox-static busybox
+need nftables nft
 if [ "${1:-}" = test ]; then
   need crun crun
   need runc runc
   need strace strace
   need util-linux unshare
-  need nftables nft
   need iproute2 ip
   need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
   need qemu-user qemu-aarch64
@@ -35,7 +35,6 @@ if [ "${1:-}" = bench ]; then
   need runc runc
   need bubblewrap bwrap
   need hyperfine hyperfine
-  need nftables nft
   need iproute2 ip
 fi
 if [ ${#missing[@]} -gt 0 ]; then
