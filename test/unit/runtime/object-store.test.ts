@@ -68,7 +68,7 @@ t.test('what is created is there until it is removed, and leaves nothing', t => 
       },
     },
   });
-  t.same(found?.source.locate('metadata.labels.a').line, 4, 'mistakes in it have their lines');
+  t.same(found?.source.locate('metadata.labels.a').line, 6, 'mistakes in it have their lines');
   t.equal(store.create(roleKey('r'), RBAC, { rules: [] }), false, 'it is not replaced');
   t.match(store.get(roleKey('r')), { object: { metadata: { labels: { a: 'b' } } } });
   t.equal(store.create(roleKey('r', 'other'), RBAC, { rules: [] }), true, 'once in each namespace');
