@@ -30,7 +30,7 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
     positionals: [
       {
         name: 'object',
-        describe: 'clusterrole, role, clusterrolebinding or rolebinding, and its NAME',
+        describe: 'namespace, clusterrole, role, clusterrolebinding or rolebinding, and its NAME',
         required: false,
         variadic: true,
       },

@@ -12,6 +12,7 @@ import {
   type PodProcess,
   podProcesses,
 } from './processes.ts';
+import { publishedPorts } from './published-ports.ts';
 
 const HOST_NAMESPACES = ['network', 'pid', 'ipc', 'user'] as const;
 /** The one of the protected paths that every kernel has. */
@@ -41,7 +42,9 @@ export function kernelFacts(record: PodRecord, paths: PodPaths): readonly Contai
         isSysWritable: isWritableSys(topmost(mounts, '/sys')),
         isProcProtected: isReadOnly(topmost(mounts, PROTECTED)),
         hostPorts:
-          namespaces.network === host.network ? own.flatMap(({ pid: each }) => listeningPorts(each)) : [],
+          namespaces.network === host.network
+            ? own.flatMap(({ pid: each }) => listeningPorts(each))
+            : publishedPorts(record.uid),
         processes: own.map(process => factsOf(process, users)),
       },
     ];

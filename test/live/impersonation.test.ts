@@ -60,6 +60,16 @@ t.test('--as may do what roles say, with every command', { skip: needsRoot }, as
     podspace(['exec', name, '--root', root, '--as', 'bob', '--', 'id']).stderr,
     `${cannot('create', 'pods/exec', '', inDefault)}: RBAC: role.${rbac} "none" not found`,
   );
+  const may = ['create', 'role', 'maker', '--verb=create', '--resource=roles.rbac.authorization.k8s.io'];
+  t.equal(on(...may).status, 0);
+  t.equal(on('create', 'rolebinding', 'maker', '--role=maker', '--user=bob').status, 0);
+  t.match(on('create', 'role', 'own', '--verb=get', '--resource=pods', '--as', 'bob'), { status: 0 });
+  denied(
+    ['create', 'role', 'more', '--verb=delete', '--resource=pods'],
+    `roles.${rbac} "more" is forbidden: user "bob" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:`,
+  );
+  t.match(on('create', 'ns', 'team'), { status: 0, stdout: 'namespace/team created\n' });
+  t.match(on('create', 'namespace'), { status: 1, stderr: /exactly one NAME is required, got 0/ });
   running.child.kill('SIGTERM');
   await running.ended;
 });

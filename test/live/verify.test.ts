@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import t from 'tap';
 import { isRoot, needsRoot, probePod, start } from './harness.ts';
 import {
@@ -190,6 +191,22 @@ t.test('verify disagrees when a process breaks the promise', { skip: needsRoot }
   await running([setuid], ['--policy', users], () => {
     const result = verifyPod(setuid.metadata.name);
     t.strictSame(disagreeing(result), ['u runAsUser: user 1000, user 0'], JSON.stringify(result.rules));
+  });
+});
+
+t.test('verify reads the rules of host ports', { skip: needsRoot }, async t => {
+  const policies = write('a.json', policy('p', { hostPorts: [{ min: 40000, max: 40010 }] }));
+  const pod = scripted(WAIT, {}, { ports: [{ containerPort: 80, hostPort: 40007 }] });
+  const found = (): readonly unknown[] => {
+    const { status, rules } = verifyPod(pod.metadata.name);
+    return [status, rules.find(({ rule }) => rule.endsWith('hostPorts'))?.found];
+  };
+  await running([pod], ['--policy', policies], () => {
+    t.same(found(), [0, 'TCP/40007']);
+    const [, ip = ''] = /\b(10\.244\.\d+\.\d+)\b/.exec(on('net').stdout) ?? [];
+    const element = `{ udp . 41000 : ${ip} . 80 }`;
+    execFileSync('nft', ['add', 'element', 'inet', 'podspace', 'host-ports-v4', element]);
+    t.same(found(), [1, 'TCP/40007, UDP/41000'], 'somebody else’s rule');
   });
 });
 

@@ -97,7 +97,7 @@ function describeSubject({ kind = '', name, namespace: own }: Subject, namespace
 }
 
 /** The rules of a role, or why it has none. */
-function rulesOfRole(
+export function rulesOfRole(
   objects: RbacObjects,
   { kind = '', name }: RoleRef,
   namespace: string,

@@ -1,7 +1,8 @@
+import type { Namespace } from '../../kube/types.generated.ts';
 import type { RbacObject } from './objects.ts';
 
 /** What `create` makes of its flags: the object, or the error that kubectl would print; warnings come before both. */
-export type Built<T extends RbacObject> =
+export type Built<T extends RbacObject | Namespace> =
   | { readonly object: T; readonly warnings: readonly string[] }
   | { readonly error: string; readonly warnings: readonly string[] };
 

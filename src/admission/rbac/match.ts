@@ -42,6 +42,6 @@ function includesOrAll(list: readonly string[] | undefined, value: string): bool
 }
 
 /** `*` stands for the rest of a URL, at its end only. */
-function urlMatches(url: string, path: string): boolean {
+export function urlMatches(url: string, path: string): boolean {
   return url === path || (url.endsWith(ALL) && path.startsWith(url.replace(/\*+$/, '')));
 }

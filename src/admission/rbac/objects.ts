@@ -28,9 +28,16 @@ export interface RbacObjects {
   readonly clusterRoleBindings: readonly ClusterRoleBinding[];
 }
 
-export function isNamespaced(kind: RbacKind): boolean {
-  return kind === 'Role' || kind === 'RoleBinding';
-}
+const IS_NAMESPACED: Readonly<Record<RbacKind, boolean>> = {
+  Role: true,
+  ClusterRole: false,
+  RoleBinding: true,
+  ClusterRoleBinding: false,
+};
+
+export const isRbacKind = (kind: string): kind is RbacKind => Object.hasOwn(IS_NAMESPACED, kind);
+
+export const isNamespaced = (kind: RbacKind): boolean => IS_NAMESPACED[kind];
 
 /** The namespace of a namespaced object; without one it is where `kubectl apply` would put it. */
 export function namespaceOf(object: RbacObject): string {

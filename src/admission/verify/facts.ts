@@ -27,7 +27,7 @@ export interface ContainerFacts {
   readonly isSysWritable: boolean;
   /** Paths of /proc are masked or read-only. */
   readonly isProcProtected: boolean;
-  /** Ports of the machine that its processes listen at: `TCP/8080`. */
+  /** Ports of the machine that its processes listen at, or that lead to its pod: `TCP/8080`. */
   readonly hostPorts: readonly { readonly protocol: string; readonly port: number }[];
   readonly processes: readonly ProcessFacts[];
 }

@@ -1,4 +1,4 @@
-import type { Built } from '../../admission/rbac/create.ts';
+import { type Built, failed, nameError } from '../../admission/rbac/create.ts';
 import {
   type ClusterRoleBindingFlags,
   createClusterRoleBinding,
@@ -6,13 +6,16 @@ import {
   type RoleBindingFlags,
 } from '../../admission/rbac/create-binding.ts';
 import { type ClusterRoleFlags, createClusterRole, createRole } from '../../admission/rbac/create-role.ts';
-import type { RbacKind, RbacObject } from '../../admission/rbac/objects.ts';
+import type { RbacObject } from '../../admission/rbac/objects.ts';
 import { UserError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
+import type { Namespace } from '../../kube/types.generated.ts';
+import { requireNoEscalation } from '../../runtime/authorize.ts';
 import { apiVersionOf, keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import { ObjectStore } from '../../runtime/object-store.ts';
 import { validateObjects } from '../../runtime/validate-objects.ts';
+import { admissionOptions } from '../input.ts';
 import { type Args, type Io, text, texts } from '../io.ts';
 import { requireRoot } from '../root.ts';
 import { printObjects } from './print.ts';
@@ -24,13 +27,24 @@ type Flags = ClusterRoleFlags & ClusterRoleBindingFlags & RoleBindingFlags;
 
 /** Objects that are made from flags. */
 const BUILDERS: Readonly<
-  Record<string, readonly [kind: RbacKind, build: (flags: Flags) => Built<RbacObject>]>
+  Record<string, readonly [kind: string, build: (flags: Flags) => Built<RbacObject | Namespace>]>
 > = {
+  namespace: ['Namespace', createNamespace],
+  ns: ['Namespace', createNamespace],
   clusterrole: ['ClusterRole', createClusterRole],
   role: ['Role', createRole],
   clusterrolebinding: ['ClusterRoleBinding', createClusterRoleBinding],
   rolebinding: ['RoleBinding', createRoleBinding],
 };
+
+function createNamespace({ names }: Flags): Built<Namespace> {
+  const error = nameError(names);
+  if (error !== undefined) return failed(error);
+  return {
+    object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: names[0] ?? '' } },
+    warnings: [],
+  };
+}
 
 /** `create -f FILE`, or `create clusterrole NAME --verb=…`. */
 export function create(args: Args, io: Io): Promise<number> {
@@ -112,6 +126,7 @@ async function store(
     const key = keyOf(type, loaded, 'default');
     const isChanged = exists === undefined && stored.get(key) !== undefined;
     requireVerb(args, io, isChanged ? 'patch' : 'create', type, isChanged ? key : { ...key, name: '' });
+    requireNoEscalation(io.roots, admissionOptions(args), loaded);
     let result = `${isChanged ? 'configured' : 'created'} (dry run)`;
     if (!isDry) {
       if (exists === undefined) result = stored.apply(key, apiVersionOf(type), loaded.object);
