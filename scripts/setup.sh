@@ -35,6 +35,7 @@ if [ "${1:-}" = bench ]; then
   need runc runc
   need bubblewrap bwrap
   need hyperfine hyperfine
+  need iperf3 iperf3
   need iproute2 ip
 fi
 if [ ${#missing[@]} -gt 0 ]; then

@@ -29,6 +29,7 @@ try {
   print(process.env.PODSPACE_BENCH_HARDENING ?? '');
   print(process.env.PODSPACE_BENCH_NETWORK ?? '');
   print(process.env.PODSPACE_BENCH_RULES ?? '');
+  print(process.env.PODSPACE_BENCH_THROUGHPUT ?? '');
 } finally {
   bench.remove();
 }
