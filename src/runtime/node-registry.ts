@@ -48,6 +48,7 @@ export const CLAIMS_LOCK = join(NODE_DIRECTORY, 'claims.lock');
 /** The entry of one pod of this process. */
 export class NodeEntry {
   readonly #path: string;
+  #isWithdrawn = false;
 
   constructor(uid: string, cleanup: Cleanup) {
     this.#path = join(PODS, uid);
@@ -61,9 +62,16 @@ export class NodeEntry {
   }
 
   write(record: NodeRecord): void {
+    if (this.#isWithdrawn) return;
     const stored: StoredRecord = { ...record, node: thisNetwork() };
     writeFileSync(`${this.#path}.new`, JSON.stringify(stored), { mode: 0o600 });
     renameSync(`${this.#path}.new`, `${this.#path}.json`);
+  }
+
+  /** The pod has ended, for everybody who makes rules from now on: pods that end together must not see each other. */
+  withdraw(): void {
+    this.#isWithdrawn = true;
+    remove(`${this.#path}.json`);
   }
 }
 

@@ -12,8 +12,8 @@ import { hasObjects, ObjectStore } from './object-store.ts';
 export const CLUSTER_DNS = '10.96.0.10';
 
 /** What the node's rules are made from: its live pods, with the objects that they brought, and those of the store. */
-export function readNodeState(roots: Roots, except?: string): NodeState {
-  const records = readNode().filter(({ pod }) => pod.uid !== except);
+export function readNodeState(roots: Roots): NodeState {
+  const records = readNode();
   const stored = hasObjects(roots) ? storedObjects(roots) : [];
   const objects = mergeObjects([networkObjects(stored), ...records.map(record => record.objects)]);
   const serviceCidrs = [DEFAULT_SERVICE_CIDR];
@@ -38,9 +38,9 @@ function storedObjects(roots: Roots): readonly LoadedObject[] {
   return NETWORK_KINDS.flatMap(kind => store.list(kind));
 }
 
-/** Brings the rules up to date; `except` is a pod that is about to go. Throws a UserError if nftables cannot do it. */
-export async function updateNode(roots: Roots, except?: string): Promise<void> {
-  await updateRules(NODE_DIRECTORY, () => readNodeState(roots, except));
+/** Brings the rules up to date. Throws a UserError if nftables cannot do it. */
+export async function updateNode(roots: Roots): Promise<void> {
+  await updateRules(NODE_DIRECTORY, () => readNodeState(roots));
 }
 
 /** Whether a node without rules would be another one than was asked for: masquerade is all that is lost otherwise. */

@@ -77,16 +77,17 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   const serve = (podIP: string): DnsAddress =>
     serveClusterDns(directory.paths.roots, host.resolvConf, podIP, cleanup);
   const takeBack = (): void =>
-    cleanup.add('the rules of the pod', () => updateNode(directory.paths.roots, uid).catch(ignoreUserError));
+    cleanup.add('the rules of the pod', () => {
+      entry.withdraw();
+      return updateNode(directory.paths.roots).catch(ignoreUserError);
+    });
   if (pod.spec?.hostNetwork === true) {
     const addresses = [host.hostIP];
-    if (pod.spec.dnsPolicy !== 'ClusterFirstWithHostNet')
-      return network(input, entry, { addresses, podIPs: addresses, wire: async () => false });
-    const wire = (): Promise<boolean> => {
-      takeBack();
-      return rule(input);
-    };
-    return network(input, entry, { addresses, podIPs: addresses, dns: serve(ANY_PORT), wire });
+    const dns = pod.spec.dnsPolicy === 'ClusterFirstWithHostNet' ? serve(ANY_PORT) : undefined;
+    // Services may lead to it, too.
+    takeBack();
+    const wire = async (): Promise<boolean> => dns !== undefined && rule(input);
+    return network(input, entry, { addresses, podIPs: addresses, dns, wire });
   }
   if (podCidrs === undefined)
     return network(input, entry, { addresses: [], podIPs: ['127.0.0.1'], wire: async () => false });

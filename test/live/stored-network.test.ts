@@ -83,6 +83,31 @@ t.test('what is stored holds for pods that run, and goes', { skip: needsRoot }, 
   t.same(leftovers(), []);
 });
 
+t.test('rules go with the last pod, whichever end together', { skip: needsRoot }, async t => {
+  t.equal(on('apply', '-f', write('services.json', service)).status, 0);
+  const all: readonly [string, object, ...string[]][] = [
+    ['pods', {}],
+    ['pods of the node’s network', { hostNetwork: true }],
+    ['a pod without a network', {}, '--network=none'],
+  ];
+  for (const [what, spec, ...flags] of all) {
+    const items = [1, 2, 3, 4].map(() =>
+      shell('echo ready; trap "exit 0" TERM; sleep 1000 & wait', {}, spec),
+    );
+    const manifest = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    const running = start(['run', '-', '--root', root, ...flags], manifest);
+    for (let i = 0; i < 500 && (running.output().match(/ready/g)?.length ?? 0) < items.length; i++)
+      await new Promise(done => setTimeout(done, 20));
+    // Whoever has rules leaves the others theirs.
+    t.equal(asked('127.0.0.1 80'), 'none\n');
+    running.child.kill('SIGTERM');
+    await running.ended;
+    t.same(await noPodLinks(), []);
+    t.same(leftovers(), [], what);
+  }
+  t.equal(on('delete', 'svc/web').status, 0);
+});
+
 t.test('policies of --policy count', { skip: needsRoot }, t => {
   const file = write('p.json', policy('all', { podSelector: {}, policyTypes: ['Egress'] }));
   const pod = shell('timeout 2 nc 10.96.0.10 53 </dev/null && echo reached || echo none');
