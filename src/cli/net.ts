@@ -34,7 +34,7 @@ export async function run(args: Args, io: Io): Promise<number> {
 /** Who may talk to whom. */
 function matrix(args: Args, io: Io): number {
   requireRoot();
-  const state = readNodeState(io.roots);
+  const state = readNodeState();
   const reaches = reachability(state);
   if (text(args, 'output') === 'json') {
     io.out(
@@ -116,7 +116,7 @@ async function test(
   requireRoot();
   const protocol = protocolOf(text(args, 'protocol')?.toUpperCase());
   const port = Number(portText);
-  const state = readNodeState(io.roots);
+  const state = readNodeState();
   const [source, destination] = [partyOf(state, from), partyOf(state, to)];
   const decided = verdict(state, source, destination, { protocol, port });
   io.out(

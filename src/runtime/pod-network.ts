@@ -74,12 +74,11 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   const { pod, directory, host, settings } = input;
   const { podCidrs } = settings;
   const { uid } = directory.paths;
-  const serve = (podIP: string): DnsAddress =>
-    serveClusterDns(directory.paths.roots, host.resolvConf, podIP, cleanup);
+  const serve = (podIP: string): DnsAddress => serveClusterDns(host.resolvConf, podIP, cleanup);
   const takeBack = (): void =>
     cleanup.add('the rules of the pod', () => {
       entry.withdraw();
-      return updateNode(directory.paths.roots).catch(ignoreUserError);
+      return updateNode().catch(ignoreUserError);
     });
   if (pod.spec?.hostNetwork === true) {
     const addresses = [host.hostIP];
@@ -121,14 +120,13 @@ function ignoreUserError(error: unknown): void {
 }
 
 /** Puts the rules in force, before anything of the pod runs. False if there can be none, and they are not missed. */
-async function rule({ directory, observer }: PodNetworkInput): Promise<boolean> {
-  const { roots } = directory.paths;
+async function rule({ observer }: PodNetworkInput): Promise<boolean> {
   try {
-    await updateNode(roots);
+    await updateNode();
     return true;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    if (needsRules(readNodeState(roots)))
+    if (needsRules(readNodeState()))
       throw new NetworkError(`${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`, {
         cause: error,
       });
@@ -194,7 +192,7 @@ function network(
 ): PodNetwork {
   const { containers = [], initContainers = [] } = pod.spec ?? {};
   const lasting = [...containers, ...initContainers.filter(isSidecar)].map(({ name }) => name);
-  const { uid, roots } = directory.paths;
+  const { uid } = directory.paths;
   let written: boolean | undefined;
   const record = (running: readonly string[]): void => {
     const ready = lasting.every(name => running.includes(name));
@@ -206,8 +204,8 @@ function network(
       ...(dns === undefined ? {} : { dns }),
     });
     // Who is ready matters to Services alone.
-    if (written !== undefined && podCidrs !== undefined && readNodeState(roots).services.length > 0)
-      void updateNode(roots).catch(() => {});
+    if (written !== undefined && podCidrs !== undefined && readNodeState().services.length > 0)
+      void updateNode().catch(() => {});
     written = ready;
   };
   return { podIPs, wire, record };

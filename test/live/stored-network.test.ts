@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -106,6 +107,24 @@ t.test('rules go with the last pod, whichever end together', { skip: needsRoot }
     t.same(leftovers(), [], what);
   }
   t.equal(on('delete', 'svc/web').status, 0);
+});
+
+t.test('a command with another root leaves in force what is stored', { skip: needsRoot }, async t => {
+  const server = start(['run', '-', '--root', root], JSON.stringify(shell(SERVE, { app: 'web' })));
+  t.teardown(() => server.child.kill('SIGKILL'));
+  await server.waitFor('ready');
+  const closed = write('policies.json', policy('web', { podSelector: WEB }), service);
+  t.equal(on('apply', '-f', closed).status, 0);
+  const rules = (): string =>
+    execFileSync('nft', ['list', 'table', 'inet', 'podspace'], { encoding: 'utf8' });
+  t.match(rules(), 'goto ingress');
+  const [other] = runPod(shell('timeout 2 nc web 80 </dev/null || echo none')).containers;
+  t.equal(other?.stdout, 'none\n', 'one of the other root is kept out, too');
+  t.match(rules(), 'goto ingress');
+  t.match(podspace(['net']).stdout, 'default/web:80/TCP');
+  t.equal(on('delete', 'svc/web', 'netpol/web').status, 0);
+  server.child.kill('SIGTERM');
+  await server.ended;
 });
 
 t.test('policies of --policy count', { skip: needsRoot }, t => {
