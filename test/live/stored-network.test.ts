@@ -151,5 +151,10 @@ t.test('what is wrong is said with its place, and not stored', { skip: needsRoot
     stderr: /no objects passed to apply/,
   });
   t.match(on('apply'), { status: 1, stderr: /must specify -f/ });
+  for (const port of ['0', '65536'])
+    t.match(on('net', 'test', 'node', `127.0.0.1:${port}`), {
+      status: 1,
+      stderr: `error: port ${port}: must be between 1 and 65535, inclusive\n`,
+    });
   t.end();
 });
