@@ -1,3 +1,4 @@
+import { canonicalAddress } from '../base/addresses.ts';
 import { UserError } from '../base/errors.ts';
 import { loadManifest } from '../kube/manifest.ts';
 import {
@@ -8,7 +9,7 @@ import {
   describeVerdict,
 } from '../network/describe.ts';
 import { explainPolicy } from '../network/explain-policy.ts';
-import { isolatingPolicies, type Party, verdict } from '../network/model.ts';
+import { isolatingPolicies, verdict } from '../network/model.ts';
 import { networkObjects } from '../network/objects.ts';
 import { type Reach, reachability } from '../network/reachability.ts';
 import { type NetworkPod, type NodeState, protocolOf, qualifiedName } from '../network/state.ts';
@@ -16,6 +17,7 @@ import { readNodeState } from '../runtime/node-rules.ts';
 import { readManifest } from '../runtime/read-manifest.ts';
 import { type Args, type Io, text, texts } from './io.ts';
 import { connects } from './net-connect.ts';
+import { partyNamed } from './net-party.ts';
 import { requireRoot } from './root.ts';
 import { formatTable } from './table.ts';
 
@@ -34,7 +36,7 @@ export async function run(args: Args, io: Io): Promise<number> {
 /** Who may talk to whom. */
 function matrix(args: Args, io: Io): number {
   requireRoot();
-  const state = readNodeState(io.roots);
+  const state = readNodeState();
   const reaches = reachability(state);
   if (text(args, 'output') === 'json') {
     io.out(
@@ -102,6 +104,14 @@ const asJson = (reach: Reach): object => ({
   ports: reach.ports,
 });
 
+const MAX_PORT = 65535;
+
+/** In canonical text. */
+function nodeAddresses(): readonly string[] {
+  const all = Object.values(process.getBuiltinModule('node:os').networkInterfaces()).flat();
+  return all.flatMap(each => canonicalAddress(each?.address ?? '') ?? []);
+}
+
 /** What policies say of one connection, and what the kernel does with it. Exit code 0 if it is let through. */
 async function test(
   args: Args,
@@ -113,11 +123,14 @@ async function test(
     throw new UserError('podspace net test needs FROM and TO:PORT', {
       hint: 'podspace net test client web:80',
     });
+  const port = Number(portText);
+  if (port < 1 || port > MAX_PORT)
+    throw new UserError(`port ${portText}: must be between 1 and ${MAX_PORT}, inclusive`);
   requireRoot();
   const protocol = protocolOf(text(args, 'protocol')?.toUpperCase());
-  const port = Number(portText);
-  const state = readNodeState(io.roots);
-  const [source, destination] = [partyOf(state, from), partyOf(state, to)];
+  const state = readNodeState();
+  const own = nodeAddresses();
+  const [source, destination] = [partyNamed(state, from, own), partyNamed(state, to, own)];
   const decided = verdict(state, source, destination, { protocol, port });
   io.out(
     `${describeParty(source)} → ${describeParty(destination)} ${protocol} ${port}: ${decided.allowed ? 'allowed' : 'denied'}\n${describeVerdict(
@@ -139,14 +152,6 @@ async function test(
     return 2;
   }
   return decided.allowed ? 0 : 1;
-}
-
-function partyOf(state: NodeState, word: string): Party {
-  if (word === 'node') return { kind: 'node' };
-  const pod = state.pods.find(each => [each.name, `${each.namespace}/${each.name}`, each.uid].includes(word));
-  if (pod !== undefined) return { kind: 'pod', pod };
-  if (/^[0-9a-f.:]+$/i.test(word) && /[.:]/.test(word)) return { kind: 'address', address: word };
-  throw new UserError(`pods "${word}" not found`, { hint: 'a running pod, "node", or an address' });
 }
 
 /** `net policy explain FILE` */

@@ -11,11 +11,11 @@ const ESTABLISHED = 'ct state established,related accept';
 
 /**
  * The node's whole rule set as the text of one transaction; empty if nothing needs rules, as
- * when the last pod is gone. A pure function: the same text for
+ * when the last pod with a network is gone. A pure function: the same text for
  * the same state, whatever its order. Every chain that the kernel calls is here, in the order of a packet's way.
  */
 export function ruleset(unordered: NodeState): string {
-  if (unordered.pods.length === 0) return '';
+  if (unordered.pods.every(({ ips }) => ips.length === 0)) return '';
   const state = canonicalState(unordered);
   const table = new NftTable();
   const families = addPods(table, state);

@@ -3,7 +3,6 @@ import { closeQuiet, listenQuietly, type QuietSockets } from '../native/quiet-so
 import type { Server } from '../network/dns/server.ts';
 import { startDns, upstreamServers } from '../network/dns/start.ts';
 import { type ZoneState, zoneOf } from '../network/dns/state.ts';
-import type { Roots } from '../oci/pod-paths.ts';
 import type { ClusterDns } from '../oci/resolv-conf.ts';
 import type { Cleanup } from './cleanup.ts';
 import { CLUSTER_DNS, readNodeState } from './node-rules.ts';
@@ -31,18 +30,13 @@ export const ANY_PORT = 'any port';
  * pods has its own of 127.0.0.0/8, so that flows that the kernel remembers of the pod that had the address before lead to the
  * right place.
  */
-export function serveClusterDns(
-  roots: Roots,
-  nodeResolvConf: string,
-  podIP: string,
-  cleanup: Cleanup,
-): DnsAddress {
+export function serveClusterDns(nodeResolvConf: string, podIP: string, cleanup: Cleanup): DnsAddress {
   const address = podIP === ANY_PORT ? '127.0.0.1' : podIP.replace(/^\d+/, '127');
   let server: Promise<Server> | undefined;
   const start = (): void => {
     server = startDns({
       listen: { ...sockets, address },
-      state: freshZone(roots),
+      state: freshZone(),
       upstream: upstreamServers(nodeResolvConf),
     });
     // A failure is told when the pod ends.
@@ -70,14 +64,14 @@ function listenAnywhere(address: string, wanted: number, onFirst: () => void): Q
 const ATTEMPTS = 20;
 
 /** Answers are kept for as long as the object is the same. */
-function freshZone(roots: Roots): () => ZoneState {
+function freshZone(): () => ZoneState {
   let zone: ZoneState | undefined;
   let text = '';
   let read = 0;
   return () => {
     const now = performance.now();
     if (zone !== undefined && now - read < FRESH) return zone;
-    const next = zoneOf(readNodeState(roots), CLUSTER.domain);
+    const next = zoneOf(readNodeState(), CLUSTER.domain);
     const nextText = JSON.stringify(next);
     if (zone === undefined || nextText !== text) zone = next;
     text = nextText;

@@ -48,16 +48,16 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
   removeRoots(detectCgroups());
   sweepRanges();
   sweepLeases();
-  await sweepNode(roots);
+  await sweepNode();
   removeEmpty(roots);
   return removed;
 }
 
 /** What is known of dead pods goes, and so do their rules. Where there is no nftables there are none. */
-async function sweepNode(roots: Roots): Promise<void> {
+async function sweepNode(): Promise<void> {
   if (!existsSync(NODE_DIRECTORY)) return;
   try {
-    await updateNode(roots);
+    await updateNode();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
   }

@@ -14,6 +14,7 @@ import { errnoCode } from '../base/errors.ts';
 import { RULES_LOCK } from '../network/apply.ts';
 import type { NetworkObjects } from '../network/objects.ts';
 import type { NetworkPod } from '../network/state.ts';
+import type { Roots } from '../oci/pod-paths.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { DnsAddress } from './cluster-dns.ts';
 import { isLocked, lockFile } from './lock-file.ts';
@@ -35,7 +36,9 @@ export interface NodeRecord {
   readonly dns?: DnsAddress;
 }
 
-interface StoredRecord extends NodeRecord {
+export interface StoredRecord extends NodeRecord {
+  /** Of the command that runs the pod: what is stored there counts. */
+  readonly roots: Roots;
   /** Inode of the network namespace of the node: on one machine there can be several, in tests above all. */
   readonly node: number;
 }
@@ -48,8 +51,11 @@ export const CLAIMS_LOCK = join(NODE_DIRECTORY, 'claims.lock');
 /** The entry of one pod of this process. */
 export class NodeEntry {
   readonly #path: string;
+  readonly #roots: Roots;
+  #isWithdrawn = false;
 
-  constructor(uid: string, cleanup: Cleanup) {
+  constructor(uid: string, roots: Roots, cleanup: Cleanup) {
+    this.#roots = roots;
     this.#path = join(PODS, uid);
     let lock: number | undefined;
     cleanup.add('what the network knows of the pod', () => {
@@ -61,9 +67,16 @@ export class NodeEntry {
   }
 
   write(record: NodeRecord): void {
-    const stored: StoredRecord = { ...record, node: thisNetwork() };
+    if (this.#isWithdrawn) return;
+    const stored: StoredRecord = { ...record, roots: this.#roots, node: thisNetwork() };
     writeFileSync(`${this.#path}.new`, JSON.stringify(stored), { mode: 0o600 });
     renameSync(`${this.#path}.new`, `${this.#path}.json`);
+  }
+
+  /** The pod has ended, for everybody who makes rules from now on: pods that end together must not see each other. */
+  withdraw(): void {
+    this.#isWithdrawn = true;
+    remove(`${this.#path}.json`);
   }
 }
 
@@ -99,7 +112,7 @@ export function removeEmptyNode(): void {
 }
 
 /** Every live pod of this node. What dead commands have left is removed on the way. */
-export function readNode(): readonly NodeRecord[] {
+export function readNode(): readonly StoredRecord[] {
   const network = thisNetwork();
   return list().flatMap(uid => {
     const path = join(PODS, uid);

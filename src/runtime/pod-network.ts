@@ -74,19 +74,19 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   const { pod, directory, host, settings } = input;
   const { podCidrs } = settings;
   const { uid } = directory.paths;
-  const serve = (podIP: string): DnsAddress =>
-    serveClusterDns(directory.paths.roots, host.resolvConf, podIP, cleanup);
+  const serve = (podIP: string): DnsAddress => serveClusterDns(host.resolvConf, podIP, cleanup);
   const takeBack = (): void =>
-    cleanup.add('the rules of the pod', () => updateNode(directory.paths.roots, uid).catch(ignoreUserError));
+    cleanup.add('the rules of the pod', () => {
+      entry.withdraw();
+      return updateNode().catch(ignoreUserError);
+    });
   if (pod.spec?.hostNetwork === true) {
     const addresses = [host.hostIP];
-    if (pod.spec.dnsPolicy !== 'ClusterFirstWithHostNet')
-      return network(input, entry, { addresses, podIPs: addresses, wire: async () => false });
-    const wire = (): Promise<boolean> => {
-      takeBack();
-      return rule(input);
-    };
-    return network(input, entry, { addresses, podIPs: addresses, dns: serve(ANY_PORT), wire });
+    const dns = pod.spec.dnsPolicy === 'ClusterFirstWithHostNet' ? serve(ANY_PORT) : undefined;
+    // Services may lead to it, too.
+    takeBack();
+    const wire = async (): Promise<boolean> => dns !== undefined && rule(input);
+    return network(input, entry, { addresses, podIPs: addresses, dns, wire });
   }
   if (podCidrs === undefined)
     return network(input, entry, { addresses: [], podIPs: ['127.0.0.1'], wire: async () => false });
@@ -120,14 +120,13 @@ function ignoreUserError(error: unknown): void {
 }
 
 /** Puts the rules in force, before anything of the pod runs. False if there can be none, and they are not missed. */
-async function rule({ directory, observer }: PodNetworkInput): Promise<boolean> {
-  const { roots } = directory.paths;
+async function rule({ observer }: PodNetworkInput): Promise<boolean> {
   try {
-    await updateNode(roots);
+    await updateNode();
     return true;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    if (needsRules(readNodeState(roots)))
+    if (needsRules(readNodeState()))
       throw new NetworkError(`${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`, {
         cause: error,
       });
@@ -193,7 +192,7 @@ function network(
 ): PodNetwork {
   const { containers = [], initContainers = [] } = pod.spec ?? {};
   const lasting = [...containers, ...initContainers.filter(isSidecar)].map(({ name }) => name);
-  const { uid, roots } = directory.paths;
+  const { uid } = directory.paths;
   let written: boolean | undefined;
   const record = (running: readonly string[]): void => {
     const ready = lasting.every(name => running.includes(name));
@@ -205,8 +204,8 @@ function network(
       ...(dns === undefined ? {} : { dns }),
     });
     // Who is ready matters to Services alone.
-    if (written !== undefined && podCidrs !== undefined && readNodeState(roots).services.length > 0)
-      void updateNode(roots).catch(() => {});
+    if (written !== undefined && podCidrs !== undefined && readNodeState().services.length > 0)
+      void updateNode().catch(() => {});
     written = ready;
   };
   return { podIPs, wire, record };

@@ -61,7 +61,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
         throw error;
       }
     });
-    const entry = new NodeEntry(uid, cleanup);
+    const entry = new NodeEntry(uid, roots, cleanup);
     const { network: settings, networkObjects: objects, observer } = options;
     const networkInput = { pod, directory, host, settings, objects, observer };
     if (hasHostPorts(pod) && !(await claimHostPorts(networkInput, entry, options.signal)))

@@ -140,6 +140,8 @@ export function leftovers(): readonly string[] {
       .split('\n')
       .filter(line => line.includes('podspace')),
   );
+  const tables = spawnSync('nft', ['list', 'tables'], { encoding: 'utf8' }).stdout ?? '';
+  found.push(...tables.split('\n').filter(line => line.includes('podspace')));
   return found;
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -83,6 +84,49 @@ t.test('what is stored holds for pods that run, and goes', { skip: needsRoot }, 
   t.same(leftovers(), []);
 });
 
+t.test('rules go with the last pod, whichever end together', { skip: needsRoot }, async t => {
+  t.equal(on('apply', '-f', write('services.json', service)).status, 0);
+  const all: readonly [string, object, ...string[]][] = [
+    ['pods', {}],
+    ['pods of the node’s network', { hostNetwork: true }],
+    ['a pod without a network', {}, '--network=none'],
+  ];
+  for (const [what, spec, ...flags] of all) {
+    const items = [1, 2, 3, 4].map(() =>
+      shell('echo ready; trap "exit 0" TERM; sleep 1000 & wait', {}, spec),
+    );
+    const manifest = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    const running = start(['run', '-', '--root', root, ...flags], manifest);
+    for (let i = 0; i < 500 && (running.output().match(/ready/g)?.length ?? 0) < items.length; i++)
+      await new Promise(done => setTimeout(done, 20));
+    // Whoever has rules leaves the others theirs.
+    t.equal(asked('127.0.0.1 80'), 'none\n');
+    running.child.kill('SIGTERM');
+    await running.ended;
+    t.same(await noPodLinks(), []);
+    t.same(leftovers(), [], what);
+  }
+  t.equal(on('delete', 'svc/web').status, 0);
+});
+
+t.test('a command with another root leaves in force what is stored', { skip: needsRoot }, async t => {
+  const server = start(['run', '-', '--root', root], JSON.stringify(shell(SERVE, { app: 'web' })));
+  t.teardown(() => server.child.kill('SIGKILL'));
+  await server.waitFor('ready');
+  const closed = write('policies.json', policy('web', { podSelector: WEB }), service);
+  t.equal(on('apply', '-f', closed).status, 0);
+  const rules = (): string =>
+    execFileSync('nft', ['list', 'table', 'inet', 'podspace'], { encoding: 'utf8' });
+  t.match(rules(), 'goto ingress');
+  const [other] = runPod(shell('timeout 2 nc web 80 </dev/null || echo none')).containers;
+  t.equal(other?.stdout, 'none\n', 'one of the other root is kept out, too');
+  t.match(rules(), 'goto ingress');
+  t.match(podspace(['net']).stdout, 'default/web:80/TCP');
+  t.equal(on('delete', 'svc/web', 'netpol/web').status, 0);
+  server.child.kill('SIGTERM');
+  await server.ended;
+});
+
 t.test('policies of --policy count', { skip: needsRoot }, t => {
   const file = write('p.json', policy('all', { podSelector: {}, policyTypes: ['Egress'] }));
   const pod = shell('timeout 2 nc 10.96.0.10 53 </dev/null && echo reached || echo none');
@@ -107,5 +151,10 @@ t.test('what is wrong is said with its place, and not stored', { skip: needsRoot
     stderr: /no objects passed to apply/,
   });
   t.match(on('apply'), { status: 1, stderr: /must specify -f/ });
+  for (const port of ['0', '65536'])
+    t.match(on('net', 'test', 'node', `127.0.0.1:${port}`), {
+      status: 1,
+      stderr: `error: port ${port}: must be between 1 and 65535, inclusive\n`,
+    });
   t.end();
 });

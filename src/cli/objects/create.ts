@@ -140,7 +140,7 @@ async function store(
     done.push(isDry ? loaded : (stored.get(key) ?? loaded));
   }
   if (done.length > 0 && format !== undefined) printObjects(io, done, format, done.length === 1);
-  if (!isDry) await updateRunningPods(io, done);
+  if (!isDry) await updateRunningPods(done);
   // What can be stored is, whatever becomes of the others: as with kubectl.
   if (errors.length > 0) throw new UserError(errors.join('\n'));
   return 0;

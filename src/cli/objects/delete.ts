@@ -24,7 +24,7 @@ export async function remove(args: Args, io: Io): Promise<number> {
     if (store.remove(key)) io.out(`${singularOf(type)} ${JSON.stringify(key.name)} deleted\n`);
     else absent.push(`${pluralOf(type)} ${JSON.stringify(key.name)} not found`);
   }
-  await updateRunningPods(io, keys);
+  await updateRunningPods(keys);
   if (absent.length > 0) throw new UserError(absent.join('\n'));
   return 0;
 }
