@@ -28,8 +28,10 @@ export const SYSCALL_NUMBERS = {
   getsockname: [51, 204],
   ioctl: [16, 29],
   landlock_create_ruleset: [444, 444],
+  lgetxattr: [192, 9],
   linkat: [265, 37],
   listen: [50, 201],
+  llistxattr: [195, 12],
   lsetxattr: [189, 6],
   memfd_create: [319, 279],
   mkdirat: [258, 34],
@@ -330,6 +332,7 @@ export const PR = {
 } as const;
 
 export const S = {
+  S_IFIFO: 4096,
   S_IFCHR: 8192,
   S_IFDIR: 16384,
   S_IFBLK: 24576,
