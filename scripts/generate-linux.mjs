@@ -11,10 +11,10 @@ const ARM64_HEADERS = '/usr/aarch64-linux-gnu/include';
 
 const SYSCALLS =
   `bind bpf capset chdir clone clone3 close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
-   fsconfig fsmount fsopen fstatfs getcwd getsockname ioctl landlock_create_ruleset listen memfd_create mkdirat mknodat
+   fsconfig fsetxattr fsmount fsopen fstatfs getcwd getsockname ioctl landlock_create_ruleset lgetxattr linkat listen llistxattr lsetxattr memfd_create mkdirat mknodat
    mount mount_setattr move_mount open_tree openat openat2 personality pidfd_open pidfd_send_signal pipe2
    pivot_root ppoll pread64 prctl prlimit64 recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto sethostname setgroups
-   setns setresgid setresuid setsid setsockopt socket socketpair symlinkat umask umount2 unshare wait4 waitid write`.split(
+   setns setresgid setresuid setsid setsockopt socket socketpair symlinkat umask umount2 unlinkat unshare utimensat wait4 waitid write`.split(
     /\s+/,
   );
 
@@ -43,7 +43,7 @@ const TABLES = {
     /^PR_(SET_PDEATHSIG|CAPBSET_DROP|SET_KEEPCAPS|SET_NO_NEW_PRIVS|SET_DUMPABLE|CAP_AMBIENT|CAP_AMBIENT_CLEAR_ALL|CAP_AMBIENT_RAISE|SET_SECUREBITS|SET_CHILD_SUBREAPER|SET_NAME)$/,
     ['linux/prctl.h'],
   ],
-  S: [/^S_IF(MT|SOCK|LNK|REG|BLK|DIR|CHR|FIFO)$/, ['linux/stat.h']],
+  S: [/^S_IF(MT|SOCK|LNK|REG|BLK|DIR|CHR|IFO)$/, ['linux/stat.h']],
   F: [
     /^F_(DUPFD|GETFD|SETFD|GETFL|SETFL|DUPFD_CLOEXEC|SETOWN|SETSIG|ADD_SEALS|SEAL_[A-Z_]+)$/,
     ['linux/fcntl.h'],

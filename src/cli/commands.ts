@@ -1,5 +1,6 @@
 import type { CommandSpec } from './command-spec.ts';
 import { DEFAULT_DETACH_KEYS } from './detach-keys.ts';
+import { IMAGE_FORMS } from './image-forms.ts';
 import { OBJECT_COMMAND_SPECS } from './object-command-specs.ts';
 import {
   admission,
@@ -210,21 +211,33 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: () => import('./net.ts'),
   },
   image: {
-    describe: 'list, import and remove local images: ls | import NAME DIR|TAR | rm NAME',
+    describe: `keep the local images: ${Object.entries(IMAGE_FORMS)
+      .map(each => each.join(' ').trim())
+      .join(', ')}`,
     positionals: [
-      { name: 'action', describe: 'what to do', required: true, choices: ['ls', 'import', 'rm'] },
+      { name: 'action', describe: 'what to do', required: true, choices: Object.keys(IMAGE_FORMS) },
       { name: 'name', describe: 'name of the image', required: false },
       {
         name: 'source',
-        describe: 'directory or tar archive of the root filesystem; "-" for a tar on standard input',
+        describe:
+          'import: a root filesystem (directory or tar), an OCI layout (directory or tar) or a docker save archive, "-" for standard input; export: the file; tag: the new name',
         required: false,
       },
     ],
     options: {
-      config: { type: 'string', describe: 'OCI image config (JSON) for import' },
+      config: { type: 'string', describe: 'OCI image config (JSON) for an imported root filesystem' },
+      platform: {
+        type: 'string',
+        describe: 'of an image for several: linux/arm64, say; this machine’s without',
+      },
+      all: { type: 'boolean', describe: 'prune: every image that no running pod has' },
       output,
     },
-    examples: [['podspace image import localhost/app ./rootfs', 'make an image from a directory']],
+    examples: [
+      ['podspace image import localhost/app ./rootfs', 'make an image from a directory'],
+      ['docker save app | podspace image import -', 'take one over, with its name'],
+      ['podspace image fsck', 'prove that the store is what it should be'],
+    ],
     load: () => import('./image.ts'),
   },
   ...OBJECT_COMMAND_SPECS,

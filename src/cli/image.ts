@@ -1,21 +1,31 @@
-import { readFileSync, statSync } from 'node:fs';
-import { fileFailure, UserError } from '../base/errors.ts';
-import { parseImageConfig } from '../image/config.ts';
-import { importDirectory, importTar, sweepImages } from '../image/importer.ts';
+import { UserError } from '../base/errors.ts';
+import { formatReference, parseReference } from '../image/reference.ts';
 import { type Image, ImageStore } from '../image/store.ts';
-import { findPods } from '../runtime/pod-directory.ts';
-import { type Args, type Io, text } from './io.ts';
-import { withProgress } from './progress.ts';
+import { sweepBlobs, sweepImages } from '../image/sweep.ts';
+import { checkName, writeName } from '../image/write-name.ts';
+import type { IMAGE_FORMS } from './image-forms.ts';
+import { checkImages, exportTo, importImage } from './image-transfer.ts';
+import { type Args, flag, type Io, text } from './io.ts';
 import { requireRoot } from './root.ts';
 import { formatTable } from './table.ts';
+import { formatSize, usedImages } from './used-images.ts';
 
 type Action = (args: Args, io: Io, store: ImageStore) => number | Promise<number>;
 
-const ACTIONS: Readonly<Record<string, Action>> = { ls: list, import: importImage, rm: remove };
+const ACTIONS: Readonly<Record<keyof typeof IMAGE_FORMS, Action>> = {
+  ls: list,
+  import: importImage,
+  inspect,
+  tag,
+  rm: remove,
+  export: exportTo,
+  prune,
+  fsck: checkImages,
+};
 
 export async function run(args: Args, io: Io): Promise<number> {
   const name = text(args, 'action') ?? '';
-  const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
+  const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name as keyof typeof ACTIONS] : undefined;
   if (action === undefined)
     throw new UserError(`unknown action "${name}"`, {
       hint: `podspace image ${Object.keys(ACTIONS).join('|')}`,
@@ -31,39 +41,33 @@ function list(args: Args, io: Io, store: ImageStore): number {
     io.out(
       formatTable([
         ['NAME', 'ID', 'SIZE', 'CREATED'],
-        ...images.map(image => [image.reference, image.id, size(image), image.created]),
+        ...images.map(image => [image.reference, image.id, formatSize(image.size), image.created]),
       ]),
     );
   return 0;
 }
 
-async function importImage(args: Args, io: Io, store: ImageStore): Promise<number> {
-  const [name, source] = [text(args, 'name'), text(args, 'source')];
-  if (name === undefined || source === undefined)
-    throw new UserError('podspace image import needs NAME and a directory or tar archive');
-  const file = text(args, 'config');
-  const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  const config = file === undefined ? {} : { config: parseImageConfig(readConfig(file), file) };
-  const options = { ...config, signal: stop.signal };
-  const isDirectory = source !== '-' && statSync(source, { throwIfNoEntry: false })?.isDirectory() === true;
-  const work = isDirectory
-    ? importDirectory(store, name, source, options)
-    : importTar(store, name, source, options);
-  const image = await withProgress(io, `importing ${name}`, work);
-  // What the name stood for before.
-  const used = usedImages(io);
-  sweepImages(store, id => used.has(id));
-  io.out(`imported ${image.reference} (${image.id}, ${size(image)})\n`);
+function inspect(args: Args, io: Io, store: ImageStore): number {
+  const image = named(args, store, 'inspect');
+  io.out(
+    `${JSON.stringify({ ...image, rootfs: store.layers(image).map(layer => `${io.roots.state}/${layer}`) }, null, 2)}\n`,
+  );
   return 0;
 }
 
-function readConfig(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new UserError(`cannot read "${file}": ${fileFailure(cause)}`, { cause });
-  }
+function tag(args: Args, io: Io, store: ImageStore): number {
+  const image = named(args, store, 'tag');
+  const target = text(args, 'source');
+  if (target === undefined) throw new UserError('podspace image tag needs NAME and the new name');
+  const parsed = parseReference(target);
+  if (parsed.digest !== undefined)
+    throw new UserError(`"${target}" has a digest: it cannot be given to an image`);
+  const reference = formatReference(parsed);
+  checkName(store, reference, target);
+  const { isPulled: _, ...rest } = image;
+  writeName(store, { ...rest, reference });
+  io.out(`${image.reference} is also ${reference}\n`);
+  return 0;
 }
 
 function remove(args: Args, io: Io, store: ImageStore): number {
@@ -71,18 +75,26 @@ function remove(args: Args, io: Io, store: ImageStore): number {
   if (name === undefined) throw new UserError('podspace image rm needs NAME');
   const used = usedImages(io);
   io.out(`removed ${store.remove(name, id => used.has(id)).reference}\n`);
+  sweepBlobs(store);
   return 0;
 }
 
-function usedImages(io: Io): ReadonlySet<string> {
-  return new Set(
-    findPods(io.roots).flatMap(({ isAlive, record }) => (isAlive ? (record?.images ?? []) : [])),
-  );
+/** Of podman and docker: without --all, only what no name leads to. */
+function prune(args: Args, io: Io, store: ImageStore): number {
+  const used = usedImages(io);
+  const isUsed = (id: string): boolean => used.has(id);
+  for (const { reference, id } of flag(args, 'all') ? store.list() : [])
+    if (!isUsed(id)) io.out(`removed ${store.remove(reference, isUsed).reference}\n`);
+  for (const id of sweepImages(store, isUsed)) io.out(`removed layer ${id}\n`);
+  for (const digest of sweepBlobs(store)) io.out(`removed blob ${digest}\n`);
+  return 0;
 }
 
-const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
-
-function size({ size: bytes }: Image): string {
-  const step = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
-  return `${(bytes / 1000 ** step).toFixed(step === 0 ? 0 : 1)} ${UNITS[step]}`;
+function named(args: Args, store: ImageStore, action: string): Image {
+  const name = text(args, 'name');
+  if (name === undefined) throw new UserError(`podspace image ${action} needs NAME`);
+  const image = store.get(name);
+  if (image === undefined)
+    throw new UserError(`image "${name}" not found`, { hint: 'podspace image ls shows what there is' });
+  return image;
 }

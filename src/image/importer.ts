@@ -1,33 +1,107 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, join, resolve } from 'node:path';
-import { errnoCode, UserError } from '../base/errors.ts';
-import { LOCK } from '../linux/constants.generated.ts';
-import { makeDirectories, makeTree } from '../native/exact-mode.ts';
-import { flock, open, openInRoot } from '../native/libc.ts';
+import { closeSync, createReadStream, existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { makeDirectories } from '../native/exact-mode.ts';
 import { removeTree } from '../native/remove-tree.ts';
+import { addImage } from './add.ts';
+import { type Files, filesOfDirectory, filesOfTar } from './archive/files.ts';
+import { peek } from './archive/kind.ts';
+import { imagesOf } from './archive/layout.ts';
+import { BlobStore } from './blobs.ts';
 import { EMPTY_CONFIG, type ImageConfig } from './config.ts';
+import { makeLocked } from './directories.ts';
+import { diskUsage } from './disk-usage.ts';
+import { unpackLayer } from './layer/unpack.ts';
+import { type Platform, thisPlatform } from './manifest.ts';
+import { readUsers } from './read-users.ts';
 import { formatReference, parseReference } from './reference.ts';
 import type { Image, ImageStore } from './store.ts';
-import { type ImageUsers, MAX_USER_FILE, parseUsers } from './users.ts';
+import { checkName, prepareStore, writeName } from './write-name.ts';
 
 export interface ImportOptions {
+  /** Only for a root file system: an image has its own. */
   readonly config?: ImageConfig;
+  readonly platform?: Platform;
   /** Gives up, and leaves nothing. */
   readonly signal?: AbortSignal;
+}
+
+/**
+ * Imports what there is: a directory or tar of a root file system, an OCI layout (directory or tar), a `docker save` archive;
+ * `-` is a tar on standard input. Without a name, the names of the archive are taken.
+ */
+export async function importAny(
+  store: ImageStore,
+  name: string | undefined,
+  source: string,
+  options: ImportOptions = {},
+): Promise<readonly Image[]> {
+  if (name !== undefined) checkName(store, formatReference(parseReference(name)), name);
+  const stat = source === '-' ? undefined : statSync(source, { throwIfNoEntry: false });
+  if (source !== '-' && stat === undefined) throw new UserError(`"${source}" does not exist`);
+  const what = source === '-' ? 'the archive' : `"${source}"`;
+  const needed = (): string => {
+    if (name === undefined)
+      throw new UserError(`${what} does not say what its image is called`, {
+        hint: 'podspace image import NAME …',
+      });
+    return name;
+  };
+  if (stat?.isDirectory() === true) {
+    if (!existsSync(join(source, 'oci-layout')))
+      return [await importDirectory(store, needed(), source, options)];
+    return importLayout(
+      store,
+      name,
+      what,
+      blobs => Promise.resolve(filesOfDirectory(source, blobs, options.signal)),
+      options,
+    );
+  }
+  const { kind, stream } = await failing(source, peek(openArchive(source)));
+  if (kind === 'rootfs') return [await importTar(store, needed(), source, options, stream)];
+  return importLayout(
+    store,
+    name,
+    what,
+    blobs => failing(source, filesOfTar(stream, blobs, options.signal)),
+    options,
+  );
+}
+
+async function importLayout(
+  store: ImageStore,
+  name: string | undefined,
+  what: string,
+  read: (blobs: BlobStore) => Promise<Files>,
+  { config, platform = thisPlatform(), signal }: ImportOptions,
+): Promise<readonly Image[]> {
+  if (config !== undefined)
+    throw new UserError(`${what} has a config of its own: --config is for a root file system`);
+  const blobs = new BlobStore(store);
+  const inUse = blobs.use();
+  try {
+    const found = imagesOf(await read(blobs), blobs, platform, what);
+    if (name !== undefined && found.length > 1)
+      throw new UserError(`${what} has ${found.length} images: they cannot all be "${name}"`, {
+        hint: 'without NAME they keep their own',
+      });
+    const images: Image[] = [];
+    for (const { manifest, names } of found) {
+      const references = name === undefined ? names : [formatReference(parseReference(name))];
+      if (references.length === 0)
+        throw new UserError(`${what} does not say what its image is called`, {
+          hint: 'podspace image import NAME …',
+        });
+      const image = await addImage(store, blobs, references, manifest, { signal });
+      images.push(...references.map(reference => ({ ...image, reference })));
+    }
+    return images;
+  } finally {
+    closeSync(inUse);
+  }
 }
 
 /** Copies a directory into the store: owners, modes, hard links, extended attributes and devices included. */
@@ -41,38 +115,41 @@ export async function importDirectory(
   if (!statSync(source, { throwIfNoEntry: false })?.isDirectory())
     throw new UserError(`"${directory}" is not a directory`);
   return importRoot(store, name, options, target =>
-    run('cp', ['-a', '--reflink=auto', '--', `${source}/.`, target], directory, options.signal),
+    copy(['-a', '--reflink=auto', '--', `${source}/.`, target], directory, options.signal),
   );
 }
 
-/** As root, with every attribute; GNU tar refuses `..` and makes links last, so that nothing is written outside. */
-const TAR = [
-  '--extract',
-  '--numeric-owner',
-  '--preserve-permissions',
-  '--same-owner',
-  '--xattrs',
-  '--xattrs-include=*',
-  '--delay-directory-restore',
-];
-
-/** Unpacks a tar archive, compressed or not; `-` is standard input. */
+/** Unpacks a tar archive of a root file system, compressed or not; `-` is standard input. */
 export async function importTar(
   store: ImageStore,
   name: string,
   archive: string,
   options: ImportOptions = {},
+  stream?: AsyncIterable<Uint8Array>,
 ): Promise<Image> {
-  const source = archive === '-' ? '-' : resolve(archive);
-  if (source !== '-' && !existsSync(source)) throw new UserError(`"${archive}" does not exist`);
-  return importRoot(store, name, options, target =>
-    run('tar', [...TAR, '--file', source, '--directory', target], archive, options.signal),
-  );
+  if (archive !== '-' && !existsSync(archive)) throw new UserError(`"${archive}" does not exist`);
+  return importRoot(store, name, options, async target => {
+    await failing(archive, unpackLayer(stream ?? openArchive(archive), target, { signal: options.signal }));
+  });
+}
+
+const openArchive = (path: string): AsyncIterable<Uint8Array> =>
+  path === '-' ? process.stdin : createReadStream(resolve(path), { highWaterMark: 1 << 18 });
+
+async function failing<T>(archive: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'AbortError')
+      throw new UserError('interrupted', { cause: error });
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`cannot import "${archive}": ${error.message}`, { cause: error, hint: error.hint });
+  }
 }
 
 /**
  * An import is built under a locked directory of its own and becomes visible by one rename: a crash leaves only what
- * {@link sweepImages} removes.
+ * a sweep removes.
  */
 async function importRoot(
   store: ImageStore,
@@ -81,12 +158,10 @@ async function importRoot(
   fill: (target: string) => Promise<void>,
 ): Promise<Image> {
   const reference = formatReference(parseReference(name));
-  const file = store.file(reference);
-  if (basename(file).length > MAX_FILE_NAME) throw new UserError(`image name "${name}" is too long`);
+  checkName(store, reference, name);
   const id = randomBytes(6).toString('hex');
   const directory = join(store.roots, id);
-  // Anybody may read what an image is called and how it is configured (compile and explain need no root), not its files.
-  for (const each of [store.names, store.roots]) makeDirectories(each, 0o755);
+  prepareStore(store);
   const lock = makeLocked(directory);
   try {
     const rootfs = join(directory, 'rootfs');
@@ -96,11 +171,11 @@ async function importRoot(
       reference,
       id,
       config: options.config ?? EMPTY_CONFIG,
-      users: readUsers(rootfs),
+      users: readUsers([rootfs]),
       size: diskUsage(rootfs),
       created: new Date().toISOString(),
     };
-    writeAtomically(file, id, JSON.stringify(image));
+    writeName(store, image, id);
     return image;
   } catch (error) {
     removeTree(directory);
@@ -110,123 +185,18 @@ async function importRoot(
   }
 }
 
-/** What a name's file may be called, with room for {@link writeAtomically}. */
-const MAX_FILE_NAME = 255 - '.0123456789ab.tmp'.length;
-
-/** Makes a directory and locks it. A sweep in between takes it for a crashed import's: then again. */
-function makeLocked(directory: string): number {
-  for (;;) {
-    makeTree(directory, 0o700);
-    const lock = openIfThere(directory);
-    if (lock === undefined) continue;
-    flock(lock, LOCK.LOCK_EX);
-    if (statSync(directory, { throwIfNoEntry: false })?.ino === fstatSync(lock).ino) return lock;
-    closeSync(lock);
-  }
-}
-
-function openIfThere(path: string): number | undefined {
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/**
- * Removes what crashed imports and replaced names have left; returns the ids. `inUse` tells whether a running pod still
- * has that root as its lower layer.
- */
-export function sweepImages(store: ImageStore, inUse: (id: string) => boolean): readonly string[] {
-  if (!existsSync(store.roots)) return [];
-  const swept = readdirSync(store.roots).filter(id => {
-    const directory = join(store.roots, id);
-    const lock = openIfThere(directory);
-    if (lock === undefined) return false;
-    try {
-      // Looked up only under the lock: an import that ended just now has its name by then.
-      if (
-        !flock(lock, LOCK.LOCK_EX | LOCK.LOCK_NB) ||
-        inUse(id) ||
-        store.list().some(image => image.id === id)
-      )
-        return false;
-      removeTree(directory);
-      return true;
-    } finally {
-      closeSync(lock);
-    }
-  });
-  // A name that was being written when its import was killed.
-  for (const name of readdirSync(store.names)) {
-    const id = /\.([0-9a-f]+)\.tmp$/.exec(name)?.[1];
-    if (id !== undefined && !existsSync(join(store.roots, id)))
-      rmSync(join(store.names, name), { force: true });
-  }
-  return swept;
-}
-
-function writeAtomically(file: string, id: string, text: string): void {
-  const temporary = `${file}.${id}.tmp`;
-  writeFileSync(temporary, text, { flush: true } as Parameters<typeof writeFileSync>[2]);
-  chmodSync(temporary, 0o644);
-  renameSync(temporary, file);
-}
-
-async function run(
-  command: string,
-  args: readonly string[],
-  what: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const child = spawn(command, args, { stdio: ['inherit', 'ignore', 'pipe'], ...(signal && { signal }) });
+async function copy(args: readonly string[], what: string, signal: AbortSignal | undefined): Promise<void> {
+  const child = spawn('cp', args, { stdio: ['inherit', 'ignore', 'pipe'], ...(signal && { signal }) });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (stderr.length < 1 << 16) stderr += text;
   });
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on('error', cause =>
-      reject(
-        new UserError(signal?.aborted ? 'interrupted' : `cannot run ${command}: ${cause.message}`, { cause }),
-      ),
+      reject(new UserError(signal?.aborted ? 'interrupted' : `cannot run cp: ${cause.message}`, { cause })),
     );
     child.on('close', resolve);
   });
   if (status !== 0)
-    throw new UserError(`cannot import "${what}": ${stderr.trim().split('\n')[0] || `${command} failed`}`);
-}
-
-/** /etc/passwd and /etc/group as a container would see them: no link leads out of the root, and only a file is read. */
-function readUsers(rootfs: string): ImageUsers {
-  const root = openSync(rootfs, 'r');
-  try {
-    return parseUsers(readRegular(root, 'etc/passwd'), readRegular(root, 'etc/group'));
-  } finally {
-    closeSync(root);
-  }
-}
-
-/** Looked at through O_PATH first: opening a device or a FIFO of a hostile image must not even be tried. */
-function readRegular(root: number, path: string): string {
-  let handle: number;
-  try {
-    handle = openInRoot(root, path, open('O_PATH'));
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(errnoCode(error) ?? '')) return '';
-    throw error;
-  }
-  try {
-    const stat = fstatSync(handle);
-    return stat.isFile() && stat.size <= MAX_USER_FILE
-      ? readFileSync(`/proc/self/fd/${handle}`, 'latin1')
-      : '';
-  } finally {
-    closeSync(handle);
-  }
-}
-
-function diskUsage(directory: string): number {
-  const { stdout } = spawnSync('du', ['-s', '--block-size=1', '--', directory], { encoding: 'utf8' });
-  return Number(stdout?.split('\t')[0] ?? 0) || 0;
+    throw new UserError(`cannot import "${what}": ${stderr.trim().split('\n')[0] || 'cp failed'}`);
 }

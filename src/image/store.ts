@@ -1,16 +1,24 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
+import { LOCK } from '../linux/constants.generated.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import type { ImageConfig } from './config.ts';
+import { lockDirectory } from './directories.ts';
 import { formatReference, parseReference } from './reference.ts';
 import type { ImageUsers } from './users.ts';
 
 /** An image of the local store. */
 export interface Image {
   readonly reference: string;
-  /** Short, because it becomes part of an overlayfs option, which holds at most 255 characters. */
+  /** Short, because a layer's becomes part of an overlayfs option, which holds at most 255 characters. */
   readonly id: string;
+  /** Directories of its layers, the lowest first; absent for an imported root file system, whose one layer has its own id. */
+  readonly layers?: readonly string[];
+  /** Digest of its manifest, where it has one. */
+  readonly manifest?: string;
+  /** It came from a registry, which may have a newer one of that name. */
+  readonly isPulled?: true;
   readonly config: ImageConfig;
   readonly users: ImageUsers;
   /** Bytes on disk. */
@@ -19,14 +27,22 @@ export interface Image {
   readonly created: string;
 }
 
-/** The images of one machine: a JSON file for each name, and the root file systems they point to (see importer.ts). */
+/** The directories in the store that an image is made of, the lowest first. */
+export const layerIds = ({ id, layers = [id] }: Image): readonly string[] => layers;
+
+/**
+ * The images of one machine: a JSON file for each name, the unpacked layers that they point to, and blobs by digest for those
+ * that came with a manifest (see importer.ts, add.ts).
+ */
 export class ImageStore {
   readonly names: string;
   readonly roots: string;
+  readonly blobs: string;
 
   constructor(state: string) {
     this.names = join(state, 'images', 'names');
     this.roots = join(state, 'images', 'roots');
+    this.blobs = join(state, 'images', 'blobs');
   }
 
   /** The image of that name; a short name is also looked for under `localhost/`, as podman does. */
@@ -40,9 +56,11 @@ export class ImageStore {
     return undefined;
   }
 
-  /** The image's root, relative to the state directory. */
-  rootfs(image: Image): string {
-    return `images/roots/${image.id}/rootfs`;
+  /** The image's layers relative to the state directory, the uppermost first as overlayfs has them. */
+  layers(image: Image): readonly string[] {
+    return layerIds(image)
+      .map(id => `images/roots/${id}/rootfs`)
+      .reverse();
   }
 
   list(): readonly Image[] {
@@ -60,10 +78,27 @@ export class ImageStore {
       throw new UserError(`image "${reference}" not found`, {
         hint: 'podspace image ls shows what there is',
       });
-    if (inUse(image.id)) throw new UserError(`image "${image.reference}" is in use by a running pod`);
+    const isLast = !this.list().some(other => other.id === image.id && other.reference !== image.reference);
+    if (isLast && inUse(image.id))
+      throw new UserError(`image "${image.reference}" is in use by a running pod`);
     rmSync(this.file(image.reference), { force: true });
-    if (!this.list().some(({ id }) => id === image.id)) removeTree(join(this.roots, image.id));
+    for (const id of layerIds(image)) this.removeUnused(id, inUse);
     return image;
+  }
+
+  /** Removes the directory of a layer if no name has it, nor anybody at this moment; false if it stays. */
+  removeUnused(id: string, inUse: (id: string) => boolean): boolean {
+    const directory = join(this.roots, id);
+    const lock = lockDirectory(directory, LOCK.LOCK_EX | LOCK.LOCK_NB);
+    if (lock === undefined) return false;
+    try {
+      // Looked up only under the lock: an import that ended just now has its name by then.
+      if (inUse(id) || this.list().some(image => layerIds(image).includes(id))) return false;
+      removeTree(directory);
+      return true;
+    } finally {
+      closeSync(lock);
+    }
   }
 
   /** The file that a name is kept in. */

@@ -20,6 +20,7 @@ export const SYSCALL_NUMBERS = {
   fcntl: [72, 25],
   flock: [73, 32],
   fsconfig: [431, 431],
+  fsetxattr: [190, 7],
   fsmount: [432, 432],
   fsopen: [430, 430],
   fstatfs: [138, 44],
@@ -27,7 +28,11 @@ export const SYSCALL_NUMBERS = {
   getsockname: [51, 204],
   ioctl: [16, 29],
   landlock_create_ruleset: [444, 444],
+  lgetxattr: [192, 9],
+  linkat: [265, 37],
   listen: [50, 201],
+  llistxattr: [195, 12],
+  lsetxattr: [189, 6],
   memfd_create: [319, 279],
   mkdirat: [258, 34],
   mknodat: [259, 33],
@@ -64,7 +69,9 @@ export const SYSCALL_NUMBERS = {
   symlinkat: [266, 36],
   umask: [95, 166],
   umount2: [166, 39],
+  unlinkat: [263, 35],
   unshare: [272, 97],
+  utimensat: [280, 88],
   wait4: [61, 260],
   waitid: [247, 95],
   write: [1, 64],
@@ -325,6 +332,7 @@ export const PR = {
 } as const;
 
 export const S = {
+  S_IFIFO: 4096,
   S_IFCHR: 8192,
   S_IFDIR: 16384,
   S_IFBLK: 24576,

@@ -116,7 +116,13 @@ export function open(...names: readonly OpenFlag[]): number {
 const OPEN_ATTEMPTS = 1000;
 
 /** openat2(2). `flags` are open(2) flags of this machine, `resolve` RESOLVE_* bits. Returns an fd (O_CLOEXEC is added). */
-export function openat2(dirfd: number, path: string, flags: number, mode: number, resolve: number): number {
+export function openat2(
+  dirfd: number,
+  path: string | Uint8Array,
+  flags: number,
+  mode: number,
+  resolve: number,
+): number {
   const how = Buffer.alloc(24);
   how.writeBigUInt64LE(BigInt(flags | open('O_CLOEXEC')), 0);
   how.writeBigUInt64LE(BigInt(mode), 8);
@@ -125,7 +131,7 @@ export function openat2(dirfd: number, path: string, flags: number, mode: number
     const result = rawSyscall('openat2', dirfd, path, how, how.length);
     if (result >= 0) return result;
     if (-result !== ERRNO.EAGAIN || attempt === OPEN_ATTEMPTS)
-      throw new SyscallError('openat2', -result, JSON.stringify(path));
+      throw new SyscallError('openat2', -result, JSON.stringify(path.toString()));
   }
 }
 

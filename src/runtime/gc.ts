@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
-import { sweepImages } from '../image/importer.ts';
 import { ImageStore } from '../image/store.ts';
+import { sweepBlobs, sweepImages } from '../image/sweep.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import { isUid } from '../network/names.ts';
 import { thisNode } from '../network/node.ts';
@@ -44,6 +44,7 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
   removed.push(
     ...sweepImages(new ImageStore(roots.state), id => used.has(id)).map(id => `image files ${id}`),
   );
+  removed.push(...sweepBlobs(new ImageStore(roots.state)).map(digest => `image blob ${digest}`));
   sweepInstances();
   removeRoots(detectCgroups());
   sweepRanges();

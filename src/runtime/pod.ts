@@ -1,5 +1,5 @@
 import { errnoCode, UserError } from '../base/errors.ts';
-import type { Image } from '../image/store.ts';
+import { type Image, layerIds } from '../image/store.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import { writeWithMode } from '../native/exact-mode.ts';
 import { ProgramError } from '../native/execute.ts';
@@ -22,6 +22,7 @@ import { PodLifecycle } from './lifecycle.ts';
 import { NodeEntry } from './node-registry.ts';
 import { CGROUP, createPodCgroup, removePodCgroups } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
+import { findImages, holdLayers } from './pod-images.ts';
 import { claimHostPorts, preparePodNetwork } from './pod-network.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
@@ -47,6 +48,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     return notRun(pod, 'Pending', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
   const cleanup = new Cleanup();
   try {
+    holdLayers(options, images, cleanup);
     // Free again only when no process has the ids and no file is left that belongs to them: the last undo.
     const hostRoot = pod.spec?.hostUsers === false ? allocateRange(uid, cleanup) : 0;
     const directory = PodDirectory.create(roots, uid, namespace, name);
@@ -73,7 +75,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
         pod,
         paths,
         nodename: names.nodename,
-        layers: [...images.values()].map(image => options.images.rootfs(image)),
+        layers: [...images.values()].flatMap(image => options.images.layers(image)),
         isWired: options.network.podCidrs !== undefined,
         hostRoot,
         pause: {
@@ -153,7 +155,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
             pause === undefined ? undefined : { pid: pause.pid, startTime: startTimeOf(pause.pid) ?? '' },
           cgroup: cgroup?.tracking.path,
           ...(pod.spec?.hostUsers === false ? { hostRoot } : {}),
-          images: [...images.values()].map(({ id }) => id),
+          images: [...new Set([...images.values()].flatMap(image => [image.id, ...layerIds(image)]))],
           containers,
         });
       },
@@ -232,33 +234,6 @@ function notRun(pod: Pod, phase: PodResult['phase'], reason: string, message: st
   return { name, namespace, uid, phase, reason, message, containers };
 }
 
-/** Every image of the pod, before anything is made. */
-function findImages({ pod, images }: RunPodOptions): ReadonlyMap<string, Image> {
-  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
-  return new Map(
-    containers.map(({ name, image = '' }) => {
-      const found = look(images, name, image);
-      if (found !== undefined) return [name, found] as const;
-      const known = images.list().map(({ reference }) => reference);
-      throw new UserError(`container "${name}": image "${image}" is not in the local store`, {
-        hint:
-          known.length === 0
-            ? 'podspace image import NAME DIR|TAR brings one in'
-            : `there are: ${known.join(', ')}`,
-      });
-    }),
-  );
-}
-
-function look(images: RunPodOptions['images'], container: string, image: string): Image | undefined {
-  try {
-    return images.get(image);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(`container "${container}": ${error.message}`, { cause: error });
-  }
-}
-
 function imageInput(
   { images }: RunPodOptions,
   found: ReadonlyMap<string, Image>,
@@ -275,6 +250,6 @@ function imageInput(
       env: config.Env,
       workingDir: config.WorkingDir,
     },
-    layers: [images.rootfs(image)],
+    layers: images.layers(image),
   };
 }

@@ -53,7 +53,7 @@ export interface Machine {
   readonly seccomp: SeccompTools;
   readonly settings: SecuritySettings;
   readonly network: NetworkSettings;
-  readonly images: Pick<ImageStore, 'get' | 'rootfs'>;
+  readonly images: Pick<ImageStore, 'get' | 'layers'>;
   readonly arch: Arch;
 }
 
@@ -80,7 +80,7 @@ export function stageSandbox(
   const layers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].flatMap(
     ({ image }) => {
       const found = images.get(image ?? '');
-      return found === undefined ? [] : [images.rootfs(found)];
+      return found === undefined ? [] : images.layers(found);
     },
   );
   const plan = planSandbox(
@@ -163,7 +163,7 @@ export function stageAll(
             env: config.Env,
             workingDir: config.WorkingDir,
           },
-          layers: [image === undefined ? 'images/roots/(unknown)/rootfs' : images.rootfs(image)],
+          layers: image === undefined ? ['images/roots/(unknown)/rootfs'] : images.layers(image),
         },
         objects,
         host,

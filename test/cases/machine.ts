@@ -73,7 +73,7 @@ export const machineOf = (arch: Arch): Machine => ({
   host: HOST,
   images: {
     get: reference => IMAGES.find(({ reference: known }) => known === `${reference}:latest`),
-    rootfs: ({ id }) => `images/roots/${id}/rootfs`,
+    layers: ({ id }) => [`images/roots/${id}/rootfs`],
   },
   arch,
   settings: {},

@@ -28,7 +28,7 @@ function onSmallDisk(script: string): Readonly<Record<string, string>> {
         DISK: disk,
         NODE: process.execPath,
         PODSPACE,
-        ROOTFS: join(DEFAULT_ROOTS.state, store.rootfs(image)),
+        ROOTFS: join(DEFAULT_ROOTS.state, store.layers(image)[0] ?? ''),
         ...pods,
       },
     });

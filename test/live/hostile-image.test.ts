@@ -210,7 +210,10 @@ function makeImage(name: string, { build, config }: Attack, canary: string): voi
   const directory = mkdtempSync(join(tmpdir(), 'podspace-hostile-'));
   try {
     const root = join(directory, 'rootfs');
-    cpSync(join(DEFAULT_ROOTS.state, store.rootfs(base)), root, { recursive: true, verbatimSymlinks: true });
+    cpSync(join(DEFAULT_ROOTS.state, store.layers(base)[0] ?? ''), root, {
+      recursive: true,
+      verbatimSymlinks: true,
+    });
     build(root, canary);
     const file = join(directory, 'config.json');
     writeFileSync(file, JSON.stringify({ Cmd: ['/bin/true'], Env: ['PATH=/bin'], ...config }));

@@ -96,7 +96,7 @@ export async function withImage(
   let isImported = false;
   try {
     const root = join(directory, 'rootfs');
-    execFileSync('cp', ['-a', join(DEFAULT_ROOTS.state, store.rootfs(base)), root]);
+    execFileSync('cp', ['-a', join(DEFAULT_ROOTS.state, store.layers(base)[0] ?? ''), root]);
     attack.build?.(root, canary);
     const config = parseImageConfig(
       JSON.stringify({ Cmd: ['/bin/true'], Env: ['PATH=/bin'], ...attack.config }),

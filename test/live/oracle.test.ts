@@ -192,7 +192,7 @@ function importImage(): void {
   const directory = mkdtempSync(join(tmpdir(), 'podspace-oracle-'));
   try {
     const root = join(directory, 'rootfs');
-    execFileSync('cp', ['-a', join(DEFAULT_ROOTS.state, store.rootfs(probe)), root]);
+    execFileSync('cp', ['-a', join(DEFAULT_ROOTS.state, store.layers(probe)[0] ?? ''), root]);
     mkdirSync(join(root, 'secret'), { mode: 0o700 });
     const config = join(directory, 'config.json');
     writeFileSync(config, JSON.stringify({ Entrypoint: ['/probe'], User: 'guest' }));

@@ -87,7 +87,11 @@ export function makeBundle(
   const store = new ImageStore(DEFAULT_ROOTS.state);
   const found = store.get(image);
   if (found === undefined) throw new Error(`no image ${image}`);
-  execFileSync('cp', ['-a', join(DEFAULT_ROOTS.state, store.rootfs(found)), join(directory, 'rootfs')]);
+  execFileSync('cp', [
+    '-a',
+    join(DEFAULT_ROOTS.state, store.layers(found)[0] ?? ''),
+    join(directory, 'rootfs'),
+  ]);
   // What podspace does with an id-mapped mount.
   const base = config.linux.uidMappings?.[0]?.hostID;
   if (base !== undefined) execFileSync('chown', ['-R', `${base}:${base}`, join(directory, 'rootfs')]);

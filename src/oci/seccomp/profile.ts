@@ -82,7 +82,7 @@ function isExcluded({ caps = [], arches = [], minKernel }: ProfileCondition, tar
 }
 
 /** By the first two numbers, as Docker compares. */
-function isAtLeast(release: string, wanted: string): boolean {
+export function isAtLeast(release: string, wanted: string): boolean {
   const [major = 0, minor = 0] = release.split('.').map(part => Number.parseInt(part, 10));
   const [wantedMajor = 0, wantedMinor = 0] = wanted.split('.').map(Number);
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);

@@ -6,6 +6,9 @@ import { cloneTree, close, moveMount, setAttributes } from '../mount-calls.ts';
 import type { Rootfs } from '../plan.ts';
 import type { SlotOperand } from '../program.ts';
 
+/** What fsconfig(2) takes as the value of an option. */
+export const MAX_OPTION = 255;
+
 /** Nothing that happens here may travel back to the host: every mount of the new namespace stops being shared. */
 export function isolatePropagation(b: ProgramBuilder): void {
   b.phase('root filesystem');
@@ -31,7 +34,10 @@ export function makeRootfs(b: ProgramBuilder, rootfs: Rootfs, mountLabel: string
     b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_SET_STRING'), b.text(key), b.text(value), num(0)]);
   };
   set('source', 'overlay');
-  set('lowerdir', rootfs.lower.map(escapeLayer).join(':'));
+  const lower = rootfs.lower.map(escapeLayer).join(':');
+  if (lower.length <= MAX_OPTION) set('lowerdir', lower);
+  // One by one, which Linux takes since 6.7.
+  else for (const layer of rootfs.lower) set('lowerdir+', layer);
   set('upperdir', rootfs.upper);
   set('workdir', rootfs.work);
   if (mountLabel !== undefined) set('context', mountLabel);

@@ -11,8 +11,9 @@ import {
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { parseImageConfig } from '../../../src/image/config.ts';
-import { importDirectory, importTar, sweepImages } from '../../../src/image/importer.ts';
+import { importDirectory, importTar } from '../../../src/image/importer.ts';
 import { ImageStore } from '../../../src/image/store.ts';
+import { sweepImages } from '../../../src/image/sweep.ts';
 
 const PASSWD = 'root:x:0:0::/root:\nguest:x:405:100::/home/guest:\n';
 const unused = (): boolean => false;
@@ -47,7 +48,7 @@ t.test('import, look up, list, remove', async t => {
   });
   t.ok(image.size > 0);
   t.ok(Math.abs(Date.parse(image.created) - Date.now()) < 60_000);
-  t.equal(readFileSync(join(state, store.rootfs(image), 'bin/tool'), 'utf8'), '#!/bin/sh\n');
+  t.equal(readFileSync(join(state, store.layers(image)[0] ?? '', 'bin/tool'), 'utf8'), '#!/bin/sh\n');
   for (const name of ['localhost/app', 'localhost/app:latest', 'app', 'app:latest'])
     t.same(store.get(name), image, name);
   for (const name of ['docker.io/library/app', 'localhost/app:v2', 'localhost/ap', 'quay.io/app'])
@@ -225,7 +226,7 @@ t.test('modes and links are kept, and nobody but root reaches a root', async t =
   chmodSync(join(root, 'bin/tool'), 0o4755);
   symlinkSync('/etc/passwd', join(root, 'bin/link'));
   const image = await importDirectory(store, 'localhost/app', root);
-  const at = join(state, store.rootfs(image));
+  const at = join(state, store.layers(image)[0] ?? '');
   t.equal(lstatSync(join(at, 'bin/tool')).mode & 0o7777, 0o4755);
   t.ok(lstatSync(join(at, 'bin/link')).isSymbolicLink());
   t.equal(lstatSync(join(store.roots, image.id)).mode & 0o077, 0);

@@ -1,0 +1,11 @@
+/** What `podspace image` does, and what each action takes. */
+export const IMAGE_FORMS = {
+  ls: '',
+  import: '[NAME] DIR|TAR|-',
+  inspect: 'NAME',
+  tag: 'NAME NEW',
+  rm: 'NAME',
+  export: 'NAME FILE|-',
+  prune: '[--all]',
+  fsck: '',
+} as const;
