@@ -98,6 +98,11 @@ const VOLUMES: Readonly<Record<string, SupportRow>> = {
   hostPath: acted(),
   configMap: acted(),
   secret: acted(),
+  downwardAPI: acted(),
+  projected: acted('of configMap, secret and downwardAPI sources'),
+  'projected.sources[].serviceAccountToken': refused('nobody here issues tokens: there is no API server'),
+  'projected.sources[].clusterTrustBundle': refused('there are no cluster trust bundles on one machine'),
+  'projected.sources[].podCertificate': refused('nobody here signs certificates'),
 };
 
 /** Every field of a Pod, or the nearest one above it, in the order of the API. */

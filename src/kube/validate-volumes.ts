@@ -7,9 +7,11 @@ import {
   notSupported,
   required,
 } from './field-error.ts';
-import { configKeyErrors, labelErrors } from './names.ts';
+import { labelErrors } from './names.ts';
 import { parseQuantity } from './quantity.ts';
-import type { Container, KeyToPath, PodSpec, Volume, VolumeMount } from './types.generated.ts';
+import type { Container, PodSpec, Volume, VolumeMount } from './types.generated.ts';
+import { validateDownwardItems, validateProjected } from './validate-projected.ts';
+import { relativePath, validateItems, validateMode } from './validate-volume-items.ts';
 
 const HOST_PATH_TYPES = [
   '',
@@ -22,7 +24,6 @@ const HOST_PATH_TYPES = [
   'Socket',
 ];
 const PROPAGATIONS = ['Bidirectional', 'HostToContainer', 'None'];
-const MODE_MESSAGE = 'must be a number between 0 and 0777 (octal), both inclusive';
 
 export function validateVolumes(spec: PodSpec): readonly FieldError[] {
   const errors: FieldError[] = [];
@@ -43,7 +44,7 @@ function validateSource(volume: Volume, path: string): readonly FieldError[] {
   const sources = Object.keys(volume).filter(key => key !== 'name');
   for (const source of sources.slice(1))
     errors.push(forbidden(`${path}.${source}`, 'may not specify more than 1 volume type'));
-  const { hostPath, configMap, secret, emptyDir } = volume;
+  const { hostPath, configMap, secret, downwardAPI, projected, emptyDir } = volume;
   if (hostPath !== undefined) {
     if (!hostPath.path) errors.push(required(`${path}.hostPath.path`));
     else if (hostPath.path.split('/').includes('..'))
@@ -53,44 +54,27 @@ function validateSource(volume: Volume, path: string): readonly FieldError[] {
   }
   if (configMap !== undefined) {
     if (!configMap.name) errors.push(required(`${path}.configMap.name`));
-    errors.push(...validateItems(configMap, `${path}.configMap`));
+    errors.push(
+      ...validateMode(configMap.defaultMode, `${path}.configMap.defaultMode`),
+      ...validateItems(configMap.items, `${path}.configMap`),
+    );
   }
   if (secret !== undefined) {
     if (!secret.secretName) errors.push(required(`${path}.secret.secretName`));
-    errors.push(...validateItems(secret, `${path}.secret`));
+    errors.push(
+      ...validateMode(secret.defaultMode, `${path}.secret.defaultMode`),
+      ...validateItems(secret.items, `${path}.secret`),
+    );
   }
+  if (downwardAPI !== undefined)
+    errors.push(
+      ...validateMode(downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`),
+      ...validateDownwardItems(downwardAPI.items ?? [], `${path}.downwardAPI`),
+    );
+  if (projected !== undefined) errors.push(...validateProjected(projected, `${path}.projected`));
   if (emptyDir?.sizeLimit !== undefined && (parseQuantity(emptyDir.sizeLimit) ?? -1n) < 0n) {
     errors.push(forbidden(`${path}.emptyDir.sizeLimit`, 'SizeLimit field must be a valid resource quantity'));
   }
-  return errors;
-}
-
-function validateItems(
-  source: { readonly defaultMode?: number; readonly items?: readonly KeyToPath[] },
-  path: string,
-): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (source.defaultMode !== undefined && !isMode(source.defaultMode))
-    errors.push(invalid(`${path}.defaultMode`, source.defaultMode, MODE_MESSAGE));
-  for (const [i, item] of (source.items ?? []).entries()) {
-    const at = `${path}.items[${i}]`;
-    if (!item.key) errors.push(required(`${at}.key`));
-    else errors.push(...configKeyErrors(item.key).map(detail => invalid(`${at}.key`, item.key, detail)));
-    errors.push(...(item.path ? relativePath(`${at}.path`, item.path) : [required(`${at}.path`)]));
-    if (item.path?.startsWith('..') && !item.path.startsWith('../'))
-      errors.push(invalid(`${at}.path`, item.path, "must not start with '..'"));
-    if (item.mode !== undefined && !isMode(item.mode))
-      errors.push(invalid(`${at}.mode`, item.mode, MODE_MESSAGE));
-  }
-  return errors;
-}
-
-const isMode = (mode: number): boolean => mode >= 0 && mode <= 0o777;
-
-function relativePath(at: string, path: string): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (path.startsWith('/')) errors.push(invalid(at, path, 'must be a relative path'));
-  if (path.split('/').includes('..')) errors.push(invalid(at, path, "must not contain '..'"));
   return errors;
 }
 

@@ -89,7 +89,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const cgroup = createPodCgroup(host.cgroups, uid, podResources(pod, host, options.podMaxPids));
     for (const warning of cgroup?.warnings ?? []) options.observer.onWarning?.(warning);
     const network = preparePodNetwork(networkInput, entry, cleanup);
-    const volumes = prepareVolumes(pod, options.objects, paths);
+    const volumes = prepareVolumes(pod, options.objects, paths, host);
     writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, network.podIPs, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
     network.record([]);

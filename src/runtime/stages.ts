@@ -3,6 +3,7 @@ import { EMPTY_CONFIG } from '../image/config.ts';
 import { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
+import { hasWrittenFiles } from '../kube/volume-files.ts';
 import type { Arch } from '../linux/arch.ts';
 import { hostArch } from '../native/library.ts';
 import { formatCidr, usable } from '../network/addresses.ts';
@@ -197,7 +198,7 @@ function pretendVolumes(pod: Pod, paths: PodPaths): ReadonlyMap<string, Prepared
       volume.name,
       {
         source: volume.hostPath?.path ?? paths.volume(volume.name, isMemory(volume)),
-        readOnly: volume.configMap !== undefined || volume.secret !== undefined,
+        readOnly: hasWrittenFiles(volume),
       },
     ]),
   );

@@ -1,23 +1,15 @@
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lchownSync,
-  readdirSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, existsSync, statSync } from 'node:fs';
 import { errnoCode, UserError } from '../base/errors.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import { parseQuantity } from '../kube/quantity.ts';
-import { declaredPodLimit, wholeValue } from '../kube/resources.ts';
+import { declaredPodLimit, type NodeCapacity, wholeValue } from '../kube/resources.ts';
 import type { Pod, PodSpec, Volume } from '../kube/types.generated.ts';
-import { type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
-import { makeDirectories, makeFile, makeTree, writeWithMode } from '../native/exact-mode.ts';
+import { hasWrittenFiles, type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
+import { makeDirectories, makeFile, makeTree } from '../native/exact-mode.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
+import { PayloadError, writeAtomically } from './atomic-writer.ts';
+import { ownByGroup } from './volume-ownership.ts';
 
 /** A volume that cannot be set up: the pod stays `ContainerCreating`, with a FailedMount event that says this. */
 export class VolumeError extends UserError {
@@ -27,9 +19,10 @@ export class VolumeError extends UserError {
   }
 }
 
-/** Volumes that live in memory: tmpfs mounts that the sandbox makes. Secrets never touch the disk (as on a node). */
+/** Volumes that live in memory, tmpfs mounts that the sandbox makes: as on a node secrets never touch the disk. */
 export function isMemory(volume: Volume): boolean {
-  return volume.emptyDir?.medium === 'Memory' || volume.secret !== undefined;
+  const { emptyDir, configMap } = volume;
+  return emptyDir?.medium === 'Memory' || (hasWrittenFiles(volume) && configMap === undefined);
 }
 
 /** tmpfs(5) options of a memory volume. Its pages are the pod's memory: it is no larger than the pod's own limit. */
@@ -54,21 +47,31 @@ export function prepareVolumes(
   pod: Pod,
   objects: PodObjects,
   paths: PodPaths,
+  capacity: NodeCapacity,
 ): ReadonlyMap<string, PodVolume> {
   return new Map(
-    (pod.spec?.volumes ?? []).map(volume => [volume.name, prepareVolume(pod, volume, objects, paths)]),
+    (pod.spec?.volumes ?? []).map(volume => [
+      volume.name,
+      prepareVolume(pod, volume, objects, paths, capacity),
+    ]),
   );
 }
 
-function prepareVolume(pod: Pod, volume: Volume, objects: PodObjects, paths: PodPaths): PodVolume {
+function prepareVolume(
+  pod: Pod,
+  volume: Volume,
+  objects: PodObjects,
+  paths: PodPaths,
+  capacity: NodeCapacity,
+): PodVolume {
   if (volume.hostPath !== undefined)
     return prepareHostPath(volume, volume.hostPath.path, volume.hostPath.type ?? '');
   const source = paths.volume(volume.name, isMemory(volume));
   makeTree(source, 0o700);
-  // The kubelet's emptyDir is world-writable, whatever the umask.
-  chmodSync(source, volume.emptyDir === undefined ? 0o755 : 0o777);
+  // The kubelet's emptyDir is world-writable, whatever the umask; and all that it writes files into is one.
+  chmodSync(source, 0o777);
   if (volume.emptyDir !== undefined) return { source, readOnly: false };
-  const content = volumeFiles(pod, volume, objects);
+  const content = volumeFiles(pod, volume, objects, capacity);
   if ('error' in content) throw new VolumeError(volume, content.error);
   return { source, readOnly: true, content: content.files, files: content.files.map(({ path }) => path) };
 }
@@ -107,7 +110,7 @@ function prepareHostPath(volume: Volume, path: string, type: string): PreparedVo
 }
 
 /**
- * Fills configMap and secret volumes and gives emptyDirs to fsGroup. `directory` maps a memory volume's path to where
+ * Fills volumes of written files and gives all but hostPaths to fsGroup. `directory` maps a memory volume's path to where
  * this process can write to it.
  */
 export function fillVolumes(
@@ -115,45 +118,26 @@ export function fillVolumes(
   volumes: ReadonlyMap<string, PodVolume>,
   directory: (path: string) => string,
 ): void {
-  const fsGroup = pod.spec?.securityContext?.fsGroup;
   for (const volume of pod.spec?.volumes ?? []) {
     const made = volumes.get(volume.name);
     if (made === undefined || volume.hostPath !== undefined) continue;
     const target = directory(made.source);
-    if (made.content !== undefined) writeFiles(target, made.content);
-    // fsGroup never reaches a hostPath.
-    if (fsGroup !== undefined) ownByGroup(target, fsGroup, made.readOnly);
+    if (made.content === undefined) ownVolume(pod, target, made.readOnly);
+    else fillVolume(pod, volume, target, made.content);
   }
 }
 
-/** The kubelet's atomic writer: files in a dated directory, `..data` linking to it, and links to `..data` for each. */
-function writeFiles(target: string, files: VolumeFiles['files']): void {
-  const dated = `..${new Date().toISOString().replace(/[-:]/g, '_').replace('T', '_').replace(/Z$/, '')}`;
-  makeDirectories(join(target, dated), 0o755);
-  for (const { path, mode, data } of files) {
-    const file = join(target, dated, path);
-    makeDirectories(dirname(file), 0o755);
-    writeWithMode(file, data, mode);
+/** Writes the files of one volume, again if it has some; false if they are as they were. */
+export function fillVolume(pod: Pod, volume: Volume, target: string, files: VolumeFiles['files']): boolean {
+  try {
+    return writeAtomically(target, files, () => ownVolume(pod, target, true));
+  } catch (error) {
+    if (!(error instanceof PayloadError)) throw error;
+    throw new VolumeError(volume, error.message);
   }
-  symlinkSync(dated, join(target, '..data_tmp'));
-  renameSync(join(target, '..data_tmp'), join(target, '..data'));
-  for (const name of new Set(files.map(({ path }) => path.split('/')[0] ?? '')))
-    symlinkSync(`..data/${name}`, join(target, name));
 }
 
-/** SetVolumeOwnership: the group owns everything, may write unless the volume is read-only, and new files inherit it. */
-function ownByGroup(path: string, gid: number, isReadOnly: boolean): void {
-  const [directoryBits, fileBits] = isReadOnly ? [0o2550, 0o440] : [0o2770, 0o660];
-  const { mode } = statSync(path);
-  chownSync(path, 0, gid);
-  chmodSync(path, (mode & 0o7777) | directoryBits);
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    const child = join(path, entry.name);
-    if (entry.isDirectory()) ownByGroup(child, gid, isReadOnly);
-    else if (entry.isSymbolicLink()) lchownSync(child, 0, gid);
-    else {
-      chownSync(child, 0, gid);
-      chmodSync(child, (statSync(child).mode & 0o7777) | fileBits);
-    }
-  }
+function ownVolume({ spec }: Pod, target: string, isReadOnly: boolean): void {
+  const fsGroup = spec?.securityContext?.fsGroup;
+  if (fsGroup !== undefined) ownByGroup(target, fsGroup, isReadOnly);
 }

@@ -35,7 +35,7 @@ export async function withStages(
     const { paths } = directory;
     const names = podNames(pod, host);
     if ('error' in names) throw new Error(names.error);
-    const volumes = prepareVolumes(pod, { configMaps: [], secrets: [] }, paths);
+    const volumes = prepareVolumes(pod, { configMaps: [], secrets: [] }, paths, host);
     for (const file of ['hosts', 'hostname', 'resolv.conf'] as const) writeFileSync(paths.etcFile(file), '');
     const image = new ImageStore(DEFAULT_ROOTS.state).get('localhost/probe');
     const [first] = pod.spec?.containers ?? [];

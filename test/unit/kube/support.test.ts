@@ -66,7 +66,10 @@ t.test('what would matter and is not done is refused', t => {
   const specs: readonly Partial<PodSpec>[] = [
     { runtimeClassName: 'gvisor' },
     { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }] },
-    { volumes: [{ name: 'v', projected: { sources: [] } }] },
+    {
+      volumes: [{ name: 'v', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }],
+    },
+    { volumes: [{ name: 'v', projected: { sources: [{ clusterTrustBundle: { path: 'ca' } }] } }] },
     { volumes: [{ name: 'v', emptyDir: { medium: 'HugePages' } }] },
   ];
   for (const spec of specs) {
@@ -89,7 +92,7 @@ t.test('what would matter and is not done is refused', t => {
 });
 
 t.test('an empty volume of an unknown type is refused as a full one is', t => {
-  for (const type of ['downwardAPI', 'projected', 'ephemeral', 'image', 'csi', 'nfs'])
+  for (const type of ['ephemeral', 'image', 'csi', 'nfs'])
     t.equal(errorsOf(podOf({ volumes: [{ name: 'v', [type]: {} }] })).length, 1, type);
   t.end();
 });
