@@ -35,6 +35,7 @@ const SEPARATE = {
   './object-commands.ts': './podspace-objects.cjs',
   './verify.ts': './podspace-verify.cjs',
   './net.ts': './podspace-net.cjs',
+  './volume-updates.ts': './podspace-volume-updates.cjs',
   '../runtime/authorize.ts': './podspace-authorize.cjs',
 };
 const separate = {
@@ -93,6 +94,7 @@ if (!isFresh()) {
       ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
       ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
       ['src/cli/net.ts', 'dist/podspace-net.cjs'],
+      ['src/runtime/volume-updates.ts', 'dist/podspace-volume-updates.cjs'],
       ['src/runtime/authorize.ts', 'dist/podspace-authorize.cjs'],
       ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],

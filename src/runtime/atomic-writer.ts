@@ -32,7 +32,7 @@ const [MAX_PATH, MAX_NAME] = [4096, 255] as const;
  */
 export function writeAtomically(target: string, files: Files, own: () => void = () => {}): boolean {
   for (const { path } of files) checkPath(path);
-  const before = linkOf(join(target, DATA));
+  const before = datedOf(target);
   if (before !== undefined && holds(join(target, before), files)) return false;
   const dated = makeDated(target);
   try {
@@ -125,6 +125,13 @@ function namesIn(directory: string): readonly string[] {
     if (errnoCode(error) === 'ENOENT') return [];
     throw error;
   }
+}
+
+/** What `..data` leads to, if that is one of our own directories: a container with enough capabilities may have made another link. */
+function datedOf(target: string): string | undefined {
+  const name = linkOf(join(target, DATA));
+  if (name === undefined || !/^\.\.\d{4}[\d_.]*$/.test(name)) return undefined;
+  return lstatSync(join(target, name), { throwIfNoEntry: false })?.isDirectory() === true ? name : undefined;
 }
 
 /** Undefined where there is no link. */

@@ -17,6 +17,7 @@ import { CgroupError } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
 import { CLUSTER } from './cluster-dns.ts';
 import { deviceFilter } from './device-filter.ts';
+import { followStored } from './follow-stored.ts';
 import { allocateRange } from './id-ranges.ts';
 import { PodLifecycle } from './lifecycle.ts';
 import { NodeEntry } from './node-registry.ts';
@@ -100,13 +101,19 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     });
     const wiringEnded = ended(wired);
     cleanup.add('making the pod’s network', () => wiringEnded);
+    let stopFollowing = (): void => {};
     const sandbox = namespaces.then(async made => {
       fillVolumes(pod, volumes, made.directory);
+      stopFollowing = await followStored(options, volumes, made);
       await wired;
       return made;
     });
     // Containers are compiled meanwhile, and wait for it then.
-    sandbox.catch(() => {});
+    const sandboxFilled = ended(sandbox);
+    cleanup.add('watching objects', async () => {
+      await sandboxFilled;
+      stopFollowing();
+    });
     const input = (container: Container, attempt: number): ContainerInput => ({
       ...streamsOf(options, container),
       pod,

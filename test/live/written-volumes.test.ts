@@ -1,5 +1,13 @@
 import t from 'tap';
-import { leftovers, needsRoot, probePod, runPod } from './harness.ts';
+import { isRoot, needsRoot, probePod, runPod } from './harness.ts';
+import { importImages, ownState } from './with-policies.ts';
+
+const state = ownState(t.testdir({}));
+const { root } = state;
+
+t.before(() => {
+  if (isRoot) importImages(state);
+});
 
 const SCRIPTED = { image: 'localhost/busybox', name: 'c' };
 const objects = [
@@ -38,7 +46,7 @@ function run(script: string, mounts: readonly object[], spec: object = {}) {
   const limited = { ...container, resources: { limits: { memory: '32Mi' } } };
   const pod = probePod({ volumes, containers: [limited], ...spec });
   const labelled = { ...pod, metadata: { ...pod.metadata, name: 'shop', labels: { app: 'shop' } } };
-  return runPod({ apiVersion: 'v1', kind: 'List', items: [...objects, labelled] });
+  return runPod({ apiVersion: 'v1', kind: 'List', items: [...objects, labelled] }, '--root', root);
 }
 const mounts = [
   { name: 'all', mountPath: '/all' },
@@ -78,7 +86,11 @@ t.test('sources that cannot be together, and keys that lead out', { skip: needsR
       { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
     );
     const bad = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'bad' }, data };
-    const { phase, reason, message } = runPod({ apiVersion: 'v1', kind: 'List', items: [bad, pod] });
+    const { phase, reason, message } = runPod(
+      { apiVersion: 'v1', kind: 'List', items: [bad, pod] },
+      '--root',
+      root,
+    );
     t.same([phase, reason], ['Pending', 'FailedMount']);
     return message;
   };
@@ -95,6 +107,6 @@ t.test('sources that cannot be together, and keys that lead out', { skip: needsR
 });
 
 t.test('nothing is left behind', { skip: needsRoot }, t => {
-  t.same(leftovers(), []);
+  t.same(state.left(), []);
   t.end();
 });

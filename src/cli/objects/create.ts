@@ -12,7 +12,7 @@ import { printable } from '../../base/printable.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
 import { apiVersionOf, keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import { ObjectStore } from '../../runtime/object-store.ts';
-import { validateObjects } from '../../runtime/validate-objects.ts';
+import { validateObjects, validateUpdate } from '../../runtime/validate-objects.ts';
 import { type Args, type Io, text, texts } from '../io.ts';
 import { requireRoot } from '../root.ts';
 import { printObjects } from './print.ts';
@@ -111,6 +111,7 @@ async function store(
     const type = storedKind(loaded.kind);
     const key = keyOf(type, loaded, 'default');
     const isChanged = exists === undefined && stored.get(key) !== undefined;
+    if (isChanged) validateUpdate(loaded, stored.get(key));
     requireVerb(args, io, isChanged ? 'patch' : 'create', type, isChanged ? key : { ...key, name: '' });
     let result = `${isChanged ? 'configured' : 'created'} (dry run)`;
     if (!isDry) {

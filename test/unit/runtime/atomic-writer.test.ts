@@ -39,6 +39,16 @@ t.test('what was killed half-way is taken up', t => {
   t.end();
 });
 
+t.test('a link that others made is not followed, nor is what it leads to removed', t => {
+  const root = t.testdir({ victim: { a: '1' }, volume: {} });
+  const target = join(root, 'volume');
+  symlinkSync('../victim', join(target, '..data'));
+  t.ok(writeAtomically(target, [file('a', '1')]));
+  t.same(readdirSync(join(root, 'victim')), ['a']);
+  t.match(readlinkSync(join(target, '..data')), /^\.\.\d{4}/);
+  t.end();
+});
+
 t.test('the directory is owned before it can be seen', t => {
   const target = t.testdir();
   const seen: (string | undefined)[] = [];

@@ -68,7 +68,7 @@ t.test('what is created is there until it is removed, and leaves nothing', t => 
       },
     },
   });
-  t.same(found?.source.locate('metadata.labels.a').line, 4, 'mistakes in it have their lines');
+  t.same(found?.source.locate('metadata.labels.a').line, 6, 'mistakes in it have their lines');
   t.equal(store.create(roleKey('r'), RBAC, { rules: [] }), false, 'it is not replaced');
   t.match(store.get(roleKey('r')), { object: { metadata: { labels: { a: 'b' } } } });
   t.equal(store.create(roleKey('r', 'other'), RBAC, { rules: [] }), true, 'once in each namespace');
@@ -152,7 +152,7 @@ const DAMAGED: Readonly<Record<string, RegExp>> = {
   [`{${head}, "metadata": {"name": "p", "namespace": "n"}, "spec": ${spec}}`]:
     /is damaged: it is another object/,
   '{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "p"}}': /is damaged: it is another object/,
-  '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "p"}}': /is damaged: it is not one object/,
+  '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}': /is damaged: it is not one object/,
   '\ud800': /not UTF-8 text|control characters|expected/,
 };
 
