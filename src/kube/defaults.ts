@@ -131,6 +131,11 @@ function defaultVolume(volume: Volume): Volume {
     );
     return { ...volume, projected: { ...projected, ...(all === undefined ? {} : { sources: all }) } };
   }
+  if (volume.image !== undefined) {
+    const { reference = '', pullPolicy } = volume.image;
+    const policy = pullPolicy || (isLatest(reference) ? 'Always' : 'IfNotPresent');
+    return { ...volume, image: { ...volume.image, pullPolicy: policy } };
+  }
   if (volume.configMap !== undefined) return { ...volume, configMap: withMode(volume.configMap) };
   if (volume.secret !== undefined) return { ...volume, secret: withMode(volume.secret) };
   return volume;

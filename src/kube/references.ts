@@ -21,12 +21,14 @@ export function fileReferences(volume: Volume): readonly ObjectReference[] {
 }
 
 /** All that a pod refers to. */
-export function podReferences({ spec }: Pod): readonly ObjectReference[] {
+export function podReferences({ metadata, spec }: Pod): readonly ObjectReference[] {
   const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
   return [
     ...(spec?.volumes ?? []).flatMap(volume => [
       ...fileReferences(volume),
       ...reference('PersistentVolumeClaim', volume.persistentVolumeClaim?.claimName),
+      // The one that it makes must not be there already.
+      ...reference('PersistentVolumeClaim', volume.ephemeral && `${metadata?.name ?? ''}-${volume.name}`),
     ]),
     ...containers.flatMap(({ env = [], envFrom = [] }) => [
       ...env.flatMap(({ valueFrom }) => [

@@ -99,6 +99,11 @@ const VOLUMES: Readonly<Record<string, SupportRow>> = {
   configMap: acted(),
   secret: acted(),
   downwardAPI: acted(),
+  persistentVolumeClaim: acted(
+    'a directory of the state root, by namespace and claim; its size and access modes are not enforced',
+  ),
+  ephemeral: acted('a claim that goes with the pod'),
+  image: acted('of the local store; read-only, noexec'),
   projected: acted('of configMap, secret and downwardAPI sources'),
   'projected.sources[].serviceAccountToken': refused('nobody here issues tokens: there is no API server'),
   'projected.sources[].clusterTrustBundle': refused('there are no cluster trust bundles on one machine'),

@@ -9,7 +9,8 @@ import {
 } from './field-error.ts';
 import { labelErrors } from './names.ts';
 import { parseQuantity } from './quantity.ts';
-import type { Container, PodSpec, Volume, VolumeMount } from './types.generated.ts';
+import type { Container, ObjectMeta, PodSpec, Volume, VolumeMount } from './types.generated.ts';
+import { validateClaimVolume } from './validate-claim-volumes.ts';
 import { validateDownwardItems, validateProjected } from './validate-projected.ts';
 import { relativePath, validateItems, validateMode } from './validate-volume-items.ts';
 
@@ -25,7 +26,7 @@ const HOST_PATH_TYPES = [
 ];
 const PROPAGATIONS = ['Bidirectional', 'HostToContainer', 'None'];
 
-export function validateVolumes(spec: PodSpec): readonly FieldError[] {
+export function validateVolumes(spec: PodSpec, metadata: ObjectMeta): readonly FieldError[] {
   const errors: FieldError[] = [];
   const seen = new Set<string>();
   for (const [i, volume] of (spec.volumes ?? []).entries()) {
@@ -34,7 +35,7 @@ export function validateVolumes(spec: PodSpec): readonly FieldError[] {
     else errors.push(...labelErrors(volume.name).map(detail => invalid(`${path}.name`, volume.name, detail)));
     if (volume.name && seen.has(volume.name)) errors.push(duplicate(`${path}.name`, volume.name));
     seen.add(volume.name);
-    errors.push(...validateSource(volume, path));
+    errors.push(...validateSource(volume, path), ...validateClaimVolume(volume, metadata, path));
   }
   return errors;
 }

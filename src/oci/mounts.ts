@@ -98,6 +98,8 @@ export function terminationLogMount(
 export interface PreparedVolume {
   readonly source: string;
   readonly readOnly: boolean;
+  /** It is an image's root: nothing is executed from it (KEP-4639), and nothing is ever made in it. */
+  readonly isImage?: boolean;
   /** Paths of the volume (`''`: itself) that are files, so that their mount point must be one too. */
   readonly files?: readonly string[];
 }
@@ -128,7 +130,12 @@ function volumeMount(mount: VolumeMount, volume: PreparedVolume | undefined): Oc
     destination: absolute(mount.mountPath),
     type: 'bind',
     source: mount.subPath === undefined || mount.subPath === '' ? source : `${source}/${mount.subPath}`,
-    options: ['rbind', PROPAGATION[mount.mountPropagation ?? 'None'] ?? 'rprivate', isReadOnly ? 'ro' : 'rw'],
+    options: [
+      'rbind',
+      PROPAGATION[mount.mountPropagation ?? 'None'] ?? 'rprivate',
+      isReadOnly ? 'ro' : 'rw',
+      ...(volume?.isImage === true ? ['noexec'] : []),
+    ],
   };
 }
 
@@ -142,18 +149,29 @@ function depth(path: string): number {
   return path.split('/').filter(part => part !== '').length;
 }
 
+/** A path inside a volume, and whether it is made where it is missing. */
+export interface SubPath {
+  readonly root: string;
+  readonly path: string;
+  readonly isMade: boolean;
+}
+
 /** subPath mounts: how to reach the source without leaving the volume, whose content is hostile. */
 export function subPaths(
   container: Container,
   volumes: ReadonlyMap<string, PreparedVolume>,
-): Readonly<Record<string, { root: string; path: string }>> {
+): Readonly<Record<string, SubPath>> {
   const entries = (container.volumeMounts ?? [])
     .filter(({ subPath }) => subPath !== undefined && subPath !== '')
     .map(
       mount =>
         [
           absolute(mount.mountPath),
-          { root: volumes.get(mount.name)?.source ?? '', path: mount.subPath ?? '' },
+          {
+            root: volumes.get(mount.name)?.source ?? '',
+            path: mount.subPath ?? '',
+            isMade: volumes.get(mount.name)?.isImage !== true,
+          },
         ] as const,
     );
   return Object.fromEntries(entries);

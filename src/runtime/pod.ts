@@ -28,7 +28,9 @@ import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { createSandbox, SandboxError } from './sandbox.ts';
 import { pauseFilter } from './seccomp.ts';
-import { fillVolumes, prepareVolumes, VolumeError } from './volumes.ts';
+import { VolumeError } from './volume-error.ts';
+import { volumeImageIds } from './volume-places.ts';
+import { fillVolumes, prepareVolumes } from './volumes.ts';
 
 /**
  * Runs a pod to its end and leaves nothing behind. What the pod does wrong is in the result; a UserError is thrown for
@@ -43,6 +45,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   });
   if (rejection !== undefined) return notRun(pod, 'Failed', rejection.reason, rejection.message);
   const images = findImages(options);
+  const volumeImages = volumeImageIds(pod, options.images);
   const names = podNames(pod, host);
   if ('error' in names)
     return notRun(pod, 'Pending', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
@@ -90,7 +93,10 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const cgroup = createPodCgroup(host.cgroups, uid, podResources(pod, host, options.podMaxPids));
     for (const warning of cgroup?.warnings ?? []) options.observer.onWarning?.(warning);
     const network = preparePodNetwork(networkInput, entry, cleanup);
-    const volumes = prepareVolumes(pod, options.objects, paths, host);
+    const volumes = prepareVolumes(pod, options.objects, paths, {
+      capacity: host,
+      images: options.images,
+    });
     writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, network.podIPs, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
     network.record([]);
@@ -160,7 +166,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
             pause === undefined ? undefined : { pid: pause.pid, startTime: startTimeOf(pause.pid) ?? '' },
           cgroup: cgroup?.tracking.path,
           ...(pod.spec?.hostUsers === false ? { hostRoot } : {}),
-          images: [...images.values()].map(({ id }) => id),
+          images: [...[...images.values()].map(({ id }) => id), ...volumeImages],
           containers,
         });
       },
@@ -168,7 +174,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     options.onSignals?.(signal => lifecycle.signal(signal));
     return await lifecycle.run();
   } catch (error) {
-    if (error instanceof VolumeError) return notRun(pod, 'Pending', 'FailedMount', error.message);
+    if (error instanceof VolumeError) return notRun(pod, 'Pending', error.reason, error.message);
     // Containers' programs fail in their own result: this one was the sandbox's.
     if (error instanceof NetworkError) {
       const message = `Failed to create pod sandbox: failed to setup network for sandbox "${uid}": ${error.message}`;

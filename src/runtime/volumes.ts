@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, statSync } from 'node:fs';
-import { errnoCode, UserError } from '../base/errors.ts';
+import { errnoCode } from '../base/errors.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import { parseQuantity } from '../kube/quantity.ts';
 import { declaredPodLimit, type NodeCapacity, wholeValue } from '../kube/resources.ts';
@@ -9,21 +9,10 @@ import { makeDirectories, makeFile, makeTree } from '../native/exact-mode.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import { PayloadError, writeAtomically } from './atomic-writer.ts';
+import { checkClaim, makeClaim } from './claims.ts';
+import { failedMount } from './volume-error.ts';
 import { ownByGroup } from './volume-ownership.ts';
-
-/** A volume that cannot be set up: the pod stays `ContainerCreating`, with a FailedMount event that says this. */
-export class VolumeError extends UserError {
-  constructor(volume: Volume, message: string) {
-    super(`MountVolume.SetUp failed for volume "${volume.name}" : ${message}`);
-    this.name = 'VolumeError';
-  }
-}
-
-/** Volumes that live in memory, tmpfs mounts that the sandbox makes: as on a node secrets never touch the disk. */
-export function isMemory(volume: Volume): boolean {
-  const { emptyDir, configMap } = volume;
-  return emptyDir?.medium === 'Memory' || (hasWrittenFiles(volume) && configMap === undefined);
-}
+import { placeOf, type VolumeImages } from './volume-places.ts';
 
 /** tmpfs(5) options of a memory volume. Its pages are the pod's memory: it is no larger than the pod's own limit. */
 export function tmpfsOptions({ emptyDir }: Volume, spec: PodSpec): string {
@@ -42,38 +31,37 @@ export interface PodVolume extends PreparedVolume {
   readonly content?: VolumeFiles['files'];
 }
 
+/** What volumes are made with, beside the pod and what it refers to. */
+export interface VolumeSources {
+  readonly capacity: NodeCapacity;
+  readonly images: VolumeImages;
+}
+
 /** Makes what can be made before the sandbox: directories on disk, mount points, and the checks of hostPath types. */
 export function prepareVolumes(
   pod: Pod,
   objects: PodObjects,
   paths: PodPaths,
-  capacity: NodeCapacity,
+  sources: VolumeSources,
 ): ReadonlyMap<string, PodVolume> {
-  return new Map(
-    (pod.spec?.volumes ?? []).map(volume => [
-      volume.name,
-      prepareVolume(pod, volume, objects, paths, capacity),
-    ]),
-  );
-}
-
-function prepareVolume(
-  pod: Pod,
-  volume: Volume,
-  objects: PodObjects,
-  paths: PodPaths,
-  capacity: NodeCapacity,
-): PodVolume {
-  if (volume.hostPath !== undefined)
-    return prepareHostPath(volume, volume.hostPath.path, volume.hostPath.type ?? '');
-  const source = paths.volume(volume.name, isMemory(volume));
-  makeTree(source, 0o700);
-  // The kubelet's emptyDir is world-writable, whatever the umask; and all that it writes files into is one.
-  chmodSync(source, 0o777);
-  if (volume.emptyDir !== undefined) return { source, readOnly: false };
-  const content = volumeFiles(pod, volume, objects, capacity);
-  if ('error' in content) throw new VolumeError(volume, content.error);
-  return { source, readOnly: true, content: content.files, files: content.files.map(({ path }) => path) };
+  const prepare = (volume: Volume): PodVolume => {
+    const place = placeOf(pod, volume, paths, sources.images);
+    if (volume.hostPath !== undefined) return prepareHostPath(volume, place, volume.hostPath.type ?? '');
+    checkClaim(pod, volume, objects);
+    if (place.isImage === true) return place;
+    if (volume.persistentVolumeClaim !== undefined) {
+      makeClaim(place.source);
+      return place;
+    }
+    makeTree(place.source, 0o700);
+    // The kubelet's emptyDir is world-writable, whatever the umask; and all that it writes files into is one.
+    chmodSync(place.source, 0o777);
+    if (!hasWrittenFiles(volume)) return place;
+    const content = volumeFiles(pod, volume, objects, sources.capacity);
+    if ('error' in content) throw failedMount(volume, content.error);
+    return { ...place, content: content.files, files: content.files.map(({ path }) => path) };
+  };
+  return new Map((pod.spec?.volumes ?? []).map(volume => [volume.name, prepare(volume)]));
 }
 
 type Check = {
@@ -91,7 +79,8 @@ const HOST_PATH_CHECKS: Readonly<Record<string, Check>> = {
   BlockDevice: { is: stat => stat.isBlockDevice(), what: 'a block device' },
 };
 
-function prepareHostPath(volume: Volume, path: string, type: string): PreparedVolume {
+function prepareHostPath(volume: Volume, place: PreparedVolume, type: string): PreparedVolume {
+  const path = place.source;
   try {
     if (!existsSync(path)) {
       if (type === 'FileOrCreate') makeFile(path, 0o644);
@@ -100,13 +89,13 @@ function prepareHostPath(volume: Volume, path: string, type: string): PreparedVo
     }
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;
-    throw new VolumeError(volume, `cannot make ${path}: ${(error as Error).message}`);
+    throw failedMount(volume, `cannot make ${path}: ${(error as Error).message}`);
   }
   const stat = statSync(path, { throwIfNoEntry: false });
   const check = HOST_PATH_CHECKS[type];
   if (check !== undefined && (stat === undefined || !check.is(stat)))
-    throw new VolumeError(volume, `hostPath type check failed: ${path} is not ${check.what}`);
-  return { source: path, readOnly: false, files: stat?.isDirectory() === false ? [''] : [] };
+    throw failedMount(volume, `hostPath type check failed: ${path} is not ${check.what}`);
+  return { ...place, files: stat?.isDirectory() === false ? [''] : [] };
 }
 
 /**
@@ -120,7 +109,8 @@ export function fillVolumes(
 ): void {
   for (const volume of pod.spec?.volumes ?? []) {
     const made = volumes.get(volume.name);
-    if (made === undefined || volume.hostPath !== undefined) continue;
+    // fsGroup never reaches a hostPath, nor what nobody may write to.
+    if (made === undefined || volume.hostPath !== undefined || isFixed(volume)) continue;
     const target = directory(made.source);
     if (made.content === undefined) ownVolume(pod, target, made.readOnly);
     else fillVolume(pod, volume, target, made.content);
@@ -133,9 +123,12 @@ export function fillVolume(pod: Pod, volume: Volume, target: string, files: Volu
     return writeAtomically(target, files, () => ownVolume(pod, target, true));
   } catch (error) {
     if (!(error instanceof PayloadError)) throw error;
-    throw new VolumeError(volume, error.message);
+    throw failedMount(volume, error.message);
   }
 }
+
+const isFixed = ({ image, persistentVolumeClaim }: Volume): boolean =>
+  image !== undefined || persistentVolumeClaim?.readOnly === true;
 
 function ownVolume({ spec }: Pod, target: string, isReadOnly: boolean): void {
   const fsGroup = spec?.securityContext?.fsGroup;

@@ -393,6 +393,27 @@ check('downwardAPI volumes', [
   ),
 ]);
 
+check('claims and images', [
+  spec(
+    { volumes: [as({ name: 'v', persistentVolumeClaim: {} })] },
+    'spec.volumes[0].persistentVolumeClaim.claimName: Required value',
+  ),
+  spec(
+    { volumes: [{ name: 'v', ephemeral: {} }] },
+    'spec.volumes[0].ephemeral.volumeClaimTemplate: Required value',
+  ),
+  spec(
+    { volumes: [{ name: 'v', ephemeral: { volumeClaimTemplate: { spec: {} } } }] },
+    'spec.volumes[0].ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at least 1 access mode is required',
+    'spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources[storage]: Required value',
+  ),
+  spec({ volumes: [{ name: 'v', image: {} }] }, 'spec.volumes[0].image.reference: Required value'),
+  spec(
+    { volumes: [{ name: 'v', image: { reference: 'i', pullPolicy: 'Now' } }] },
+    'spec.volumes[0].image.pullPolicy: Unsupported value: "Now": supported values: "Always", "IfNotPresent", "Never"',
+  ),
+]);
+
 check('projected volumes', [
   spec(
     { volumes: [as({ name: 'v', projected: { defaultMode: 512 } })] },

@@ -13,11 +13,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { ImageStore } from '../../../src/image/store.ts';
 import type { PodObjects } from '../../../src/kube/environment.ts';
 import type { PodSpec, Volume } from '../../../src/kube/types.generated.ts';
 import { PodPaths, rootsAt } from '../../../src/oci/pod-paths.ts';
 import { ownByGroup } from '../../../src/runtime/volume-ownership.ts';
-import { fillVolumes, isMemory, prepareVolumes, tmpfsOptions } from '../../../src/runtime/volumes.ts';
+import { isMemory } from '../../../src/runtime/volume-places.ts';
+import { fillVolumes, prepareVolumes, tmpfsOptions } from '../../../src/runtime/volumes.ts';
 import { podOf } from '../kube/pods.ts';
 
 const OBJECTS: PodObjects = {
@@ -26,7 +28,7 @@ const OBJECTS: PodObjects = {
   ],
   secrets: [{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'token' }, data: { key: 'AP8K' } }],
 };
-const CAPACITY = { cpus: 4, memory: 1 << 30 };
+const SOURCES = { capacity: { cpus: 4, memory: 1 << 30 }, images: new ImageStore('/nonexistent') };
 const needsRoot = process.geteuid?.() === 0 ? false : 'needs root';
 
 /** Makes and fills the volumes of a pod, under a umask that would take most bits away; gives their directories. */
@@ -39,7 +41,7 @@ function volumesOf(
   const paths = new PodPaths(rootsAt(t.testdir()), 'uid');
   const umask = process.umask(0o077);
   try {
-    const prepared = prepareVolumes(pod, OBJECTS, paths, CAPACITY);
+    const prepared = prepareVolumes(pod, OBJECTS, paths, SOURCES);
     fillVolumes(pod, prepared, path => path);
     return name => prepared.get(name)?.source ?? '';
   } finally {
@@ -145,7 +147,7 @@ t.test('hostPath: what must be there, and what is made', t => {
       hostPath: { path: join(root, path), ...(type === undefined ? {} : { type }) },
     };
     const paths = new PodPaths(rootsAt(join(root, 'state')), 'uid');
-    prepareVolumes(podOf({ volumes: [volume] }), OBJECTS, paths, CAPACITY);
+    prepareVolumes(podOf({ volumes: [volume] }), OBJECTS, paths, SOURCES);
     return join(root, path);
   };
   const fails: readonly (readonly [path: string, type: string, what: string])[] = [
