@@ -56,8 +56,6 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
     restartPolicy: acted('Always on an init container makes it a sidecar'),
     restartPolicyRules: refused(NOT_YET),
     volumeMounts: acted(),
-    'volumeMounts[].subPathExpr': refused(NOT_YET),
-    'volumeMounts[].recursiveReadOnly': refused(NOT_YET, value => value !== 'Disabled'),
     volumeDevices: refused('block volumes need a storage provider'),
     livenessProbe: refused(PROBE),
     readinessProbe: noted('readiness only tells Services where to send traffic'),
@@ -160,7 +158,7 @@ export const SUPPORT: Readonly<Record<string, SupportRow>> = {
   'spec.securityContext.sysctls': acted(
     'the safe ones, and what --allowed-unsafe-sysctls allows; two more are set in every network namespace',
   ),
-  'spec.securityContext.fsGroupChangePolicy': inert('it has no effect on the volume types there are'),
+  'spec.securityContext.fsGroupChangePolicy': acted('on claims'),
   'spec.securityContext.windowsOptions': inert('not interpreted on Linux'),
   'spec.serviceAccount': inert('no token is ever mounted'),
   'spec.serviceAccountName': inert('no token is ever mounted'),

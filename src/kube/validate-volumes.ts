@@ -108,6 +108,7 @@ function validateMountOptions(mount: VolumeMount, container: Container, path: st
       invalid(`${at}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'),
     );
   if (mount.subPath) errors.push(...relativePath(`${at}.subPath`, mount.subPath));
+  if (mount.subPathExpr) errors.push(...relativePath(`${at}.subPathExpr`, mount.subPathExpr));
   if (mount.mountPropagation !== undefined) {
     if (!PROPAGATIONS.includes(mount.mountPropagation))
       errors.push(notSupported(`${at}.mountPropagation`, mount.mountPropagation, PROPAGATIONS));
@@ -120,12 +121,19 @@ function validateMountOptions(mount: VolumeMount, container: Container, path: st
       );
     }
   }
-  if (
-    mount.recursiveReadOnly !== undefined &&
-    mount.recursiveReadOnly !== 'Disabled' &&
-    mount.readOnly !== true
-  ) {
-    errors.push(forbidden(`${at}.recursiveReadOnly`, 'may only be specified when readOnly is true'));
-  }
-  return errors;
+  return [...errors, ...validateRecursiveReadOnly(mount, `${at}.recursiveReadOnly`)];
+}
+
+const RECURSIVE = ['Disabled', 'Enabled', 'IfPossible'];
+
+/** validateMountRecursiveReadOnly. */
+function validateRecursiveReadOnly(mount: VolumeMount, at: string): readonly FieldError[] {
+  const { recursiveReadOnly, readOnly, mountPropagation = 'None' } = mount;
+  if (recursiveReadOnly === undefined || recursiveReadOnly === 'Disabled') return [];
+  if (!RECURSIVE.includes(recursiveReadOnly)) return [notSupported(at, recursiveReadOnly, RECURSIVE)];
+  const propagation = 'may only be specified when mountPropagation is None or not specified';
+  return [
+    ...(readOnly === true ? [] : [forbidden(at, 'may only be specified when readOnly is true')]),
+    ...(mountPropagation === 'None' ? [] : [forbidden(at, propagation)]),
+  ];
 }

@@ -98,10 +98,14 @@ export function terminationLogMount(
 export interface PreparedVolume {
   readonly source: string;
   readonly readOnly: boolean;
-  /** It is an image's root: nothing is executed from it (KEP-4639), and nothing is ever made in it. */
+  /** The mode of its root, which a missing subPath is made with, as by the kubelet; without it none is made. */
+  readonly mode?: number;
+  /** It is an image's root: nothing is executed from it (KEP-4639). */
   readonly isImage?: boolean;
   /** Paths of the volume (`''`: itself) that are files, so that their mount point must be one too. */
   readonly files?: readonly string[];
+  /** Looks whether a path in it is a file at this moment: what is there can be the work of another container. */
+  holdsFile?(path: string): boolean;
 }
 
 const PROPAGATION: Readonly<Record<string, string>> = {
@@ -126,6 +130,8 @@ export function parentsFirst(mounts: readonly OciMount[]): readonly OciMount[] {
 function volumeMount(mount: VolumeMount, volume: PreparedVolume | undefined): OciMount {
   const source = volume?.source ?? '';
   const isReadOnly = mount.readOnly === true || volume?.readOnly === true;
+  // KEP-3857. Every kernel that podspace runs on can do it: what is asked for if possible is done.
+  const isRecursive = isReadOnly && ['IfPossible', 'Enabled'].includes(mount.recursiveReadOnly ?? '');
   return {
     destination: absolute(mount.mountPath),
     type: 'bind',
@@ -133,7 +139,7 @@ function volumeMount(mount: VolumeMount, volume: PreparedVolume | undefined): Oc
     options: [
       'rbind',
       PROPAGATION[mount.mountPropagation ?? 'None'] ?? 'rprivate',
-      isReadOnly ? 'ro' : 'rw',
+      isRecursive ? 'rro' : isReadOnly ? 'ro' : 'rw',
       ...(volume?.isImage === true ? ['noexec'] : []),
     ],
   };
@@ -149,11 +155,11 @@ function depth(path: string): number {
   return path.split('/').filter(part => part !== '').length;
 }
 
-/** A path inside a volume, and whether it is made where it is missing. */
+/** A path inside a volume, and the mode of what is made where it is missing; without one nothing is. */
 export interface SubPath {
   readonly root: string;
   readonly path: string;
-  readonly isMade: boolean;
+  readonly mode: number | undefined;
 }
 
 /** subPath mounts: how to reach the source without leaving the volume, whose content is hostile. */
@@ -170,7 +176,7 @@ export function subPaths(
           {
             root: volumes.get(mount.name)?.source ?? '',
             path: mount.subPath ?? '',
-            isMade: volumes.get(mount.name)?.isImage !== true,
+            mode: volumes.get(mount.name)?.mode,
           },
         ] as const,
     );

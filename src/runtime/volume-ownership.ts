@@ -8,15 +8,24 @@ const MAX_DEPTH = 500;
 /**
  * SetVolumeOwnership of the kubelet: the group owns everything, may write unless the volume is read-only, and new files
  * inherit it; users stay. What is in a volume may be another container's, which can put a link in a file's place at any
- * moment: everything is reached by fd, from its directory's, and no link is followed.
+ * moment: everything is reached by fd, from its directory's, and no link is followed. `isMismatchOnly` is the
+ * fsGroupChangePolicy OnRootMismatch: a root that is as it should be tells that all is.
  */
-export function ownByGroup(path: string, gid: number, isReadOnly: boolean): void {
+export function ownByGroup(path: string, gid: number, isReadOnly: boolean, isMismatchOnly = false): void {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
+    if (isMismatchOnly && isRightRoot(fd, gid, isReadOnly)) return;
     ownTree(fd, gid, isReadOnly ? [0o2550, 0o440] : [0o2770, 0o660], 0);
   } finally {
     closeSync(fd);
   }
+}
+
+/** The opposite of the kubelet's requiresPermissionChange. */
+function isRightRoot(fd: number, group: number, isReadOnly: boolean): boolean {
+  const { gid, mode } = fstatSync(fd);
+  const needed = isReadOnly ? 0o2550 : 0o2770;
+  return gid === group && (mode & needed) === needed;
 }
 
 type Bits = readonly [directory: number, file: number];

@@ -13,15 +13,19 @@ export function isMemory(volume: Volume): boolean {
   return emptyDir?.medium === 'Memory' || (hasWrittenFiles(volume) && configMap === undefined);
 }
 
+/** Of the root of every volume that podspace makes, as the kubelet does. */
+export const OWN_MODE = 0o777;
+
 /** Where a volume is; nothing is made, and nothing looked for but an image. */
 export function placeOf(pod: Pod, volume: Volume, paths: PodPaths, images: VolumeImages): PreparedVolume {
   const { name, hostPath, image, persistentVolumeClaim: claim } = volume;
-  if (hostPath !== undefined) return { source: hostPath.path, readOnly: false };
+  if (hostPath !== undefined) return { source: hostPath.path, readOnly: false, mode: 0o755 };
   if (claim !== undefined) {
     const namespace = pod.metadata?.namespace ?? 'default';
     return {
       source: claimPath(paths.roots, namespace, claim.claimName),
       readOnly: claim.readOnly === true,
+      mode: OWN_MODE,
     };
   }
   if (image !== undefined) {
@@ -29,7 +33,11 @@ export function placeOf(pod: Pod, volume: Volume, paths: PodPaths, images: Volum
     const root = found === undefined ? 'images/roots/(unknown)/rootfs' : images.rootfs(found);
     return { source: `${paths.roots.state}/${root}`, readOnly: true, isImage: true };
   }
-  return { source: paths.volume(name, isMemory(volume)), readOnly: hasWrittenFiles(volume) };
+  return {
+    source: paths.volume(name, isMemory(volume)),
+    readOnly: hasWrittenFiles(volume),
+    mode: OWN_MODE,
+  };
 }
 
 /** Ids of the images that a pod has as volumes: in use while it runs. Throws a UserError for one that is not there. */

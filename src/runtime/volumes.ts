@@ -6,13 +6,14 @@ import { declaredPodLimit, type NodeCapacity, wholeValue } from '../kube/resourc
 import type { Pod, PodSpec, Volume } from '../kube/types.generated.ts';
 import { hasWrittenFiles, type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
 import { makeDirectories, makeFile, makeTree } from '../native/exact-mode.ts';
+import { isFileBelow } from '../native/file-below.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import { PayloadError, writeAtomically } from './atomic-writer.ts';
 import { checkClaim, makeClaim } from './claims.ts';
 import { failedMount } from './volume-error.ts';
 import { ownByGroup } from './volume-ownership.ts';
-import { placeOf, type VolumeImages } from './volume-places.ts';
+import { isMemory, OWN_MODE, placeOf, type VolumeImages } from './volume-places.ts';
 
 /** tmpfs(5) options of a memory volume. Its pages are the pod's memory: it is no larger than the pod's own limit. */
 export function tmpfsOptions({ emptyDir }: Volume, spec: PodSpec): string {
@@ -51,18 +52,29 @@ export function prepareVolumes(
     if (place.isImage === true) return place;
     if (volume.persistentVolumeClaim !== undefined) {
       makeClaim(place.source);
-      return place;
+      // A container may have changed it.
+      return { ...place, mode: modeOf(place.source) ?? OWN_MODE };
     }
     makeTree(place.source, 0o700);
     // The kubelet's emptyDir is world-writable, whatever the umask; and all that it writes files into is one.
-    chmodSync(place.source, 0o777);
+    chmodSync(place.source, OWN_MODE);
     if (!hasWrittenFiles(volume)) return place;
     const content = volumeFiles(pod, volume, objects, sources.capacity);
     if ('error' in content) throw failedMount(volume, content.error);
     return { ...place, content: content.files, files: content.files.map(({ path }) => path) };
   };
-  return new Map((pod.spec?.volumes ?? []).map(volume => [volume.name, prepare(volume)]));
+  // A memory volume is not there for this process to look into.
+  const looked = (volume: Volume): PodVolume => {
+    const made = prepare(volume);
+    return isMemory(volume) ? made : { ...made, holdsFile: path => isFileBelow(made.source, path) };
+  };
+  return new Map((pod.spec?.volumes ?? []).map(volume => [volume.name, looked(volume)]));
 }
+
+const modeOf = (path: string): number | undefined => {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode;
+  return mode === undefined ? undefined : mode & 0o777;
+};
 
 type Check = {
   readonly is: (stat: NonNullable<ReturnType<typeof statSync>>) => boolean;
@@ -95,7 +107,7 @@ function prepareHostPath(volume: Volume, place: PreparedVolume, type: string): P
   const check = HOST_PATH_CHECKS[type];
   if (check !== undefined && (stat === undefined || !check.is(stat)))
     throw failedMount(volume, `hostPath type check failed: ${path} is not ${check.what}`);
-  return { ...place, files: stat?.isDirectory() === false ? [''] : [] };
+  return { ...place, mode: modeOf(path) ?? 0o750, files: stat?.isDirectory() === false ? [''] : [] };
 }
 
 /**
@@ -112,7 +124,7 @@ export function fillVolumes(
     // fsGroup never reaches a hostPath, nor what nobody may write to.
     if (made === undefined || volume.hostPath !== undefined || isFixed(volume)) continue;
     const target = directory(made.source);
-    if (made.content === undefined) ownVolume(pod, target, made.readOnly);
+    if (made.content === undefined) ownVolume(pod, target, made.readOnly, !volume.emptyDir);
     else fillVolume(pod, volume, target, made.content);
   }
 }
@@ -130,7 +142,9 @@ export function fillVolume(pod: Pod, volume: Volume, target: string, files: Volu
 const isFixed = ({ image, persistentVolumeClaim }: Volume): boolean =>
   image !== undefined || persistentVolumeClaim?.readOnly === true;
 
-function ownVolume({ spec }: Pod, target: string, isReadOnly: boolean): void {
-  const fsGroup = spec?.securityContext?.fsGroup;
-  if (fsGroup !== undefined) ownByGroup(target, fsGroup, isReadOnly);
+/** fsGroupChangePolicy is about what outlives a pod, or is a claim at least. */
+function ownVolume({ spec }: Pod, target: string, isReadOnly: boolean, isClaim = false): void {
+  const { fsGroup, fsGroupChangePolicy } = spec?.securityContext ?? {};
+  const isMismatchOnly = isClaim && fsGroupChangePolicy === 'OnRootMismatch';
+  if (fsGroup !== undefined) ownByGroup(target, fsGroup, isReadOnly, isMismatchOnly);
 }

@@ -191,12 +191,13 @@ function explainSeccomp(
 
 function explainMount(pod: Pod, mount: VolumeMount): Explanation {
   const { what, isFixed } = describeVolume(pod.spec?.volumes?.find(({ name }) => name === mount.name));
-  const { mountPropagation = 'None', subPath = '' } = mount;
+  const { mountPropagation = 'None', subPathExpr = '', subPath = subPathExpr, recursiveReadOnly } = mount;
   const access = isFixed ? 'read-only, as always' : mount.readOnly === true ? 'read-only' : 'writable';
+  const isRecursive = ['IfPossible', 'Enabled'].includes(recursiveReadOnly ?? '');
   const parts = [
     `volume "${mount.name}" (${what})`,
     ...(subPath === '' ? [] : [`its "${subPath}"`]),
-    access,
+    isRecursive ? `${access}, with all that is mounted below` : access,
     ...(mountPropagation === 'None' ? [] : [`mount propagation ${mountPropagation}`]),
   ];
   return { topic: `mount ${mount.mountPath}`, text: parts.join(', '), origin: 'container' };

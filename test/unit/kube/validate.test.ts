@@ -495,6 +495,25 @@ check('volume mounts', [
     { recursiveReadOnly: 'Enabled' },
     `${C}.volumeMounts.recursiveReadOnly: Forbidden: may only be specified when readOnly is true`,
   ),
+  mount({ recursiveReadOnly: 'IfPossible', readOnly: true }),
+  mount(
+    { recursiveReadOnly: 'Enabled', readOnly: true, mountPropagation: 'HostToContainer' },
+    `${C}.volumeMounts.recursiveReadOnly: Forbidden: may only be specified when mountPropagation is None or not specified`,
+  ),
+  mount(
+    { recursiveReadOnly: 'Yes' },
+    `${C}.volumeMounts.recursiveReadOnly: Unsupported value: "Yes": supported values: "Disabled", "Enabled", "IfPossible"`,
+  ),
+  mount({ subPathExpr: '$(A)/b' }),
+  mount(
+    { subPathExpr: '/$(A)/../b' },
+    `${C}.volumeMounts.subPathExpr: Invalid value: "/$(A)/../b": must be a relative path`,
+    `${C}.volumeMounts.subPathExpr: Invalid value: "/$(A)/../b": must not contain '..'`,
+  ),
+  mount(
+    { subPathExpr: '$(A)', subPath: 'a' },
+    `${C}.volumeMounts.subPathExpr: Invalid value: "$(A)": subPathExpr and subPath are mutually exclusive`,
+  ),
   [
     podWith(
       { volumeMounts: ['/m', '/m'].map(mountPath => ({ name: 'v', mountPath })) },

@@ -222,6 +222,22 @@ t.test('fsGroup changes groups only, and follows no link', { skip: needsRoot }, 
   t.end();
 });
 
+t.test(
+  'fsGroupChangePolicy OnRootMismatch: a root that is right tells that all is',
+  { skip: needsRoot },
+  t => {
+    const volume = t.testdir({ file: '' });
+    ownByGroup(volume, 555, false);
+    chownSync(join(volume, 'file'), 0, 0);
+    ownByGroup(volume, 555, false, true);
+    t.equal(statSync(join(volume, 'file')).gid, 0, 'not looked at');
+    chmodSync(volume, 0o2750);
+    ownByGroup(volume, 555, false, true);
+    t.equal(statSync(join(volume, 'file')).gid, 555, 'the root’s group could not write');
+    t.end();
+  },
+);
+
 t.test('objects and keys that are not there', t => {
   const fails: readonly (readonly [volume: Omit<Volume, 'name'>, message: string])[] = [
     [{ configMap: { name: 'nosuch' } }, 'configmap "nosuch" not found'],
