@@ -13,6 +13,7 @@ import { gatherHostFacts } from './runtime/host-facts.ts';
 import { loadAdmission } from './runtime/load-admission.ts';
 import { runPod as runAcceptedPod } from './runtime/pod.ts';
 import { type NetworkOptions, networkSettings } from './runtime/pod-network.ts';
+import { podObjects } from './runtime/pod-objects.ts';
 import type { PodResult } from './runtime/pod-result.ts';
 import type { AttachedContainer } from './runtime/run-options.ts';
 import { seccompSettings } from './runtime/seccomp.ts';
@@ -107,7 +108,8 @@ export async function runPod(manifest: string | object, options: RunOptions = {}
       pod,
       decision,
       networkObjects,
-      objects,
+      objects: podObjects(roots, objects, [pod]),
+      manifest: objects,
       images: new ImageStore(roots.state),
       host: gatherHostFacts(),
       roots,
@@ -190,7 +192,12 @@ export async function compilePod(
   const roots = options.root === undefined ? DEFAULT_ROOTS : rootsAt(options.root);
   const { admission } = await loadAdmission(roots, objects.others, admissionOptions(options));
   const accepted = acceptPod(loaded, NO_UID, { admission });
-  const staged = stageAll([accepted.pod], objects, roots, thisMachine(roots, options));
+  const staged = stageAll(
+    [accepted.pod],
+    podObjects(roots, objects, [accepted.pod]),
+    roots,
+    thisMachine(roots, options),
+  );
   return staged.map(({ container, isInit, stages }) => {
     if ('error' in stages)
       throw new Error(`container "${container.name}": ${stages.reason}: ${stages.error}`);

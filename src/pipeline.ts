@@ -6,6 +6,7 @@
  * The first arrow is acceptPod() of admission/accept.ts, once for each pod; the others are here, once for each container.
  */
 import { type PodObjects, resolveEnvironment } from './kube/environment.ts';
+import { expandSubPaths } from './kube/sub-path.ts';
 import type { Container, Pod } from './kube/types.generated.ts';
 import type { Arch } from './linux/arch.ts';
 import { MASKED_PATHS } from './linux/protected-paths.ts';
@@ -75,12 +76,18 @@ export interface ContainerStages {
 }
 
 /** All stages of one container; or why the kubelet would not create it. */
-export function compileStages(input: ContainerInput): ContainerStages | IdentityError {
-  const { pod, container, image, host, paths } = input;
-  const security = determineEffectiveSecurityContext(pod, container, image.identity, host, input.settings);
+export function compileStages(asked: ContainerInput): ContainerStages | IdentityError {
+  const { pod, image, host, paths } = asked;
+  const security = determineEffectiveSecurityContext(
+    pod,
+    asked.container,
+    image.identity,
+    host,
+    asked.settings,
+  );
   if ('error' in security) return security;
-  const environment = resolveEnvironment(pod, container, input.objects, {
-    podIPs: input.podIPs,
+  const environment = resolveEnvironment(pod, asked.container, asked.objects, {
+    podIPs: asked.podIPs,
     nodeName: host.hostname,
     capacity: host,
     // Looking for it takes a while, and hardly anybody asks.
@@ -89,6 +96,9 @@ export function compileStages(input: ContainerInput): ContainerStages | Identity
     },
   });
   if ('error' in environment) return { reason: 'CreateContainerConfigError', error: environment.error };
+  const container = expandSubPaths(asked.container, environment.env);
+  if ('error' in container) return { reason: 'CreateContainerConfigError', error: container.error };
+  const input = { ...asked, container };
   const seccomp = generateSeccomp(
     security.seccompProfile,
     { capabilities: security.capabilities, arch: input.arch, kernelRelease: host.kernelRelease },
@@ -250,5 +260,7 @@ function isFile(
     ({ mountPath }) => mountPath.replace(/(.)\/$/, '$1') === destination,
   );
   const volume = mount === undefined ? undefined : volumes.get(mount.name);
-  return volume?.files?.includes(mount?.subPath ?? '') === true;
+  const subPath = mount?.subPath ?? '';
+  if (volume?.files?.includes(subPath) === true) return true;
+  return subPath !== '' && volume?.holdsFile?.(subPath) === true;
 }

@@ -25,7 +25,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   }
   const wanted = text(args, 'container');
   const machine = thisMachine(io.roots, { ...seccompOptions(args), ...networkOptions(args) });
-  const all = stageAll(input.pods, input.manifest, io.roots, machine);
+  const all = stageAll(input.pods, input.objects, io.roots, machine);
   const staged = all.filter(({ container }) => wanted === undefined || container.name === wanted);
   if (staged.length === 0)
     throw new UserError(`container "${wanted}" is not in the manifest`, {

@@ -15,7 +15,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   printWarnings(io, input.warnings);
   let exitCode = 0;
   const machine = thisMachine(io.roots, { ...seccompOptions(args), ...networkOptions(args) });
-  for (const staged of stageAll(input.pods, input.manifest, io.roots, machine)) {
+  for (const staged of stageAll(input.pods, input.objects, io.roots, machine)) {
     if (staged.imageWarning !== undefined) printWarnings(io, [staged.imageWarning]);
     io.out(`${explain(staged, io.color.out, input.decisions.get(staged.pod))}\n`);
     if ('error' in staged.stages) exitCode = 1;

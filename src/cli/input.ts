@@ -2,12 +2,14 @@ import { acceptPod } from '../admission/accept.ts';
 import type { Decision } from '../admission/admission.ts';
 import { UserError } from '../base/errors.ts';
 import type { ValidateMode } from '../kube/decode.ts';
+import type { PodObjects } from '../kube/environment.ts';
 import { type LoadedPod, loadManifest, type Manifest } from '../kube/manifest.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import type { NetworkObjects } from '../network/objects.ts';
 import type { AdmissionOptions } from '../runtime/admission.ts';
 import { generateName } from '../runtime/generate-name.ts';
 import { loadAdmission } from '../runtime/load-admission.ts';
+import { podObjects } from '../runtime/pod-objects.ts';
 import { readManifest } from '../runtime/read-manifest.ts';
 import { newUid } from '../runtime/uid.ts';
 import { type Args, type Io, text, texts } from './io.ts';
@@ -15,6 +17,8 @@ import { type Args, type Io, text, texts } from './io.ts';
 /** The pods of a command's manifest, accepted by the pipeline. */
 export interface Input {
   readonly manifest: Manifest;
+  /** What the pods refer to, of the manifest or the store. */
+  readonly objects: PodObjects;
   readonly pods: readonly Pod[];
   readonly warnings: readonly string[];
   /** What admission decided of each pod. */
@@ -48,7 +52,7 @@ export async function readInput(args: Args, io: Io, uid: () => string = newUid):
     if (decision !== undefined) decisions.set(pod, decision);
     return pod;
   });
-  return { manifest, pods, warnings, decisions, network };
+  return { manifest, objects: podObjects(io.roots, manifest, pods), pods, warnings, decisions, network };
 }
 
 /** The options about admission that several commands have. */

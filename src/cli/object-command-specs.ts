@@ -26,7 +26,7 @@ const dryRun: Option = {
 /** The commands about objects that are stored, kubectl's. */
 export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
   create: {
-    describe: 'store policies, roles, Services and so on, from a file or from flags, as kubectl does',
+    describe: 'store policies, ConfigMaps, Services and so on, from a file or from flags, as kubectl does',
     positionals: [
       {
         name: 'object',
@@ -69,11 +69,14 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
     describe: 'store what a file has, or change what is stored to what it has; for pods that run, too',
     positionals: [],
     options: { filename, namespace, 'dry-run': dryRun, output: objectOutput, ...identity },
-    examples: [['podspace apply -f network-policies.yaml', 'who may talk to whom from now on']],
+    examples: [
+      ['podspace apply -f network-policies.yaml', 'who may talk to whom from now on'],
+      ['podspace apply -f settings.yaml', 'a ConfigMap: volumes of pods that run have it at once'],
+    ],
     load: objectCommand('apply'),
   },
   get: {
-    describe: 'list stored policies, roles, Services and so on',
+    describe: 'list stored policies, ConfigMaps, Services and so on',
     positionals: [
       {
         name: 'object',
@@ -90,7 +93,7 @@ export const OBJECT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
     load: objectCommand('get'),
   },
   delete: {
-    describe: 'remove stored policies, roles, Services and so on',
+    describe: 'remove stored policies, ConfigMaps, Services and so on',
     positionals: [
       {
         name: 'object',

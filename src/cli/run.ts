@@ -33,7 +33,14 @@ export async function run(args: Args, io: Io): Promise<number> {
 /** Runs the pods of a manifest to their end. */
 export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Promise<number> {
   requireRoot();
-  const { pods, manifest, warnings, decisions, network: networkObjects } = await readInput(args, parent);
+  const {
+    pods,
+    manifest,
+    objects,
+    warnings,
+    decisions,
+    network: networkObjects,
+  } = await readInput(args, parent);
   const timeout = text(args, 'timeout');
   const milliseconds = timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
   const podMaxPids = parseMaxPids(text(args, 'pod-max-pids'));
@@ -80,7 +87,8 @@ export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Pr
             : pod,
         decision: decisions.get(pod),
         networkObjects,
-        objects: manifest,
+        objects,
+        manifest,
         images,
         host,
         roots: io.roots,

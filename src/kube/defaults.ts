@@ -1,6 +1,14 @@
 import { formatQuantity } from './quantity-order.ts';
 import { aggregateContainers, isPodLevelResource } from './resources.ts';
-import type { Container, ContainerPort, Pod, PodSpec, Probe, Volume } from './types.generated.ts';
+import type {
+  Container,
+  ContainerPort,
+  DownwardAPIProjection,
+  Pod,
+  PodSpec,
+  Probe,
+  Volume,
+} from './types.generated.ts';
 
 type Resources = NonNullable<Container['resources']>;
 
@@ -114,15 +122,36 @@ function defaultVolume(volume: Volume): Volume {
   if (Object.keys(sources).length === 0) return { ...volume, emptyDir: {} };
   if (volume.hostPath !== undefined)
     return { ...volume, hostPath: { ...volume.hostPath, type: volume.hostPath.type ?? '' } };
-  if (volume.configMap !== undefined)
-    return {
-      ...volume,
-      configMap: { ...volume.configMap, defaultMode: volume.configMap.defaultMode ?? DEFAULT_MODE },
-    };
-  if (volume.secret !== undefined)
-    return {
-      ...volume,
-      secret: { ...volume.secret, defaultMode: volume.secret.defaultMode ?? DEFAULT_MODE },
-    };
+  if (volume.downwardAPI !== undefined)
+    return { ...volume, downwardAPI: withItems(withMode(volume.downwardAPI)) };
+  if (volume.projected !== undefined) {
+    const { sources, ...projected } = withMode(volume.projected);
+    const all = sources?.map(source =>
+      source.downwardAPI === undefined ? source : { ...source, downwardAPI: withItems(source.downwardAPI) },
+    );
+    return { ...volume, projected: { ...projected, ...(all === undefined ? {} : { sources: all }) } };
+  }
+  if (volume.image !== undefined) {
+    const { reference = '', pullPolicy } = volume.image;
+    const policy = pullPolicy || (isLatest(reference) ? 'Always' : 'IfNotPresent');
+    return { ...volume, image: { ...volume.image, pullPolicy: policy } };
+  }
+  if (volume.configMap !== undefined) return { ...volume, configMap: withMode(volume.configMap) };
+  if (volume.secret !== undefined) return { ...volume, secret: withMode(volume.secret) };
   return volume;
+}
+
+const withMode = <T extends { readonly defaultMode?: number }>(source: T): T => ({
+  ...source,
+  defaultMode: source.defaultMode ?? DEFAULT_MODE,
+});
+
+/** SetDefaults_ObjectFieldSelector. */
+function withItems<T extends DownwardAPIProjection>(source: T): T {
+  const items = source.items?.map(item =>
+    item.fieldRef === undefined || item.fieldRef.apiVersion
+      ? item
+      : { ...item, fieldRef: { ...item.fieldRef, apiVersion: 'v1' } },
+  );
+  return items === undefined ? source : { ...source, items };
 }

@@ -1,11 +1,12 @@
 import { expand } from './expand.ts';
 import { type NodeCapacity, resourceField } from './resources.ts';
-import type { ConfigMap, Container, EnvVar, Pod, Secret } from './types.generated.ts';
+import type { ConfigMap, Container, EnvVar, PersistentVolumeClaim, Pod, Secret } from './types.generated.ts';
 
-/** The objects a pod can refer to: those of its own file. */
+/** The objects a pod can refer to: those of its own file, and of the store. */
 export interface PodObjects {
   readonly configMaps: readonly ConfigMap[];
   readonly secrets: readonly Secret[];
+  readonly claims?: readonly PersistentVolumeClaim[];
 }
 
 /** What `fieldRef` can ask for and only the runtime knows. */

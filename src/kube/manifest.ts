@@ -9,7 +9,7 @@ import {
   type SourceError,
 } from './source.ts';
 import { closest } from './suggest.ts';
-import type { ConfigMap, Pod, PodTemplateSpec, Secret } from './types.generated.ts';
+import type { ConfigMap, PersistentVolumeClaim, Pod, PodTemplateSpec, Secret } from './types.generated.ts';
 
 /** Where an object was read, and the way back from a field to its line. */
 export interface ObjectSource {
@@ -39,6 +39,9 @@ export interface Manifest {
   readonly pods: readonly LoadedPod[];
   readonly configMaps: readonly ConfigMap[];
   readonly secrets: readonly Secret[];
+  readonly claims: readonly PersistentVolumeClaim[];
+  /** All objects that are neither pods nor workloads. */
+  readonly objects: readonly LoadedObject[];
   /** Objects of known kinds that running a pod does not need. */
   readonly others: readonly LoadedObject[];
   readonly warnings: readonly string[];
@@ -76,12 +79,15 @@ export function loadManifest(
     pods,
     configMaps: ofKind<ConfigMap>('ConfigMap'),
     secrets: ofKind<Secret>('Secret'),
-    others: objects.filter(
-      ({ kind }) => !['Pod', 'ConfigMap', 'Secret'].includes(kind) && TEMPLATES[kind] === undefined,
-    ),
+    claims: ofKind<PersistentVolumeClaim>('PersistentVolumeClaim'),
+    objects: objects.filter(({ kind }) => kind !== 'Pod' && TEMPLATES[kind] === undefined),
+    others: objects.filter(({ kind }) => !TAKEN.includes(kind) && TEMPLATES[kind] === undefined),
     warnings,
   };
 }
+
+/** Kinds that pods are, or take something from. */
+const TAKEN = ['Pod', 'ConfigMap', 'Secret', 'PersistentVolumeClaim'];
 
 /** What the items of a list take from it: those of a PodList need not say that they are Pods. */
 interface OuterList {

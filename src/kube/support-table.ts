@@ -56,8 +56,6 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
     restartPolicy: acted('Always on an init container makes it a sidecar'),
     restartPolicyRules: refused(NOT_YET),
     volumeMounts: acted(),
-    'volumeMounts[].subPathExpr': refused(NOT_YET),
-    'volumeMounts[].recursiveReadOnly': refused(NOT_YET, value => value !== 'Disabled'),
     volumeDevices: refused('block volumes need a storage provider'),
     livenessProbe: refused(PROBE),
     readinessProbe: noted('readiness only tells Services where to send traffic'),
@@ -98,6 +96,16 @@ const VOLUMES: Readonly<Record<string, SupportRow>> = {
   hostPath: acted(),
   configMap: acted(),
   secret: acted(),
+  downwardAPI: acted(),
+  persistentVolumeClaim: acted(
+    'a directory of the state root, by namespace and claim; its size and access modes are not enforced',
+  ),
+  ephemeral: acted('a claim that goes with the pod'),
+  image: acted('of the local store; read-only, noexec'),
+  projected: acted('of configMap, secret and downwardAPI sources'),
+  'projected.sources[].serviceAccountToken': refused('nobody here issues tokens: there is no API server'),
+  'projected.sources[].clusterTrustBundle': refused('there are no cluster trust bundles on one machine'),
+  'projected.sources[].podCertificate': refused('nobody here signs certificates'),
 };
 
 /** Every field of a Pod, or the nearest one above it, in the order of the API. */
@@ -150,7 +158,7 @@ export const SUPPORT: Readonly<Record<string, SupportRow>> = {
   'spec.securityContext.sysctls': acted(
     'the safe ones, and what --allowed-unsafe-sysctls allows; two more are set in every network namespace',
   ),
-  'spec.securityContext.fsGroupChangePolicy': inert('it has no effect on the volume types there are'),
+  'spec.securityContext.fsGroupChangePolicy': acted('on claims'),
   'spec.securityContext.windowsOptions': inert('not interpreted on Linux'),
   'spec.serviceAccount': inert('no token is ever mounted'),
   'spec.serviceAccountName': inert('no token is ever mounted'),

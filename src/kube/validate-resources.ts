@@ -129,7 +129,7 @@ function validateRequest(
   return [];
 }
 
-const RESOURCE_FIELDS = ['limits', 'requests'].flatMap(list =>
+export const RESOURCE_FIELDS = ['limits', 'requests'].flatMap(list =>
   ['cpu', 'ephemeral-storage', 'memory'].map(name => `${list}.${name}`),
 );
 

@@ -7,9 +7,12 @@ import {
   notSupported,
   required,
 } from './field-error.ts';
-import { configKeyErrors, labelErrors } from './names.ts';
+import { labelErrors } from './names.ts';
 import { parseQuantity } from './quantity.ts';
-import type { Container, KeyToPath, PodSpec, Volume, VolumeMount } from './types.generated.ts';
+import type { Container, ObjectMeta, PodSpec, Volume, VolumeMount } from './types.generated.ts';
+import { validateClaimVolume } from './validate-claim-volumes.ts';
+import { validateDownwardItems, validateProjected } from './validate-projected.ts';
+import { relativePath, validateItems, validateMode } from './validate-volume-items.ts';
 
 const HOST_PATH_TYPES = [
   '',
@@ -22,9 +25,8 @@ const HOST_PATH_TYPES = [
   'Socket',
 ];
 const PROPAGATIONS = ['Bidirectional', 'HostToContainer', 'None'];
-const MODE_MESSAGE = 'must be a number between 0 and 0777 (octal), both inclusive';
 
-export function validateVolumes(spec: PodSpec): readonly FieldError[] {
+export function validateVolumes(spec: PodSpec, metadata: ObjectMeta): readonly FieldError[] {
   const errors: FieldError[] = [];
   const seen = new Set<string>();
   for (const [i, volume] of (spec.volumes ?? []).entries()) {
@@ -33,7 +35,7 @@ export function validateVolumes(spec: PodSpec): readonly FieldError[] {
     else errors.push(...labelErrors(volume.name).map(detail => invalid(`${path}.name`, volume.name, detail)));
     if (volume.name && seen.has(volume.name)) errors.push(duplicate(`${path}.name`, volume.name));
     seen.add(volume.name);
-    errors.push(...validateSource(volume, path));
+    errors.push(...validateSource(volume, path), ...validateClaimVolume(volume, metadata, path));
   }
   return errors;
 }
@@ -43,7 +45,7 @@ function validateSource(volume: Volume, path: string): readonly FieldError[] {
   const sources = Object.keys(volume).filter(key => key !== 'name');
   for (const source of sources.slice(1))
     errors.push(forbidden(`${path}.${source}`, 'may not specify more than 1 volume type'));
-  const { hostPath, configMap, secret, emptyDir } = volume;
+  const { hostPath, configMap, secret, downwardAPI, projected, emptyDir } = volume;
   if (hostPath !== undefined) {
     if (!hostPath.path) errors.push(required(`${path}.hostPath.path`));
     else if (hostPath.path.split('/').includes('..'))
@@ -53,44 +55,27 @@ function validateSource(volume: Volume, path: string): readonly FieldError[] {
   }
   if (configMap !== undefined) {
     if (!configMap.name) errors.push(required(`${path}.configMap.name`));
-    errors.push(...validateItems(configMap, `${path}.configMap`));
+    errors.push(
+      ...validateMode(configMap.defaultMode, `${path}.configMap.defaultMode`),
+      ...validateItems(configMap.items, `${path}.configMap`),
+    );
   }
   if (secret !== undefined) {
     if (!secret.secretName) errors.push(required(`${path}.secret.secretName`));
-    errors.push(...validateItems(secret, `${path}.secret`));
+    errors.push(
+      ...validateMode(secret.defaultMode, `${path}.secret.defaultMode`),
+      ...validateItems(secret.items, `${path}.secret`),
+    );
   }
+  if (downwardAPI !== undefined)
+    errors.push(
+      ...validateMode(downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`),
+      ...validateDownwardItems(downwardAPI.items ?? [], `${path}.downwardAPI`),
+    );
+  if (projected !== undefined) errors.push(...validateProjected(projected, `${path}.projected`));
   if (emptyDir?.sizeLimit !== undefined && (parseQuantity(emptyDir.sizeLimit) ?? -1n) < 0n) {
     errors.push(forbidden(`${path}.emptyDir.sizeLimit`, 'SizeLimit field must be a valid resource quantity'));
   }
-  return errors;
-}
-
-function validateItems(
-  source: { readonly defaultMode?: number; readonly items?: readonly KeyToPath[] },
-  path: string,
-): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (source.defaultMode !== undefined && !isMode(source.defaultMode))
-    errors.push(invalid(`${path}.defaultMode`, source.defaultMode, MODE_MESSAGE));
-  for (const [i, item] of (source.items ?? []).entries()) {
-    const at = `${path}.items[${i}]`;
-    if (!item.key) errors.push(required(`${at}.key`));
-    else errors.push(...configKeyErrors(item.key).map(detail => invalid(`${at}.key`, item.key, detail)));
-    errors.push(...(item.path ? relativePath(`${at}.path`, item.path) : [required(`${at}.path`)]));
-    if (item.path?.startsWith('..') && !item.path.startsWith('../'))
-      errors.push(invalid(`${at}.path`, item.path, "must not start with '..'"));
-    if (item.mode !== undefined && !isMode(item.mode))
-      errors.push(invalid(`${at}.mode`, item.mode, MODE_MESSAGE));
-  }
-  return errors;
-}
-
-const isMode = (mode: number): boolean => mode >= 0 && mode <= 0o777;
-
-function relativePath(at: string, path: string): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (path.startsWith('/')) errors.push(invalid(at, path, 'must be a relative path'));
-  if (path.split('/').includes('..')) errors.push(invalid(at, path, "must not contain '..'"));
   return errors;
 }
 
@@ -123,6 +108,7 @@ function validateMountOptions(mount: VolumeMount, container: Container, path: st
       invalid(`${at}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'),
     );
   if (mount.subPath) errors.push(...relativePath(`${at}.subPath`, mount.subPath));
+  if (mount.subPathExpr) errors.push(...relativePath(`${at}.subPathExpr`, mount.subPathExpr));
   if (mount.mountPropagation !== undefined) {
     if (!PROPAGATIONS.includes(mount.mountPropagation))
       errors.push(notSupported(`${at}.mountPropagation`, mount.mountPropagation, PROPAGATIONS));
@@ -135,12 +121,19 @@ function validateMountOptions(mount: VolumeMount, container: Container, path: st
       );
     }
   }
-  if (
-    mount.recursiveReadOnly !== undefined &&
-    mount.recursiveReadOnly !== 'Disabled' &&
-    mount.readOnly !== true
-  ) {
-    errors.push(forbidden(`${at}.recursiveReadOnly`, 'may only be specified when readOnly is true'));
-  }
-  return errors;
+  return [...errors, ...validateRecursiveReadOnly(mount, `${at}.recursiveReadOnly`)];
+}
+
+const RECURSIVE = ['Disabled', 'Enabled', 'IfPossible'];
+
+/** validateMountRecursiveReadOnly. */
+function validateRecursiveReadOnly(mount: VolumeMount, at: string): readonly FieldError[] {
+  const { recursiveReadOnly, readOnly, mountPropagation = 'None' } = mount;
+  if (recursiveReadOnly === undefined || recursiveReadOnly === 'Disabled') return [];
+  if (!RECURSIVE.includes(recursiveReadOnly)) return [notSupported(at, recursiveReadOnly, RECURSIVE)];
+  const propagation = 'may only be specified when mountPropagation is None or not specified';
+  return [
+    ...(readOnly === true ? [] : [forbidden(at, 'may only be specified when readOnly is true')]),
+    ...(mountPropagation === 'None' ? [] : [forbidden(at, propagation)]),
+  ];
 }

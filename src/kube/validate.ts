@@ -12,7 +12,7 @@ export function validatePod(pod: Pod): readonly FieldError[] {
   const volumeNames = new Set((spec.volumes ?? []).map(({ name }) => name));
   return [
     ...validateMetadata(pod),
-    ...validateVolumes(spec),
+    ...validateVolumes(spec, pod.metadata ?? {}),
     ...validateContainers(spec, volumeNames),
     ...validatePodSettings(spec),
     ...validateNames(spec),

@@ -98,8 +98,14 @@ export function terminationLogMount(
 export interface PreparedVolume {
   readonly source: string;
   readonly readOnly: boolean;
+  /** The mode of its root, which a missing subPath is made with, as by the kubelet; without it none is made. */
+  readonly mode?: number;
+  /** It is an image's root: nothing is executed from it (KEP-4639). */
+  readonly isImage?: boolean;
   /** Paths of the volume (`''`: itself) that are files, so that their mount point must be one too. */
   readonly files?: readonly string[];
+  /** Looks whether a path in it is a file at this moment: what is there can be the work of another container. */
+  holdsFile?(path: string): boolean;
 }
 
 const PROPAGATION: Readonly<Record<string, string>> = {
@@ -124,11 +130,18 @@ export function parentsFirst(mounts: readonly OciMount[]): readonly OciMount[] {
 function volumeMount(mount: VolumeMount, volume: PreparedVolume | undefined): OciMount {
   const source = volume?.source ?? '';
   const isReadOnly = mount.readOnly === true || volume?.readOnly === true;
+  // KEP-3857. Every kernel that podspace runs on can do it: what is asked for if possible is done.
+  const isRecursive = isReadOnly && ['IfPossible', 'Enabled'].includes(mount.recursiveReadOnly ?? '');
   return {
     destination: absolute(mount.mountPath),
     type: 'bind',
     source: mount.subPath === undefined || mount.subPath === '' ? source : `${source}/${mount.subPath}`,
-    options: ['rbind', PROPAGATION[mount.mountPropagation ?? 'None'] ?? 'rprivate', isReadOnly ? 'ro' : 'rw'],
+    options: [
+      'rbind',
+      PROPAGATION[mount.mountPropagation ?? 'None'] ?? 'rprivate',
+      isRecursive ? 'rro' : isReadOnly ? 'ro' : 'rw',
+      ...(volume?.isImage === true ? ['noexec'] : []),
+    ],
   };
 }
 
@@ -142,18 +155,29 @@ function depth(path: string): number {
   return path.split('/').filter(part => part !== '').length;
 }
 
+/** A path inside a volume, and the mode of what is made where it is missing; without one nothing is. */
+export interface SubPath {
+  readonly root: string;
+  readonly path: string;
+  readonly mode: number | undefined;
+}
+
 /** subPath mounts: how to reach the source without leaving the volume, whose content is hostile. */
 export function subPaths(
   container: Container,
   volumes: ReadonlyMap<string, PreparedVolume>,
-): Readonly<Record<string, { root: string; path: string }>> {
+): Readonly<Record<string, SubPath>> {
   const entries = (container.volumeMounts ?? [])
     .filter(({ subPath }) => subPath !== undefined && subPath !== '')
     .map(
       mount =>
         [
           absolute(mount.mountPath),
-          { root: volumes.get(mount.name)?.source ?? '', path: mount.subPath ?? '' },
+          {
+            root: volumes.get(mount.name)?.source ?? '',
+            path: mount.subPath ?? '',
+            mode: volumes.get(mount.name)?.mode,
+          },
         ] as const,
     );
   return Object.fromEntries(entries);

@@ -11,6 +11,10 @@ export function rootsAt(directory: string): Roots {
   return { run: `${directory}/run`, state: directory };
 }
 
+/** The directory that a claim's data is in: names have no "/". */
+export const claimPath = ({ state }: Roots, namespace: string, name: string): string =>
+  `${state}/claims/${namespace}/${encodeURIComponent(name).replace(/^\./, '%2E')}`;
+
 /** The files of one pod, by its uid. */
 export class PodPaths {
   readonly roots: Roots;

@@ -10,6 +10,7 @@ import {
   OPEN_TREE,
 } from '../linux/constants.generated.ts';
 import { parseMountOptions } from '../linux/mount-options.ts';
+import type { SubPath } from '../oci/mounts.ts';
 import { type CallOptions, CWD, flags, NULL, named, num, type ProgramBuilder } from './builder.ts';
 import type { ImmediateOperand, Operand, SlotOperand } from './program.ts';
 import { OPEN_HOW_SIZE, openHow } from './root-paths.ts';
@@ -80,21 +81,23 @@ function treeFlags(isRecursive: boolean, isFd: boolean): ImmediateOperand {
 /** A path inside a volume whose content is hostile: made where missing, never left (subPath). */
 export function cloneSubPath(
   b: ProgramBuilder,
-  root: string,
-  path: string,
+  { root, path, mode }: SubPath,
   isRecursive: boolean,
 ): SlotOperand {
   const parts = path.split('/').filter(part => part !== '' && part !== '.');
   const top = b.call('openat', [CWD, b.text(root), b.open('O_PATH', 'O_DIRECTORY', 'O_CLOEXEC'), num(0)]);
   let parent = top;
   let at = '';
+  // Made with exactly that mode: a chmod afterwards could be led elsewhere by a link that takes the directory's place.
+  const umask = mode === undefined ? undefined : b.call('umask', [named(0, '000')]);
   for (const part of parts) {
-    // The kubelet makes a missing subPath with the mode of the volume's root; 0750 is what it falls back to for hostPath.
-    b.call('mkdirat', [parent, b.text(part), named(0o755, '0755')], { ignore: ['EEXIST'] });
+    if (mode !== undefined)
+      b.call('mkdirat', [parent, b.text(part), named(mode, `0${mode.toString(8)}`)], { ignore: ['EEXIST'] });
     at = at === '' ? part : `${at}/${part}`;
     const how = openHow(b, ['O_PATH', 'O_CLOEXEC'], ['RESOLVE_BENEATH', 'RESOLVE_NO_MAGICLINKS']);
     parent = b.call('openat2', [top, b.text(at), how, OPEN_HOW_SIZE]);
   }
+  if (umask !== undefined) b.call('umask', [umask]);
   return cloneTreeAt(b, parent, isRecursive);
 }
 

@@ -1,4 +1,5 @@
 import type { OciConfig, OciNamespace, OciProcess } from '../oci/config.ts';
+import type { SubPath } from '../oci/mounts.ts';
 import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 
 /**
@@ -16,7 +17,7 @@ export interface ContainerPlan {
   /** The pod's mount namespace, which holds its tmpfs volumes; sources below one of `paths` exist only there. */
   readonly sandboxMounts?: { readonly namespace: string; readonly paths: readonly string[] };
   /** Mount destination → a path inside the volume (subPath), to be reached without leaving the volume. */
-  readonly subPaths: Readonly<Record<string, { readonly root: string; readonly path: string }>>;
+  readonly subPaths: Readonly<Record<string, SubPath>>;
   /** Those of the masked paths that are directories. */
   readonly maskedDirectories: readonly string[];
   /** Mount destinations that are files, not directories. */

@@ -5,9 +5,12 @@ import type { ObjectMeta } from '../kube/types.generated.ts';
 import { NETWORK_KINDS } from '../network/objects.ts';
 import { ADMISSION_KINDS } from './admission.ts';
 import type { ObjectKey } from './object-store.ts';
+import { POD_KINDS } from './pod-objects.ts';
 
-/** Kinds of objects that can be stored: those that decide about pods, and those that say who may talk to whom. */
-const STORED_KINDS: readonly string[] = [...new Set([...Object.keys(ADMISSION_KINDS), ...NETWORK_KINDS])];
+/** Kinds of objects that can be stored: what decides about pods, who may talk to whom, and what pods take something from. */
+const STORED_KINDS: readonly string[] = [
+  ...new Set([...Object.keys(ADMISSION_KINDS), ...NETWORK_KINDS, ...POD_KINDS]),
+];
 
 /** The type of a kind that is stored, by a word as kubectl takes it: `psp`, `clusterroles`, `role.rbac.authorization.k8s.io`. */
 export function storedType(word: string): ResourceType {

@@ -30,6 +30,12 @@ export interface ObjectKey {
 
 const directoryOf = ({ state }: Roots): string => join(state, 'objects');
 
+/** The directories that the objects of a kind in a namespace are in, from the state root on; they come and go. */
+export function objectDirectories(roots: Roots, kind: string, namespace: string): readonly string[] {
+  const root = directoryOf(roots);
+  return [roots.state, root, join(root, segment(kind)), join(root, segment(kind), segment(namespace))];
+}
+
 /** Whether anything is stored. What cannot be seen is an error: policies that are not read would not decide. */
 export function hasObjects(roots: Roots): boolean {
   try {
@@ -46,7 +52,7 @@ const ATTEMPTS = 100;
 
 /**
  * Objects that outlive a command: a JSON file each, `objects/KIND/[NAMESPACE/]NAME.json` below the state root. Only root
- * writes there, everybody may read. A file appears and goes as a whole; one that is being written begins with a dot.
+ * writes there, everybody may read all but Secrets. A file appears and goes as a whole; one that is being written begins with a dot.
  */
 export class ObjectStore {
   readonly #root: string;
@@ -79,7 +85,7 @@ export class ObjectStore {
   create(key: ObjectKey, apiVersion: string, object: StoredObject): boolean {
     const file = this.#file(key);
     const text = storedText(key, apiVersion, object, { uid: newUid(), creationTimestamp: now() });
-    const temporary = this.#write(dirname(file), `${text}\n`, file);
+    const temporary = this.#write(key, `${text}\n`, file);
     try {
       linkSync(temporary, file);
       return true;
@@ -104,7 +110,7 @@ export class ObjectStore {
       const text = storedText(key, apiVersion, object, { uid, creationTimestamp });
       if (text === storedText(key, apiVersion, before.object, { uid, creationTimestamp })) return 'unchanged';
       const file = this.#file(key);
-      renameSync(this.#write(dirname(file), `${text}\n`, file), file);
+      renameSync(this.#write(key, `${text}\n`, file), file);
       return 'configured';
     }
   }
@@ -154,7 +160,7 @@ export class ObjectStore {
       throw error;
     }
     try {
-      const [object, another] = loadManifest([{ file, text }]).others;
+      const [object, another] = loadManifest([{ file, text }]).objects;
       if (object === undefined || another !== undefined) throw new Error('it is not one object');
       const { namespace, name = '' } = (object.object as StoredObject).metadata ?? {};
       if (object.kind !== kind || this.#file({ kind, namespace, name }) !== file)
@@ -169,19 +175,20 @@ export class ObjectStore {
     }
   }
 
-  /** The name of a new file in a directory; `what` it is for. */
-  #write(directory: string, text: string, what: string): string {
+  /** The name of a new file beside that of an object. */
+  #write({ kind }: ObjectKey, text: string, file: string): string {
+    const directory = dirname(file);
     const temporary = join(directory, `.${newUid()}`);
     for (let attempt = 0; ; attempt++) {
       try {
         makeDirectories(directory, 0o755);
-        writeFileSync(temporary, text, { flush: true } as Parameters<typeof writeFileSync>[2]);
-        chmodSync(temporary, 0o644);
+        writeFileSync(temporary, text, { mode: 0o600, flush: true } as Parameters<typeof writeFileSync>[2]);
+        chmodSync(temporary, kind === 'Secret' ? 0o600 : 0o644);
         return temporary;
       } catch (cause) {
         if (errnoCode(cause) === 'ENOENT' && attempt < ATTEMPTS) continue;
         this.#removeEmpty(directory);
-        throw new UserError(`cannot store "${what}": ${fileFailure(cause)}`, { cause });
+        throw new UserError(`cannot store "${file}": ${fileFailure(cause)}`, { cause });
       }
     }
   }

@@ -29,11 +29,11 @@ export function findImages({ pod, images }: RunPodOptions): ReadonlyMap<string, 
 /** Nobody removes a layer between our look and the first mount of it, nor later. */
 export function holdLayers(
   { images: store, host }: RunPodOptions,
-  images: ReadonlyMap<string, Image>,
+  images: readonly Image[],
   cleanup: Cleanup,
 ): void {
-  const ids = new Set([...images.values()].flatMap(layerIds));
-  for (const image of images.values())
+  const ids = new Set(images.flatMap(layerIds));
+  for (const image of images)
     if (store.layers(image).join(':').length > MAX_OPTION && !isAtLeast(host.kernelRelease, '6.7'))
       throw new UserError(
         `image "${image.reference}" has ${layerIds(image).length} layers: Linux before 6.7 takes 7`,

@@ -17,6 +17,7 @@ import { CgroupError } from './cgroups.ts';
 import { Cleanup } from './cleanup.ts';
 import { CLUSTER } from './cluster-dns.ts';
 import { deviceFilter } from './device-filter.ts';
+import { followStored } from './follow-stored.ts';
 import { allocateRange } from './id-ranges.ts';
 import { PodLifecycle } from './lifecycle.ts';
 import { NodeEntry } from './node-registry.ts';
@@ -28,7 +29,9 @@ import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { createSandbox, SandboxError } from './sandbox.ts';
 import { pauseFilter } from './seccomp.ts';
-import { fillVolumes, prepareVolumes, VolumeError } from './volumes.ts';
+import { VolumeError } from './volume-error.ts';
+import { imagesOfVolumes } from './volume-places.ts';
+import { fillVolumes, prepareVolumes } from './volumes.ts';
 
 /**
  * Runs a pod to its end and leaves nothing behind. What the pod does wrong is in the result; a UserError is thrown for
@@ -43,12 +46,13 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   });
   if (rejection !== undefined) return notRun(pod, 'Failed', rejection.reason, rejection.message);
   const images = findImages(options);
+  const used = [...images.values(), ...imagesOfVolumes(pod, options.images)];
   const names = podNames(pod, host);
   if ('error' in names)
     return notRun(pod, 'Pending', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
   const cleanup = new Cleanup();
   try {
-    holdLayers(options, images, cleanup);
+    holdLayers(options, used, cleanup);
     // Free again only when no process has the ids and no file is left that belongs to them: the last undo.
     const hostRoot = pod.spec?.hostUsers === false ? allocateRange(uid, cleanup) : 0;
     const directory = PodDirectory.create(roots, uid, namespace, name);
@@ -91,7 +95,10 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     const cgroup = createPodCgroup(host.cgroups, uid, podResources(pod, host, options.podMaxPids));
     for (const warning of cgroup?.warnings ?? []) options.observer.onWarning?.(warning);
     const network = preparePodNetwork(networkInput, entry, cleanup);
-    const volumes = prepareVolumes(pod, options.objects, paths);
+    const volumes = prepareVolumes(pod, options.objects, paths, {
+      capacity: host,
+      images: options.images,
+    });
     writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, network.podIPs, host), 0o644);
     writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
     network.record([]);
@@ -102,13 +109,19 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     });
     const wiringEnded = ended(wired);
     cleanup.add('making the pod’s network', () => wiringEnded);
+    let stopFollowing = (): void => {};
     const sandbox = namespaces.then(async made => {
       fillVolumes(pod, volumes, made.directory);
+      stopFollowing = await followStored(options, volumes, made);
       await wired;
       return made;
     });
     // Containers are compiled meanwhile, and wait for it then.
-    sandbox.catch(() => {});
+    const sandboxFilled = ended(sandbox);
+    cleanup.add('watching objects', async () => {
+      await sandboxFilled;
+      stopFollowing();
+    });
     const input = (container: Container, attempt: number): ContainerInput => ({
       ...streamsOf(options, container),
       pod,
@@ -155,7 +168,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
             pause === undefined ? undefined : { pid: pause.pid, startTime: startTimeOf(pause.pid) ?? '' },
           cgroup: cgroup?.tracking.path,
           ...(pod.spec?.hostUsers === false ? { hostRoot } : {}),
-          images: [...new Set([...images.values()].flatMap(image => [image.id, ...layerIds(image)]))],
+          images: [...new Set(used.flatMap(image => [image.id, ...layerIds(image)]))],
           containers,
         });
       },
@@ -163,7 +176,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     options.onSignals?.(signal => lifecycle.signal(signal));
     return await lifecycle.run();
   } catch (error) {
-    if (error instanceof VolumeError) return notRun(pod, 'Pending', 'FailedMount', error.message);
+    if (error instanceof VolumeError) return notRun(pod, 'Pending', error.reason, error.message);
     // Containers' programs fail in their own result: this one was the sandbox's.
     if (error instanceof NetworkError) {
       const message = `Failed to create pod sandbox: failed to setup network for sandbox "${uid}": ${error.message}`;

@@ -47,7 +47,10 @@ export interface RunPodOptions {
   readonly networkObjects?: NetworkObjects | undefined;
   /** What admission decided, where there was somebody to decide. */
   readonly decision?: Decision | undefined;
+  /** What the pod refers to. */
   readonly objects: PodObjects;
+  /** Those of them that the store cannot change, of the pod's own manifest; without it volumes stay as they are. */
+  readonly manifest?: PodObjects;
   readonly images: ImageStore;
   readonly host: HostFacts;
   readonly roots: Roots;

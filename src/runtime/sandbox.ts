@@ -24,7 +24,8 @@ import { Cgroup, withCgroup } from './cgroups.ts';
 import { waitForExit } from './child-exits.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { PodObserver } from './run-options.ts';
-import { isMemory, tmpfsOptions } from './volumes.ts';
+import { isMemory } from './volume-places.ts';
+import { tmpfsOptions } from './volumes.ts';
 
 /** The namespaces that a pod's containers share, held open by fds of this process. */
 export interface Sandbox {

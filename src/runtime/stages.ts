@@ -31,7 +31,7 @@ import { gatherHostFacts } from './host-facts.ts';
 import { type NetworkOptions, type NetworkSettings, networkSettings } from './pod-network.ts';
 import { planPause, planSandbox } from './sandbox.ts';
 import { pauseFilter, profileRootOf, type SeccompOptions, seccompReader } from './seccomp.ts';
-import { isMemory } from './volumes.ts';
+import { placeOf } from './volume-places.ts';
 
 /** The uid of a pod that is only looked at, so that what is printed is the same each time. */
 export const NO_UID = '00000000-0000-4000-8000-000000000000';
@@ -140,7 +140,7 @@ export function stageAll(
     const names = podNames(pod, host);
     const hostname = 'error' in names ? '' : names.hostname;
     const paths = new PodPaths(roots, pod.metadata?.uid ?? NO_UID);
-    const volumes = pretendVolumes(pod, paths);
+    const volumes = pretendVolumes(pod, paths, machine);
     const network = describeNetwork(pod, machine);
     const all = [
       ...(pod.spec?.initContainers ?? []).map(container => ({ container, isInit: true })),
@@ -191,14 +191,6 @@ export function stageAll(
 }
 
 /** Where volumes would be. */
-function pretendVolumes(pod: Pod, paths: PodPaths): ReadonlyMap<string, PreparedVolume> {
-  return new Map(
-    (pod.spec?.volumes ?? []).map(volume => [
-      volume.name,
-      {
-        source: volume.hostPath?.path ?? paths.volume(volume.name, isMemory(volume)),
-        readOnly: volume.configMap !== undefined || volume.secret !== undefined,
-      },
-    ]),
-  );
+function pretendVolumes(pod: Pod, paths: PodPaths, { images }: Machine): ReadonlyMap<string, PreparedVolume> {
+  return new Map((pod.spec?.volumes ?? []).map(volume => [volume.name, placeOf(pod, volume, paths, images)]));
 }

@@ -11,12 +11,21 @@ import {
 } from '../kube/invalid-object.ts';
 import type { LoadedObject } from '../kube/manifest.ts';
 import type {
+  ConfigMap,
   Namespace,
   NetworkPolicy,
   ObjectMeta,
+  PersistentVolumeClaim,
   PodSecurityPolicy,
+  Secret,
   Service,
 } from '../kube/types.generated.ts';
+import {
+  validateClaim,
+  validateConfigMap,
+  validateConfigUpdate,
+  validateSecret,
+} from '../kube/validate-config.ts';
 import { setNetworkPolicyDefaults, validateNetworkPolicy } from '../kube/validate-network-policy.ts';
 import { setServiceDefaults, validateService } from '../kube/validate-service.ts';
 
@@ -37,6 +46,9 @@ const VALIDATE: Readonly<Record<string, Validate>> = {
   NetworkPolicy: (object: NetworkPolicy) =>
     invalidFields(validateNetworkPolicy(setNetworkPolicyDefaults(object))),
   Service: (object: Service) => invalidFields(validateService(setServiceDefaults(object))),
+  ConfigMap: (object: ConfigMap) => invalidFields(validateConfigMap(object)),
+  Secret: (object: Secret) => invalidFields(validateSecret(object)),
+  PersistentVolumeClaim: (object: PersistentVolumeClaim) => invalidFields(validateClaim(object)),
   ClusterRole: ofRbac('ClusterRole'),
   ClusterRoleBinding: ofRbac('ClusterRoleBinding'),
   Role: ofRbac('Role'),
@@ -53,4 +65,14 @@ export function validateObjects(objects: readonly LoadedObject[]): void {
     return fields.length === 0 ? [] : [new InvalidObjectError({ kind, name, source }, fields)];
   });
   if (invalid.length > 0) throw new InvalidObjectsError(invalid);
+}
+
+/** Throws an InvalidObjectsError for a change that the API server would refuse. */
+export function validateUpdate(after: LoadedObject, before: LoadedObject | undefined): void {
+  const { kind, object, source } = after;
+  if (before === undefined || !['ConfigMap', 'Secret'].includes(kind)) return;
+  const fields = invalidFields(validateConfigUpdate(before.object, object));
+  const name = (object.metadata as ObjectMeta | undefined)?.name ?? '';
+  if (fields.length > 0)
+    throw new InvalidObjectsError([new InvalidObjectError({ kind, name, source }, fields)]);
 }

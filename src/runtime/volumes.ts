@@ -1,36 +1,19 @@
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lchownSync,
-  readdirSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
-import { errnoCode, UserError } from '../base/errors.ts';
+import { chmodSync, existsSync, statSync } from 'node:fs';
+import { errnoCode } from '../base/errors.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import { parseQuantity } from '../kube/quantity.ts';
-import { declaredPodLimit, wholeValue } from '../kube/resources.ts';
+import { declaredPodLimit, type NodeCapacity, wholeValue } from '../kube/resources.ts';
 import type { Pod, PodSpec, Volume } from '../kube/types.generated.ts';
-import { type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
-import { makeDirectories, makeFile, makeTree, writeWithMode } from '../native/exact-mode.ts';
+import { hasWrittenFiles, type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
+import { makeDirectories, makeFile, makeTree } from '../native/exact-mode.ts';
+import { isFileBelow } from '../native/file-below.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
-
-/** A volume that cannot be set up: the pod stays `ContainerCreating`, with a FailedMount event that says this. */
-export class VolumeError extends UserError {
-  constructor(volume: Volume, message: string) {
-    super(`MountVolume.SetUp failed for volume "${volume.name}" : ${message}`);
-    this.name = 'VolumeError';
-  }
-}
-
-/** Volumes that live in memory: tmpfs mounts that the sandbox makes. Secrets never touch the disk (as on a node). */
-export function isMemory(volume: Volume): boolean {
-  return volume.emptyDir?.medium === 'Memory' || volume.secret !== undefined;
-}
+import { PayloadError, writeAtomically } from './atomic-writer.ts';
+import { checkClaim, makeClaim } from './claims.ts';
+import { failedMount } from './volume-error.ts';
+import { ownByGroup } from './volume-ownership.ts';
+import { isMemory, OWN_MODE, placeOf, type VolumeImages } from './volume-places.ts';
 
 /** tmpfs(5) options of a memory volume. Its pages are the pod's memory: it is no larger than the pod's own limit. */
 export function tmpfsOptions({ emptyDir }: Volume, spec: PodSpec): string {
@@ -49,29 +32,49 @@ export interface PodVolume extends PreparedVolume {
   readonly content?: VolumeFiles['files'];
 }
 
+/** What volumes are made with, beside the pod and what it refers to. */
+export interface VolumeSources {
+  readonly capacity: NodeCapacity;
+  readonly images: VolumeImages;
+}
+
 /** Makes what can be made before the sandbox: directories on disk, mount points, and the checks of hostPath types. */
 export function prepareVolumes(
   pod: Pod,
   objects: PodObjects,
   paths: PodPaths,
+  sources: VolumeSources,
 ): ReadonlyMap<string, PodVolume> {
-  return new Map(
-    (pod.spec?.volumes ?? []).map(volume => [volume.name, prepareVolume(pod, volume, objects, paths)]),
-  );
+  const prepare = (volume: Volume): PodVolume => {
+    const place = placeOf(pod, volume, paths, sources.images);
+    if (volume.hostPath !== undefined) return prepareHostPath(volume, place, volume.hostPath.type ?? '');
+    checkClaim(pod, volume, objects);
+    if (place.isImage === true) return place;
+    if (volume.persistentVolumeClaim !== undefined) {
+      makeClaim(place.source);
+      // A container may have changed it.
+      return { ...place, mode: modeOf(place.source) ?? OWN_MODE };
+    }
+    makeTree(place.source, 0o700);
+    // The kubelet's emptyDir is world-writable, whatever the umask; and all that it writes files into is one.
+    chmodSync(place.source, OWN_MODE);
+    if (!hasWrittenFiles(volume)) return place;
+    const content = volumeFiles(pod, volume, objects, sources.capacity);
+    if ('error' in content) throw failedMount(volume, content.error);
+    return { ...place, content: content.files, files: content.files.map(({ path }) => path) };
+  };
+  // A memory volume is not there for this process to look into.
+  const looked = (volume: Volume): PodVolume => {
+    const made = prepare(volume);
+    return isMemory(volume) ? made : { ...made, holdsFile: path => isFileBelow(made.source, path) };
+  };
+  return new Map((pod.spec?.volumes ?? []).map(volume => [volume.name, looked(volume)]));
 }
 
-function prepareVolume(pod: Pod, volume: Volume, objects: PodObjects, paths: PodPaths): PodVolume {
-  if (volume.hostPath !== undefined)
-    return prepareHostPath(volume, volume.hostPath.path, volume.hostPath.type ?? '');
-  const source = paths.volume(volume.name, isMemory(volume));
-  makeTree(source, 0o700);
-  // The kubelet's emptyDir is world-writable, whatever the umask.
-  chmodSync(source, volume.emptyDir === undefined ? 0o755 : 0o777);
-  if (volume.emptyDir !== undefined) return { source, readOnly: false };
-  const content = volumeFiles(pod, volume, objects);
-  if ('error' in content) throw new VolumeError(volume, content.error);
-  return { source, readOnly: true, content: content.files, files: content.files.map(({ path }) => path) };
-}
+const modeOf = (path: string): number | undefined => {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode;
+  return mode === undefined ? undefined : mode & 0o777;
+};
 
 type Check = {
   readonly is: (stat: NonNullable<ReturnType<typeof statSync>>) => boolean;
@@ -88,7 +91,8 @@ const HOST_PATH_CHECKS: Readonly<Record<string, Check>> = {
   BlockDevice: { is: stat => stat.isBlockDevice(), what: 'a block device' },
 };
 
-function prepareHostPath(volume: Volume, path: string, type: string): PreparedVolume {
+function prepareHostPath(volume: Volume, place: PreparedVolume, type: string): PreparedVolume {
+  const path = place.source;
   try {
     if (!existsSync(path)) {
       if (type === 'FileOrCreate') makeFile(path, 0o644);
@@ -97,17 +101,17 @@ function prepareHostPath(volume: Volume, path: string, type: string): PreparedVo
     }
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;
-    throw new VolumeError(volume, `cannot make ${path}: ${(error as Error).message}`);
+    throw failedMount(volume, `cannot make ${path}: ${(error as Error).message}`);
   }
   const stat = statSync(path, { throwIfNoEntry: false });
   const check = HOST_PATH_CHECKS[type];
   if (check !== undefined && (stat === undefined || !check.is(stat)))
-    throw new VolumeError(volume, `hostPath type check failed: ${path} is not ${check.what}`);
-  return { source: path, readOnly: false, files: stat?.isDirectory() === false ? [''] : [] };
+    throw failedMount(volume, `hostPath type check failed: ${path} is not ${check.what}`);
+  return { ...place, mode: modeOf(path) ?? 0o750, files: stat?.isDirectory() === false ? [''] : [] };
 }
 
 /**
- * Fills configMap and secret volumes and gives emptyDirs to fsGroup. `directory` maps a memory volume's path to where
+ * Fills volumes of written files and gives all but hostPaths to fsGroup. `directory` maps a memory volume's path to where
  * this process can write to it.
  */
 export function fillVolumes(
@@ -115,45 +119,32 @@ export function fillVolumes(
   volumes: ReadonlyMap<string, PodVolume>,
   directory: (path: string) => string,
 ): void {
-  const fsGroup = pod.spec?.securityContext?.fsGroup;
   for (const volume of pod.spec?.volumes ?? []) {
     const made = volumes.get(volume.name);
-    if (made === undefined || volume.hostPath !== undefined) continue;
+    // fsGroup never reaches a hostPath, nor what nobody may write to.
+    if (made === undefined || volume.hostPath !== undefined || isFixed(volume)) continue;
     const target = directory(made.source);
-    if (made.content !== undefined) writeFiles(target, made.content);
-    // fsGroup never reaches a hostPath.
-    if (fsGroup !== undefined) ownByGroup(target, fsGroup, made.readOnly);
+    if (made.content === undefined) ownVolume(pod, target, made.readOnly, !volume.emptyDir);
+    else fillVolume(pod, volume, target, made.content);
   }
 }
 
-/** The kubelet's atomic writer: files in a dated directory, `..data` linking to it, and links to `..data` for each. */
-function writeFiles(target: string, files: VolumeFiles['files']): void {
-  const dated = `..${new Date().toISOString().replace(/[-:]/g, '_').replace('T', '_').replace(/Z$/, '')}`;
-  makeDirectories(join(target, dated), 0o755);
-  for (const { path, mode, data } of files) {
-    const file = join(target, dated, path);
-    makeDirectories(dirname(file), 0o755);
-    writeWithMode(file, data, mode);
+/** Writes the files of one volume, again if it has some; false if they are as they were. */
+export function fillVolume(pod: Pod, volume: Volume, target: string, files: VolumeFiles['files']): boolean {
+  try {
+    return writeAtomically(target, files, () => ownVolume(pod, target, true));
+  } catch (error) {
+    if (!(error instanceof PayloadError)) throw error;
+    throw failedMount(volume, error.message);
   }
-  symlinkSync(dated, join(target, '..data_tmp'));
-  renameSync(join(target, '..data_tmp'), join(target, '..data'));
-  for (const name of new Set(files.map(({ path }) => path.split('/')[0] ?? '')))
-    symlinkSync(`..data/${name}`, join(target, name));
 }
 
-/** SetVolumeOwnership: the group owns everything, may write unless the volume is read-only, and new files inherit it. */
-function ownByGroup(path: string, gid: number, isReadOnly: boolean): void {
-  const [directoryBits, fileBits] = isReadOnly ? [0o2550, 0o440] : [0o2770, 0o660];
-  const { mode } = statSync(path);
-  chownSync(path, 0, gid);
-  chmodSync(path, (mode & 0o7777) | directoryBits);
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    const child = join(path, entry.name);
-    if (entry.isDirectory()) ownByGroup(child, gid, isReadOnly);
-    else if (entry.isSymbolicLink()) lchownSync(child, 0, gid);
-    else {
-      chownSync(child, 0, gid);
-      chmodSync(child, (statSync(child).mode & 0o7777) | fileBits);
-    }
-  }
+const isFixed = ({ image, persistentVolumeClaim }: Volume): boolean =>
+  image !== undefined || persistentVolumeClaim?.readOnly === true;
+
+/** fsGroupChangePolicy is about what outlives a pod, or is a claim at least. */
+function ownVolume({ spec }: Pod, target: string, isReadOnly: boolean, isClaim = false): void {
+  const { fsGroup, fsGroupChangePolicy } = spec?.securityContext ?? {};
+  const isMismatchOnly = isClaim && fsGroupChangePolicy === 'OnRootMismatch';
+  if (fsGroup !== undefined) ownByGroup(target, fsGroup, isReadOnly, isMismatchOnly);
 }

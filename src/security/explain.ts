@@ -1,7 +1,8 @@
 import { forbiddenSysctl } from '../kube/sysctls.ts';
-import type { Container, Pod, Volume, VolumeMount } from '../kube/types.generated.ts';
+import type { Container, Pod, VolumeMount } from '../kube/types.generated.ts';
 import { DEFAULT_CAPABILITIES } from '../linux/capabilities.ts';
 import type { EffectiveSecurityContext, NamespaceOwner } from './effective.ts';
+import { describeVolume } from './explain-volume.ts';
 import type { Origin } from './identity.ts';
 
 /** One setting in effect: what it is, what it does, and who asked for it. */
@@ -120,7 +121,7 @@ function explainIdentity(pod: Pod, { identity, origins }: EffectiveSecurityConte
       : [
           {
             topic: 'fsGroup',
-            text: `the pod’s emptyDir, configMap and secret volumes belong to group ${fsGroup}; hostPath volumes never do`,
+            text: `the pod’s volumes belong to group ${fsGroup}; hostPath and image volumes never do`,
             origin: 'pod' as const,
             fields: ['fsGroup'],
           },
@@ -188,25 +189,15 @@ function explainSeccomp(
   };
 }
 
-/** What each kind of volume is, and whether Kubernetes lets a container write to it at all. */
-function describeVolume(volume: Volume | undefined): { readonly what: string; readonly isFixed: boolean } {
-  const { emptyDir, hostPath, configMap, secret } = volume ?? {};
-  if (hostPath !== undefined)
-    return { what: `${JSON.stringify(hostPath.path)} of the machine`, isFixed: false };
-  if (configMap !== undefined) return { what: `ConfigMap ${JSON.stringify(configMap.name)}`, isFixed: true };
-  if (secret !== undefined)
-    return { what: `Secret ${JSON.stringify(secret.secretName)}, in memory`, isFixed: true };
-  return { what: `emptyDir${emptyDir?.medium === 'Memory' ? ' in memory' : ''}`, isFixed: false };
-}
-
 function explainMount(pod: Pod, mount: VolumeMount): Explanation {
   const { what, isFixed } = describeVolume(pod.spec?.volumes?.find(({ name }) => name === mount.name));
-  const { mountPropagation = 'None', subPath = '' } = mount;
+  const { mountPropagation = 'None', subPathExpr = '', subPath = subPathExpr, recursiveReadOnly } = mount;
   const access = isFixed ? 'read-only, as always' : mount.readOnly === true ? 'read-only' : 'writable';
+  const isRecursive = ['IfPossible', 'Enabled'].includes(recursiveReadOnly ?? '');
   const parts = [
     `volume "${mount.name}" (${what})`,
     ...(subPath === '' ? [] : [`its "${subPath}"`]),
-    access,
+    isRecursive ? `${access}, with all that is mounted below` : access,
     ...(mountPropagation === 'None' ? [] : [`mount propagation ${mountPropagation}`]),
   ];
   return { topic: `mount ${mount.mountPath}`, text: parts.join(', '), origin: 'container' };

@@ -65,7 +65,7 @@ t.test('fsGroup: setgid, group-writable, and not on hostPath', { skip: needsRoot
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'cm' }, data: { k: 'v' } },
   ]);
   t.match(stdout(result), /^2777 0:555 \/e\n644 405:555 \/e\/new\n3777 0:555 \/m\n/);
-  t.match(stdout(result), /\n2755 0:555 \/c\n644 0:555 \/c\/..data\/k\n/);
+  t.match(stdout(result), /\n2777 0:555 \/c\n644 0:555 \/c\/..data\/k\n/);
   t.match(stdout(result), / 0:0 \/h\n$/);
   t.end();
 });

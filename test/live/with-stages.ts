@@ -35,7 +35,10 @@ export async function withStages(
     const { paths } = directory;
     const names = podNames(pod, host);
     if ('error' in names) throw new Error(names.error);
-    const volumes = prepareVolumes(pod, { configMaps: [], secrets: [] }, paths);
+    const volumes = prepareVolumes(pod, { configMaps: [], secrets: [] }, paths, {
+      capacity: host,
+      images: new ImageStore(DEFAULT_ROOTS.state),
+    });
     for (const file of ['hosts', 'hostname', 'resolv.conf'] as const) writeFileSync(paths.etcFile(file), '');
     const image = new ImageStore(DEFAULT_ROOTS.state).get('localhost/probe');
     const [first] = pod.spec?.containers ?? [];

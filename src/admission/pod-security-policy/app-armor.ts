@@ -1,6 +1,6 @@
+import { quote } from '../../base/go-quote.ts';
 import { APPARMOR_ANNOTATION } from '../../kube/annotations.ts';
 import { forbidden } from '../../kube/field-error.ts';
-import { quote } from '../go-syntax.ts';
 import { policyError } from './policy-error.ts';
 import { containerProfile, type NamedProfile } from './profiles.ts';
 import {

@@ -1,6 +1,6 @@
+import { quote } from '../../base/go-quote.ts';
 import { forbidden } from '../../kube/field-error.ts';
 import { dottedSysctl } from '../../kube/sysctls.ts';
-import { quote } from '../go-syntax.ts';
 import { policyError } from './policy-error.ts';
 import type { PodRule } from './rule.ts';
 

@@ -1,5 +1,5 @@
+import { quote } from '../../base/go-quote.ts';
 import { type FieldError, invalid } from '../../kube/field-error.ts';
-import { quote } from '../go-syntax.ts';
 import { ALLOWED_APP_ARMOR, DEFAULT_APP_ARMOR } from './app-armor.ts';
 import { type PolicyError, policyError } from './policy-error.ts';
 import { LOCALHOST_PREFIX, RUNTIME_DEFAULT, UNCONFINED } from './profiles.ts';

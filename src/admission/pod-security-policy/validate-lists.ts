@@ -1,3 +1,4 @@
+import { quote } from '../../base/go-quote.ts';
 import { duplicate, invalid, notSupported, required, tooLong } from '../../kube/field-error.ts';
 import { subdomainErrors } from '../../kube/names.ts';
 import type {
@@ -6,7 +7,6 @@ import type {
   AllowedHostPath,
   RuntimeClassStrategyOptions,
 } from '../../kube/types.generated.ts';
-import { quote } from '../go-syntax.ts';
 import { ALL_CAPABILITIES, type CapabilityLists } from './capabilities.ts';
 import { type PolicyError, policyError } from './policy-error.ts';
 import { ANY_RUNTIME_CLASS } from './runtime-class.ts';

@@ -14,7 +14,7 @@ import type { Namespace } from '../../kube/types.generated.ts';
 import { requireNoEscalation } from '../../runtime/authorize.ts';
 import { apiVersionOf, keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import { ObjectStore } from '../../runtime/object-store.ts';
-import { validateObjects } from '../../runtime/validate-objects.ts';
+import { validateObjects, validateUpdate } from '../../runtime/validate-objects.ts';
 import { admissionOptions } from '../input.ts';
 import { type Args, type Io, text, texts } from '../io.ts';
 import { requireRoot } from '../root.ts';
@@ -125,6 +125,7 @@ async function store(
     const type = storedKind(loaded.kind);
     const key = keyOf(type, loaded, 'default');
     const isChanged = exists === undefined && stored.get(key) !== undefined;
+    if (isChanged) validateUpdate(loaded, stored.get(key));
     requireVerb(args, io, isChanged ? 'patch' : 'create', type, isChanged ? key : { ...key, name: '' });
     requireNoEscalation(io.roots, admissionOptions(args), loaded);
     let result = `${isChanged ? 'configured' : 'created'} (dry run)`;

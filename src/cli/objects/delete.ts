@@ -1,4 +1,5 @@
 import { UserError } from '../../base/errors.ts';
+import { removeClaim } from '../../runtime/claims.ts';
 import { keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import { type ObjectKey, ObjectStore } from '../../runtime/object-store.ts';
 import { type Args, type Io, text, texts } from '../io.ts';
@@ -21,12 +22,19 @@ export async function remove(args: Args, io: Io): Promise<number> {
   for (const key of keys) {
     const type = storedKind(key.kind);
     requireVerb(args, io, 'delete', type, key);
-    if (store.remove(key)) io.out(`${singularOf(type)} ${JSON.stringify(key.name)} deleted\n`);
+    if (removeAll(io, store, key)) io.out(`${singularOf(type)} ${JSON.stringify(key.name)} deleted\n`);
     else absent.push(`${pluralOf(type)} ${JSON.stringify(key.name)} not found`);
   }
   await updateRunningPods(keys);
   if (absent.length > 0) throw new UserError(absent.join('\n'));
   return 0;
+}
+
+/** A claim goes with its data, also one that only manifests have. */
+function removeAll({ roots }: Io, store: ObjectStore, key: ObjectKey): boolean {
+  const { kind, namespace = 'default', name } = key;
+  const had = kind === 'PersistentVolumeClaim' && removeClaim(roots, namespace, name);
+  return store.remove(key) || had;
 }
 
 function keysOfWords(words: readonly string[], namespace = 'default'): readonly ObjectKey[] {

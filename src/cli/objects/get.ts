@@ -1,6 +1,7 @@
 import { UserError } from '../../base/errors.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
 import { qualifiedName } from '../../network/state.ts';
+import { withStatus } from '../../runtime/claims.ts';
 import { pluralOf } from '../../runtime/kinds.ts';
 import { readNodeState } from '../../runtime/node-rules.ts';
 import { ObjectStore } from '../../runtime/object-store.ts';
@@ -40,6 +41,15 @@ export function get(args: Args, io: Io): number {
 const notFound = (asked: Asked | undefined, name: string): string =>
   `${asked === undefined ? '' : pluralOf(asked.type)} ${JSON.stringify(name)} not found`;
 
+/** What of an object only the machine knows. */
+function withFacts(io: Io, objects: readonly LoadedObject[]): readonly LoadedObject[] {
+  return withAddresses(io, objects).map(loaded =>
+    loaded.kind === 'PersistentVolumeClaim'
+      ? { ...loaded, object: withStatus(io.roots, loaded.object) as LoadedObject['object'] }
+      : loaded,
+  );
+}
+
 /** Services with the addresses and node ports that the node gives them. */
 function withAddresses({ roots }: Io, objects: readonly LoadedObject[]): readonly LoadedObject[] {
   if (!objects.some(({ kind }) => kind === 'Service')) return objects;
@@ -62,12 +72,12 @@ function find(
   if (names.length === 0) {
     const isThere = (object: LoadedObject): boolean =>
       !type.namespaced || namespace === undefined || metadataOf(object).namespace === namespace;
-    return { found: withAddresses(io, store.list(type.kind).filter(isThere)), missing: [] };
+    return { found: withFacts(io, store.list(type.kind).filter(isThere)), missing: [] };
   }
   const where = type.namespaced ? namespace : undefined;
   const objects = names.map(name => [name, store.get({ kind: type.kind, namespace: where, name })] as const);
   return {
-    found: withAddresses(
+    found: withFacts(
       io,
       objects.flatMap(([, object]) => object ?? []),
     ),

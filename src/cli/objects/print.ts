@@ -2,7 +2,13 @@ import { stringify } from 'yaml';
 import { printable } from '../../base/printable.ts';
 import { formatSelector } from '../../kube/label-selector.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
-import type { NetworkPolicy, ObjectMeta, Service, ServiceSpec } from '../../kube/types.generated.ts';
+import type {
+  NetworkPolicy,
+  ObjectMeta,
+  PersistentVolumeClaim,
+  Service,
+  ServiceSpec,
+} from '../../kube/types.generated.ts';
 import { apiVersionOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import type { Io } from '../io.ts';
 import { formatTable } from '../table.ts';
@@ -52,6 +58,12 @@ const text = (value: unknown): string => (value === undefined || value === '' ? 
 const list = (value: unknown): string => (Array.isArray(value) ? value.join(',') : '');
 type Fields = Readonly<Record<string, { readonly rule?: string } | undefined>>;
 
+const NONE = '<none>';
+const nameOf = (object: LoadedObject): string => metadataOf(object).name ?? '';
+const ageOf = (object: LoadedObject): string => age(metadataOf(object).creationTimestamp);
+const countOf = (...maps: readonly unknown[]): string =>
+  String(maps.reduce<number>((sum, map) => sum + Object.keys(map ?? {}).length, 0));
+
 const createdAt: Columns = {
   names: ['NAME', 'CREATED AT'],
   row: object => [metadataOf(object).name ?? '', text(metadataOf(object).creationTimestamp)],
@@ -64,15 +76,20 @@ const roleOf: Columns = {
   },
 };
 
-const NONE = '<none>';
-const nameOf = (object: LoadedObject): string => metadataOf(object).name ?? '';
-
 /** getServiceExternalIP: nobody here gives a load balancer an address. */
 function externalIP({ type, externalIPs = [], externalName = '' }: ServiceSpec): string {
   if (type === 'ExternalName') return externalName;
   if (externalIPs.length > 0) return externalIPs.join(',');
   return type === 'LoadBalancer' ? '<pending>' : NONE;
 }
+
+/** GetAccessModesAsString of kubectl. */
+const ACCESS_MODES: Readonly<Record<string, string>> = {
+  ReadWriteOnce: 'RWO',
+  ReadOnlyMany: 'ROX',
+  ReadWriteMany: 'RWX',
+  ReadWriteOncePod: 'RWOP',
+};
 
 /** kubectl's columns (pkg/printers/internalversion). */
 const COLUMNS: Readonly<Record<string, Columns>> = {
@@ -126,6 +143,40 @@ const COLUMNS: Readonly<Record<string, Columns>> = {
         externalIP(spec),
         ports.join(',') || NONE,
         age(metadataOf(loaded).creationTimestamp),
+      ];
+    },
+  },
+  ConfigMap: {
+    names: ['NAME', 'DATA', 'AGE'],
+    row: loaded => [nameOf(loaded), countOf(loaded.object.data, loaded.object.binaryData), ageOf(loaded)],
+  },
+  Secret: {
+    names: ['NAME', 'TYPE', 'DATA', 'AGE'],
+    row: loaded => [nameOf(loaded), text(loaded.object.type), countOf(loaded.object.data), ageOf(loaded)],
+  },
+  PersistentVolumeClaim: {
+    names: [
+      'NAME',
+      'STATUS',
+      'VOLUME',
+      'CAPACITY',
+      'ACCESS MODES',
+      'STORAGECLASS',
+      'VOLUMEATTRIBUTESCLASS',
+      'AGE',
+    ],
+    row: loaded => {
+      const { spec = {}, status = {} } = loaded.object as unknown as PersistentVolumeClaim;
+      const { accessModes = [], capacity = {}, phase = 'Pending' } = status;
+      return [
+        nameOf(loaded),
+        phase,
+        text(spec.volumeName),
+        text(capacity.storage),
+        accessModes.map(mode => ACCESS_MODES[mode] ?? mode).join(','),
+        text(spec.storageClassName),
+        text(spec.volumeAttributesClassName) || '<unset>',
+        ageOf(loaded),
       ];
     },
   },

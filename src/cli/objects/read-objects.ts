@@ -1,5 +1,7 @@
 import { UserError } from '../../base/errors.ts';
 import { type LoadedObject, loadManifest } from '../../kube/manifest.ts';
+import type { Secret } from '../../kube/types.generated.ts';
+import { setSecretDefaults } from '../../kube/validate-config.ts';
 import { withObjectName } from '../../runtime/admission.ts';
 import { keyOf, storedKind } from '../../runtime/kinds.ts';
 import { readManifest } from '../../runtime/read-manifest.ts';
@@ -8,13 +10,17 @@ import { metadataOf } from './print.ts';
 /** The objects of a file, all of kinds that are kept. Throws a UserError for others: nothing is passed over. */
 export function readObjects(file: string): readonly LoadedObject[] {
   const name = file === '-' ? '(stdin)' : file;
-  const { pods, configMaps, secrets, others } = loadManifest([{ file: name, text: readManifest(file) }]);
+  const { pods, objects } = loadManifest([{ file: name, text: readManifest(file) }]);
   if (pods.length > 0)
     throw new UserError(`${name}: pods are not kept by podspace`, { hint: 'podspace run runs them' });
-  if (configMaps.length > 0) storedKind('ConfigMap');
-  if (secrets.length > 0) storedKind('Secret');
-  for (const { kind } of others) storedKind(kind);
-  return others;
+  for (const { kind } of objects) storedKind(kind);
+  return objects.map(withDefaults);
+}
+
+/** A Secret's `stringData` is for writing: what is kept is `data`. */
+function withDefaults(loaded: LoadedObject): LoadedObject {
+  if (loaded.kind !== 'Secret') return loaded;
+  return { ...loaded, object: setSecretDefaults(loaded.object as Secret) as LoadedObject['object'] };
 }
 
 /**

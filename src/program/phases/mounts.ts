@@ -25,7 +25,7 @@ export function openBindSources(
     const source =
       subPath === undefined
         ? cloneTree(b, mount.source, options.isRecursiveBind)
-        : cloneSubPath(b, subPath.root, subPath.path, options.isRecursiveBind);
+        : cloneSubPath(b, subPath, options.isRecursiveBind);
     if (options.isIdMapped && user !== undefined) mapIds(b, source, user.idmap);
     sources.set(mount.destination, source);
   }

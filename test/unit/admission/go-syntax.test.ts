@@ -1,5 +1,6 @@
 import t from 'tap';
-import { formatGoFieldError, quote } from '../../../src/admission/go-syntax.ts';
+import { formatGoFieldError } from '../../../src/admission/go-syntax.ts';
+import { quote } from '../../../src/base/go-quote.ts';
 import { invalid, required } from '../../../src/kube/field-error.ts';
 
 t.test('lists print as Go’s %#v, with the names of their types', t => {

@@ -182,7 +182,10 @@ t.test('create and delete: what is said, and what is not passed over', { skip: n
     'role.yaml',
     'apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, namespace: dev}\nrules: []\n',
   );
-  const configMap = file('cm.yaml', `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n---\n${OBJECTS}`);
+  const account = file(
+    'sa.yaml',
+    `apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: c}\n---\n${OBJECTS}`,
+  );
   const generated = file(
     'generated.yaml',
     'apiVersion: v1\nkind: Namespace\nmetadata: {generateName: dev-}\n',
@@ -235,12 +238,20 @@ t.test('create and delete: what is said, and what is not passed over', { skip: n
       { exitCode: 1, stderr: /^error: roles.* "a" not found\nroles.* "b" not found\n$/ },
     ],
     [
-      `create -f ${configMap}`,
-      { exitCode: 1, stdout: '', stderr: /^error: objects of kind ConfigMap are not kept by podspace\n/ },
+      `create -f ${account}`,
+      {
+        exitCode: 1,
+        stdout: '',
+        stderr: /^error: objects of kind ServiceAccount are not kept by podspace\n/,
+      },
     ],
     [
-      `delete -f ${configMap}`,
-      { exitCode: 1, stdout: '', stderr: /^error: objects of kind ConfigMap are not kept by podspace\n/ },
+      `delete -f ${account}`,
+      {
+        exitCode: 1,
+        stdout: '',
+        stderr: /^error: objects of kind ServiceAccount are not kept by podspace\n/,
+      },
     ],
     [
       `create -f ${directory}/pod.yaml`,

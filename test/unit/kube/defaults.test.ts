@@ -91,12 +91,30 @@ t.test('volumes', t => {
     { name: 'b', hostPath: { path: '/' } },
     { name: 'c', configMap: { name: 'm' } },
     { name: 'd', secret: { secretName: 's', defaultMode: 0 } },
+    { name: 'e', downwardAPI: { items: [{ path: 'a', fieldRef: { fieldPath: 'metadata.name' } }] } },
+    { name: 'f', projected: { sources: [{ configMap: { name: 'm' } }, { downwardAPI: { items: [] } }] } },
+    { name: 'g', projected: {} },
   ];
   t.same(setDefaults(freeze(podOf({ volumes }))).spec?.volumes, [
     { name: 'a', emptyDir: {} },
     { name: 'b', hostPath: { path: '/', type: '' } },
     { name: 'c', configMap: { name: 'm', defaultMode: 0o644 } },
     { name: 'd', secret: { secretName: 's', defaultMode: 0 } },
+    {
+      name: 'e',
+      downwardAPI: {
+        defaultMode: 0o644,
+        items: [{ path: 'a', fieldRef: { fieldPath: 'metadata.name', apiVersion: 'v1' } }],
+      },
+    },
+    {
+      name: 'f',
+      projected: {
+        defaultMode: 0o644,
+        sources: [{ configMap: { name: 'm' } }, { downwardAPI: { items: [] } }],
+      },
+    },
+    { name: 'g', projected: { defaultMode: 0o644 } },
   ]);
   t.end();
 });

@@ -334,6 +334,117 @@ check('addresses that only look like some', [
   ),
 ]);
 
+const PROJECTED = 'spec.volumes[0].projected';
+const item = (path: string, fieldPath: string) => ({ path, fieldRef: { fieldPath } });
+const projected = (...sources: readonly object[]): Partial<PodSpec> => ({
+  volumes: [as({ name: 'v', projected: { sources } })],
+});
+const downward = (...items: readonly object[]): Partial<PodSpec> => ({
+  volumes: [as({ name: 'v', downwardAPI: { items } })],
+});
+
+check('downwardAPI volumes', [
+  spec(
+    { volumes: [as({ name: 'v', downwardAPI: { defaultMode: -1 } })] },
+    'spec.volumes[0].downwardAPI.defaultMode: Invalid value: -1: must be a number between 0 and 0777 (octal), both inclusive',
+  ),
+  spec(
+    downward({}),
+    'spec.volumes[0].downwardAPI.path: Required value',
+    'spec.volumes[0].downwardAPI: Required value: one of fieldRef and resourceFieldRef is required',
+  ),
+  spec(
+    downward({ ...item('..a', 'metadata.name'), mode: 512 }),
+    `spec.volumes[0].downwardAPI.path: Invalid value: "..a": must not start with '..'`,
+    'spec.volumes[0].downwardAPI.mode: Invalid value: 512: must be a number between 0 and 0777 (octal), both inclusive',
+  ),
+  spec(
+    downward(item('/a/../b', 'metadata.uid')),
+    'spec.volumes[0].downwardAPI.path: Invalid value: "/a/../b": must be a relative path',
+    `spec.volumes[0].downwardAPI.path: Invalid value: "/a/../b": must not contain '..'`,
+  ),
+  spec(
+    downward(
+      item('a', 'status.podIP'),
+      item('b', 'metadata.foo'),
+      item('c', "metadata.name['x']"),
+      item('d', ''),
+    ),
+    'spec.volumes[0].downwardAPI.fieldRef.fieldPath: Unsupported value: "status.podIP": supported values: "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"',
+    'spec.volumes[0].downwardAPI.fieldRef.fieldPath: Invalid value: "metadata.foo": error converting fieldPath: field label not supported: metadata.foo',
+    'spec.volumes[0].downwardAPI.fieldRef.fieldPath: Invalid value: "metadata.name": does not support subscript',
+    'spec.volumes[0].downwardAPI.fieldRef.fieldPath: Required value',
+  ),
+  spec(downward(item('a', "metadata.annotations['Example.org/A']"), item('b', "metadata.labels['app']"))),
+  spec(
+    downward({ path: 'a', resourceFieldRef: { resource: 'limits.cpu' } }),
+    'spec.volumes[0].downwardAPI.resourceFieldRef.containerName: Required value',
+  ),
+  spec(
+    downward({ path: 'a', resourceFieldRef: { containerName: 'c', resource: 'limits.gpu' } }),
+    'spec.volumes[0].downwardAPI.resourceFieldRef.resource: Unsupported value: "limits.gpu": supported values: "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory"',
+  ),
+  spec(
+    downward({
+      ...item('a', 'metadata.name'),
+      resourceFieldRef: { containerName: 'c', resource: 'limits.cpu' },
+    }),
+    'spec.volumes[0].downwardAPI: Invalid value: "resource": fieldRef and resourceFieldRef can not be specified simultaneously',
+  ),
+]);
+
+check('claims and images', [
+  spec(
+    { volumes: [as({ name: 'v', persistentVolumeClaim: {} })] },
+    'spec.volumes[0].persistentVolumeClaim.claimName: Required value',
+  ),
+  spec(
+    { volumes: [{ name: 'v', ephemeral: {} }] },
+    'spec.volumes[0].ephemeral.volumeClaimTemplate: Required value',
+  ),
+  spec(
+    { volumes: [{ name: 'v', ephemeral: { volumeClaimTemplate: { spec: {} } } }] },
+    'spec.volumes[0].ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at least 1 access mode is required',
+    'spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources[storage]: Required value',
+  ),
+  spec({ volumes: [{ name: 'v', image: {} }] }, 'spec.volumes[0].image.reference: Required value'),
+  spec(
+    { volumes: [{ name: 'v', image: { reference: 'i', pullPolicy: 'Now' } }] },
+    'spec.volumes[0].image.pullPolicy: Unsupported value: "Now": supported values: "Always", "IfNotPresent", "Never"',
+  ),
+]);
+
+check('projected volumes', [
+  spec(
+    { volumes: [as({ name: 'v', projected: { defaultMode: 512 } })] },
+    `${PROJECTED}.defaultMode: Invalid value: 512: must be a number between 0 and 0777 (octal), both inclusive`,
+  ),
+  spec(
+    projected({ secret: {} }, { configMap: { items: [{ key: '', path: '' }] } }),
+    `${PROJECTED}.sources[0].secret.name: Required value`,
+    `${PROJECTED}.sources[1].configMap.name: Required value`,
+    `${PROJECTED}.sources[1].configMap.items[0].key: Required value`,
+    `${PROJECTED}.sources[1].configMap.items[0].path: Required value`,
+  ),
+  spec(
+    projected(
+      { secret: { name: 's', items: [{ key: 'k', path: 'a' }] } },
+      { configMap: { name: 'm', items: [{ key: 'k', path: 'a' }] } },
+      { downwardAPI: { items: [item('a', 'metadata.name')] } },
+    ),
+    `${PROJECTED}: Invalid value: "m": conflicting duplicate paths`,
+    `${PROJECTED}: Invalid value: "a": conflicting duplicate paths`,
+  ),
+  spec(
+    projected({ secret: { name: 's' }, configMap: { name: 'm' } }),
+    `${PROJECTED}.sources[0]: Forbidden: may not specify more than 1 volume type`,
+  ),
+  spec(
+    projected({ downwardAPI: { items: [item('../a', 'metadata.name')] } }),
+    `${PROJECTED}.sources[0].downwardAPI.path: Invalid value: "../a": must not contain '..'`,
+  ),
+]);
+
 check('volumes', [
   spec({ volumes: [as({})] }, 'spec.volumes[0].name: Required value'),
   spec({ volumes: [{ name: 'v' }, { name: 'v' }] }, 'spec.volumes[1].name: Duplicate value: "v"'),
@@ -383,6 +494,25 @@ check('volume mounts', [
   mount(
     { recursiveReadOnly: 'Enabled' },
     `${C}.volumeMounts.recursiveReadOnly: Forbidden: may only be specified when readOnly is true`,
+  ),
+  mount({ recursiveReadOnly: 'IfPossible', readOnly: true }),
+  mount(
+    { recursiveReadOnly: 'Enabled', readOnly: true, mountPropagation: 'HostToContainer' },
+    `${C}.volumeMounts.recursiveReadOnly: Forbidden: may only be specified when mountPropagation is None or not specified`,
+  ),
+  mount(
+    { recursiveReadOnly: 'Yes' },
+    `${C}.volumeMounts.recursiveReadOnly: Unsupported value: "Yes": supported values: "Disabled", "Enabled", "IfPossible"`,
+  ),
+  mount({ subPathExpr: '$(A)/b' }),
+  mount(
+    { subPathExpr: '/$(A)/../b' },
+    `${C}.volumeMounts.subPathExpr: Invalid value: "/$(A)/../b": must be a relative path`,
+    `${C}.volumeMounts.subPathExpr: Invalid value: "/$(A)/../b": must not contain '..'`,
+  ),
+  mount(
+    { subPathExpr: '$(A)', subPath: 'a' },
+    `${C}.volumeMounts.subPathExpr: Invalid value: "$(A)": subPathExpr and subPath are mutually exclusive`,
   ),
   [
     podWith(

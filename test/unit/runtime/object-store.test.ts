@@ -152,7 +152,7 @@ const DAMAGED: Readonly<Record<string, RegExp>> = {
   [`{${head}, "metadata": {"name": "p", "namespace": "n"}, "spec": ${spec}}`]:
     /is damaged: it is another object/,
   '{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "p"}}': /is damaged: it is another object/,
-  '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "p"}}': /is damaged: it is not one object/,
+  '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}': /is damaged: it is not one object/,
   '\ud800': /not UTF-8 text|control characters|expected/,
 };
 

@@ -1,10 +1,25 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { ImageStore } from '../../../src/image/store.ts';
 import type { PodObjects } from '../../../src/kube/environment.ts';
 import type { PodSpec, Volume } from '../../../src/kube/types.generated.ts';
 import { PodPaths, rootsAt } from '../../../src/oci/pod-paths.ts';
-import { fillVolumes, isMemory, prepareVolumes, tmpfsOptions } from '../../../src/runtime/volumes.ts';
+import { ownByGroup } from '../../../src/runtime/volume-ownership.ts';
+import { isMemory } from '../../../src/runtime/volume-places.ts';
+import { fillVolumes, prepareVolumes, tmpfsOptions } from '../../../src/runtime/volumes.ts';
 import { podOf } from '../kube/pods.ts';
 
 const OBJECTS: PodObjects = {
@@ -13,6 +28,7 @@ const OBJECTS: PodObjects = {
   ],
   secrets: [{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'token' }, data: { key: 'AP8K' } }],
 };
+const SOURCES = { capacity: { cpus: 4, memory: 1 << 30 }, images: new ImageStore('/nonexistent') };
 const needsRoot = process.geteuid?.() === 0 ? false : 'needs root';
 
 /** Makes and fills the volumes of a pod, under a umask that would take most bits away; gives their directories. */
@@ -25,7 +41,7 @@ function volumesOf(
   const paths = new PodPaths(rootsAt(t.testdir()), 'uid');
   const umask = process.umask(0o077);
   try {
-    const prepared = prepareVolumes(pod, OBJECTS, paths);
+    const prepared = prepareVolumes(pod, OBJECTS, paths, SOURCES);
     fillVolumes(pod, prepared, path => path);
     return name => prepared.get(name)?.source ?? '';
   } finally {
@@ -44,7 +60,7 @@ t.test('an emptyDir is world-writable, as a kubelet makes it', t => {
 
 t.test('a configMap is files of 0644, through links that can be replaced at once', t => {
   const directory = volumesOf(t, [{ name: 'v', configMap: { name: 'settings' } }])('v');
-  t.equal(mode(directory), '755');
+  t.equal(mode(directory), '777');
   t.same(
     readdirSync(directory)
       .filter(name => !name.startsWith('..'))
@@ -114,7 +130,7 @@ t.test('fsGroup owns what podspace makes', { skip: needsRoot }, t => {
   );
   t.match(statSync(at('empty')), { uid: 0, gid: 555 });
   t.equal(mode(at('empty')), '2777', 'new files inherit the group');
-  t.equal(mode(at('map')), '2755');
+  t.equal(mode(at('map')), '2777');
   const file = join(at('map'), 'a');
   t.match(statSync(file), { uid: 0, gid: 555 });
   t.equal(mode(file), '440', 'readable, and no more: the volume is read-only');
@@ -131,7 +147,7 @@ t.test('hostPath: what must be there, and what is made', t => {
       hostPath: { path: join(root, path), ...(type === undefined ? {} : { type }) },
     };
     const paths = new PodPaths(rootsAt(join(root, 'state')), 'uid');
-    prepareVolumes(podOf({ volumes: [volume] }), OBJECTS, paths);
+    prepareVolumes(podOf({ volumes: [volume] }), OBJECTS, paths, SOURCES);
     return join(root, path);
   };
   const fails: readonly (readonly [path: string, type: string, what: string])[] = [
@@ -176,6 +192,51 @@ t.test('hostPath: what must be there, and what is made', t => {
   t.throws(() => make('no/parent', 'FileOrCreate'), { name: 'VolumeError', message: /no\/parent/ });
   t.end();
 });
+
+t.test('downwardAPI and projected are in memory', t => {
+  t.ok(isMemory({ name: 'v', downwardAPI: {} }));
+  t.ok(isMemory({ name: 'v', projected: {} }));
+  t.end();
+});
+
+t.test('fsGroup changes groups only, and follows no link', { skip: needsRoot }, t => {
+  const root = t.testdir({
+    volume: { file: '', deep: { er: '' }, out: t.fixture('symlink', '../outside') },
+    outside: { victim: '' },
+  });
+  const volume = join(root, 'volume');
+  chmodSync(join(root, 'outside'), 0o700);
+  chmodSync(join(root, 'outside/victim'), 0o4600);
+  chownSync(join(volume, 'file'), 7, 8);
+  chmodSync(join(volume, 'file'), 0o4700);
+  symlinkSync('../../outside/victim', join(volume, 'deep/link'));
+  writeFileSync(Buffer.concat([Buffer.from(`${volume}/`), Buffer.from([0xff, 0x80])]), '');
+  ownByGroup(volume, 555, false);
+  t.match(statSync(join(volume, 'file')), { uid: 7, gid: 555 });
+  t.equal(mode(join(volume, 'file')), '4760');
+  t.equal(lstatSync(join(volume, 'deep/link')).gid, 555, 'the link itself');
+  t.equal(lstatSync(join(volume, 'out')).gid, 555);
+  t.match(statSync(join(root, 'outside')), { uid: 0, gid: 0 });
+  t.match(statSync(join(root, 'outside/victim')), { uid: 0, gid: 0 });
+  t.equal(mode(join(root, 'outside/victim')), '4600');
+  t.end();
+});
+
+t.test(
+  'fsGroupChangePolicy OnRootMismatch: a root that is right tells that all is',
+  { skip: needsRoot },
+  t => {
+    const volume = t.testdir({ file: '' });
+    ownByGroup(volume, 555, false);
+    chownSync(join(volume, 'file'), 0, 0);
+    ownByGroup(volume, 555, false, true);
+    t.equal(statSync(join(volume, 'file')).gid, 0, 'not looked at');
+    chmodSync(volume, 0o2750);
+    ownByGroup(volume, 555, false, true);
+    t.equal(statSync(join(volume, 'file')).gid, 555, 'the root’s group could not write');
+    t.end();
+  },
+);
 
 t.test('objects and keys that are not there', t => {
   const fails: readonly (readonly [volume: Omit<Volume, 'name'>, message: string])[] = [
