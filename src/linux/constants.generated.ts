@@ -26,6 +26,7 @@ export const SYSCALL_NUMBERS = {
   fstatfs: [138, 44],
   getcwd: [79, 17],
   getsockname: [51, 204],
+  gettid: [186, 178],
   ioctl: [16, 29],
   landlock_create_ruleset: [444, 444],
   lgetxattr: [192, 9],

@@ -40,8 +40,8 @@ export function listenQuietly(address: string, port: number, onFirst: () => void
       for (const fd of opened) syscall('fcntl', [fd, F.F_SETFL, SOCKET.SOCK_NONBLOCK]);
       onFirst();
     });
-    // Signals are the main thread's: in a worker nobody would ever be told.
-    if (!process.getBuiltinModule('node:worker_threads').isMainThread) queueMicrotask(wake);
+    // Signals are the main thread's: in a worker nobody would ever be told. (node:worker_threads would be loaded to ask it.)
+    if (syscall('gettid', []) !== process.pid) queueMicrotask(wake);
     return { udp, tcp, port: given };
   } catch (error) {
     for (const fd of opened) closeSync(fd);
