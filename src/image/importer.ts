@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, createReadStream, existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { addAbortSignal } from 'node:stream';
 import { UserError } from '../base/errors.ts';
 import { makeDirectories } from '../native/exact-mode.ts';
 import { removeTree } from '../native/remove-tree.ts';
@@ -60,7 +61,7 @@ export async function importAny(
       options,
     );
   }
-  const { kind, stream } = await failing(source, peek(openArchive(source)));
+  const { kind, stream } = await failing(source, peek(openArchive(source, options.signal)));
   if (kind === 'rootfs') return [await importTar(store, needed(), source, options, stream)];
   return importLayout(
     store,
@@ -129,12 +130,18 @@ export async function importTar(
 ): Promise<Image> {
   if (archive !== '-' && !existsSync(archive)) throw new UserError(`"${archive}" does not exist`);
   return importRoot(store, name, options, async target => {
-    await failing(archive, unpackLayer(stream ?? openArchive(archive), target, { signal: options.signal }));
+    await failing(
+      archive,
+      unpackLayer(stream ?? openArchive(archive, options.signal), target, { signal: options.signal }),
+    );
   });
 }
 
-const openArchive = (path: string): AsyncIterable<Uint8Array> =>
-  path === '-' ? process.stdin : createReadStream(resolve(path), { highWaterMark: 1 << 18 });
+/** Whoever gives up need not wait for the next byte. */
+function openArchive(path: string, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+  const stream = path === '-' ? process.stdin : createReadStream(resolve(path), { highWaterMark: 1 << 18 });
+  return signal === undefined ? stream : addAbortSignal(signal, stream);
+}
 
 async function failing<T>(archive: string, work: Promise<T>): Promise<T> {
   try {

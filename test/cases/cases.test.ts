@@ -55,7 +55,7 @@ const CALLED_DIRECTLY = new Set(
         .filter(file => file.endsWith('.ts'))
         .map(file => readFileSync(`${folder}/${file}`, 'utf8')),
     )
-    .flatMap(text => [...text.matchAll(/(?:[sS]yscall|syscallInThread)\(\s*'(\w+)'/g)])
+    .flatMap(text => [...text.matchAll(/(?:[sS]yscall|syscallInThread|call)\(\s*(?:path, )?'(\w+)'/g)])
     .map(match => match[1]),
 );
 /** Looked at when others call them. */

@@ -31,7 +31,8 @@ t.test('podspace image, from import to rm', { skip: needsRoot }, t => {
   t.match(image('rm', 'app'), { status: 1, stderr: /^error: image "app" not found\nhint: / });
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
     [['rm'], /image rm needs NAME/],
-    [['import', 'x'], /image import needs NAME and a directory or tar archive/],
+    [['import'], /image import needs NAME and a directory or tar archive/],
+    [['import', source], /does not say what its image is called\nhint: podspace image import NAME/],
     [['import', 'X', source], /repository name \(library\/X\) must be lowercase/],
     [['import', 'x', `${source}/nosuch`], /nosuch" does not exist/],
     [['import', 'x', `${source}/etc/passwd`], /cannot import ".*passwd": not a tar archive: /],
@@ -78,12 +79,13 @@ for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT'] as const) {
     const roots = join(root, 'images/roots');
     const begun = (): boolean =>
       existsSync(roots) &&
-      readdirSync(roots, { recursive: true }).some(name => String(name).endsWith('/etc'));
+      readdirSync(roots, { recursive: true }).some(name => /rootfs.(etc|bin)/.test(String(name)));
     const ended = new Promise(done => child.on('close', done));
     child.stdin.on('error', () => undefined);
     // The first entries are there, and the rest is waited for.
     const header = spawn('tar', ['-cC', source, '.']);
-    header.stdout.on('data', chunk => child.stdin.write(chunk.subarray(0, 2048)));
+    header.stdout.once('data', chunk => child.stdin.write(chunk.subarray(0, 2048)));
+    header.stdout.resume();
     for (let i = 0; i < 200 && !begun(); i++) await sleep(20);
     t.notMatch(ls(), 'localhost/app');
     child.kill(signal);

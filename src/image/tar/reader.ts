@@ -65,6 +65,8 @@ export class TarReader {
       this.#skip === 0 &&
       this.#pending.length === 0 &&
       this.#collecting === undefined;
+    if (this.#position < BLOCK && this.#position > 0)
+      throw new TarError(`not a tar archive: it has ${this.#position} bytes only`);
     if (this.#zeros === 0 && (!isWhole || this.#records.size > 0 || this.#longName !== undefined))
       throw new TarError(`the tar archive is cut off at byte ${this.#position}`);
     if (this.#position === 0) throw new TarError('not a tar archive: it is empty');

@@ -74,7 +74,7 @@ t.test('bash completes commands, options and their choices', { skip }, t => {
   t.notOk(options.includes('--f'), 'no long form of a one-letter option');
   t.same(complete('podspace compile pod.yaml --emit p'), ['pod', 'program']);
   t.same(complete('podspace run pod.yaml -o ""'), ['json']);
-  t.same(complete('podspace image i'), ['import']);
+  t.same(complete('podspace image i'), ['import', 'inspect']);
   t.end();
 });
 

@@ -142,7 +142,7 @@ t.test('each attack is one line, and reaches nothing', { skip: needsRoot }, asyn
     [/cannot be decompressed/, Buffer.from('1f8b08000000000000', 'hex')],
     [/it is empty/, Buffer.alloc(0)],
     [/wrong checksum/, Buffer.from('this is no archive'.repeat(100))],
-    [/cut off/, Buffer.from('short')],
+    [/not a tar archive: it has 5 bytes only/, Buffer.from('short')],
   ];
   for (const [message, made] of cases) {
     const bytes = Buffer.isBuffer(made) ? made : tarOf(made);
