@@ -1,5 +1,6 @@
 import { type Cidr, parseCidr } from '../base/addresses.ts';
 import { formatCidr } from './addresses.ts';
+import { DEFAULT_SERVICE_CIDR } from './state.ts';
 
 /** Where pods get their addresses from, when nobody says: what kubeadm's users and flannel know. */
 export const DEFAULT_POD_CIDR = '10.244.0.0/16';
@@ -41,5 +42,9 @@ function unusable(cidr: Cidr): string | undefined {
     if (reserved?.family === cidr.family && cidr.first <= reserved.last && reserved.first <= cidr.last)
       return `has addresses of ${range}: ${what}`;
   }
+  // Of a wider range the addresses at its beginning are taken, long before those.
+  const services = parseCidr(DEFAULT_SERVICE_CIDR);
+  if (services?.family === cidr.family && services.first <= cidr.first && cidr.first <= services.last)
+    return `has addresses of ${DEFAULT_SERVICE_CIDR}: Services`;
   return undefined;
 }

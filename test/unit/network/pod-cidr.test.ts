@@ -23,6 +23,7 @@ t.test('what cannot be pods’ addresses, and why', t => {
     ['169.254.1.0/24', '"169.254.1.0/24" has addresses of 169.254.0.0/16: link-local'],
     ['240.0.0.0/8', '"240.0.0.0/8" has addresses of 224.0.0.0/3: multicast, and what is above it'],
     ['::/0', '"::/0" has addresses of ::/8: unspecified, loopback and IPv4 in IPv6'],
+    ['10.100.0.0/16', '"10.100.0.0/16" has addresses of 10.96.0.0/12: Services'],
     ['fe80::/64', '"fe80::/64" has addresses of fe80::/10: link-local'],
     ['10.0.0.0/8,ff00::/16', '"ff00::/16" has addresses of ff00::/8: multicast'],
   ] as const)
