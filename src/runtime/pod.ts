@@ -20,6 +20,7 @@ import { deviceFilter } from './device-filter.ts';
 import { allocateRange } from './id-ranges.ts';
 import { PodLifecycle } from './lifecycle.ts';
 import { NodeEntry } from './node-registry.ts';
+import { requireServices } from './node-rules.ts';
 import { CGROUP, createPodCgroup, removePodCgroups } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
 import { claimHostPorts, preparePodNetwork } from './pod-network.ts';
@@ -41,6 +42,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     modules: host.modules,
   });
   if (rejection !== undefined) return notRun(pod, 'Failed', rejection.reason, rejection.message);
+  requireServices(options.networkObjects?.services ?? [], roots);
   const images = findImages(options);
   const names = podNames(pod, host);
   if ('error' in names)
