@@ -8,7 +8,7 @@ import { NODE } from '../network/dns-rules.ts';
 import { mergeObjects, NETWORK_KINDS, type NetworkObjects, networkObjects } from '../network/objects.ts';
 import { addressOf, byText, DEFAULT_SERVICE_CIDR, type NodeState, qualifiedName } from '../network/state.ts';
 import type { Roots } from '../oci/pod-paths.ts';
-import { NODE_DIRECTORY, type NodeRecord, readNode } from './node-registry.ts';
+import { NODE_DIRECTORY, readNode, type StoredRecord } from './node-registry.ts';
 import { hasObjects, ObjectStore } from './object-store.ts';
 
 /** The cluster's DNS server, as kubeadm places it. */
@@ -19,10 +19,10 @@ const SERVICE_RANGES: ServiceRanges = { serviceCidrs: [DEFAULT_SERVICE_CIDR], re
 /**
  * What the node's rules are made from: its live pods, with the objects that they brought, and those of the stores of every
  * --root that they run with. Whoever looks sees the same: one command must not undo what another has put in force. `more` is a
- * root whose objects are wanted even if no pod runs with it.
+ * root whose objects are wanted even if no pod runs with it; only root can read of pods.
  */
-export function readNodeState(more?: Roots): NodeState {
-  const { records, objects } = readAll(more);
+export function readNodeState(more?: Roots, records: readonly StoredRecord[] = readNode()): NodeState {
+  const objects = readAll(records, more);
   const { services } = allocateServices(objects.services, SERVICE_RANGES);
   const listeners = records.flatMap(({ pod, dns }) => {
     const from = pod.hostNetwork ? NODE : addressOf(pod, 'IPv4');
@@ -39,24 +39,20 @@ export function readNodeState(more?: Roots): NodeState {
   };
 }
 
-function readAll(more?: Roots): {
-  readonly records: readonly NodeRecord[];
-  readonly objects: NetworkObjects;
-} {
-  const records = readNode();
+function readAll(records: readonly StoredRecord[], more?: Roots): NetworkObjects {
   const all = [...records.map(({ roots }) => roots), ...(more === undefined ? [] : [more])];
   const stores = [...new Map(all.map(roots => [roots.state, roots])).values()].sort(
     byText(({ state }) => state),
   );
   const stored = stores.filter(hasObjects).map(roots => networkObjects(storedObjects(roots)));
-  return { records, objects: mergeObjects([...stored, ...records.map(record => record.objects)]) };
+  return mergeObjects([...stored, ...records.map(record => record.objects)]);
 }
 
 /** Throws a UserError for Services that cannot get the address or the node port that they ask for: no rule would be made of them. */
 export function requireServices(services: readonly Service[], roots: Roots): void {
   if (services.length === 0) return;
   const names = new Set(services.map(qualifiedName));
-  const others = readAll(roots).objects.services.filter(service => !names.has(qualifiedName(service)));
+  const others = readAll(readNode(), roots).services.filter(service => !names.has(qualifiedName(service)));
   const messages = allocateServices([...others, ...services], SERVICE_RANGES)
     .refused.filter(({ service }) => services.includes(service))
     .map(({ service, errors }) =>

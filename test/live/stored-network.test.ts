@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { isRoot, leftovers, needsRoot, podspace, probePod, runPod, start } from './harness.ts';
+import { isRoot, leftovers, needsRoot, PODSPACE, podspace, probePod, runPod, start } from './harness.ts';
 import { noPodLinks, outside } from './node.ts';
 import { importImages, ownState } from './with-policies.ts';
 
@@ -122,6 +122,16 @@ t.test('a command with another root leaves in force what is stored', { skip: nee
   t.equal(other?.stdout, 'none\n', 'one of the other root is kept out, too');
   t.match(rules(), 'goto ingress');
   t.match(podspace(['net']).stdout, 'default/web:80/TCP');
+  // Whoever may read the store may do so while pods run.
+  const nobody = (...command: readonly string[]) =>
+    spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', ...command], {
+      encoding: 'utf8',
+    });
+  if (nobody('test', '-r', PODSPACE).status === 0)
+    t.match(nobody(process.execPath, PODSPACE, 'get', 'svc', '--root', root), {
+      stdout: /^web +ClusterIP +10\.96\.\d+\.\d+/m,
+      stderr: '',
+    });
   t.equal(on('delete', 'svc/web', 'netpol/web').status, 0);
   server.child.kill('SIGTERM');
   await server.ended;
