@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonicalAddress } from '../base/addresses.ts';
-import { UserError } from '../base/errors.ts';
+import { errnoCode, UserError } from '../base/errors.ts';
 import { sha256 } from '../base/sha256.ts';
 import { LOCK } from '../linux/constants.generated.ts';
 import { describeErrno } from '../linux/errno.ts';
@@ -69,14 +69,14 @@ export const RULES_LOCK = 'rules.lock';
  * Applies a state, without a lock. What is in force is written in the table itself, as the names of two chains without
  * rules: so nothing has to be believed about a file, and a table that somebody else flushed is made again.
  */
-export function applyState(given: NodeState): RulesUpdate {
+export function applyState(given: NodeState, open = () => new NetfilterSocket()): RulesUpdate {
   const state = canonicalState(given);
   const text = ruleset(state);
   const targets = udpTargets(state);
   const inForce = marker('text', text);
   const leadTo = describeTargets(targets);
   const leads = marker('udp', leadTo);
-  const socket = new NetfilterSocket();
+  const socket = opened(open);
   try {
     const hasChain = (name: string): boolean => socket.request(getChain('podspace', name)).errno === 0;
     const isThere = hasChain(TABLE_MARKER);
@@ -91,6 +91,19 @@ export function applyState(given: NodeState): RulesUpdate {
     return 'changed';
   } finally {
     socket.close();
+  }
+}
+
+/** A kernel without netfilter has no such sockets, and no rules. */
+function opened(open: () => NetfilterSocket): NetfilterSocket {
+  try {
+    return open();
+  } catch (cause) {
+    if (!['EPROTONOSUPPORT', 'EAFNOSUPPORT'].includes(errnoCode(cause) ?? '')) throw cause;
+    throw new UserError('nftables: this kernel has no netfilter', {
+      cause,
+      hint: 'does the kernel have nf_tables, nft_nat and nft_fib?',
+    });
   }
 }
 

@@ -13,7 +13,7 @@ import { detectCgroups } from './cgroups.ts';
 import { sweepRanges } from './id-ranges.ts';
 import { sweepLeases } from './leases.ts';
 import { isLocked } from './lock-file.ts';
-import { NODE_DIRECTORY, removeEmptyNode } from './node-registry.ts';
+import { removeEmptyNode } from './node-registry.ts';
 import { updateNode } from './node-rules.ts';
 import { ObjectStore } from './object-store.ts';
 import { removePodCgroups, removeRoots } from './pod-cgroup.ts';
@@ -54,9 +54,8 @@ export async function collectGarbage(roots: Roots, isDry = false): Promise<reado
   return removed;
 }
 
-/** What is known of dead pods goes, and so do their rules. Where there is no nftables there are none. */
+/** What is known of dead pods goes, and so do their rules, known or not. Where there is no nftables there are none. */
 async function sweepNode(): Promise<void> {
-  if (!existsSync(NODE_DIRECTORY)) return;
   try {
     await updateNode();
   } catch (error) {

@@ -21,6 +21,7 @@ import { followStored } from './follow-stored.ts';
 import { allocateRange } from './id-ranges.ts';
 import { PodLifecycle } from './lifecycle.ts';
 import { NodeEntry } from './node-registry.ts';
+import { requireServices } from './node-rules.ts';
 import { CGROUP, createPodCgroup, removePodCgroups } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
 import { findImages, holdLayers } from './pod-images.ts';
@@ -45,6 +46,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     modules: host.modules,
   });
   if (rejection !== undefined) return notRun(pod, 'Failed', rejection.reason, rejection.message);
+  requireServices(options.networkObjects?.services ?? [], roots);
   const images = findImages(options);
   const used = [...images.values(), ...imagesOfVolumes(pod, options.images)];
   const names = podNames(pod, host);

@@ -245,6 +245,14 @@ t.test('kill -9 leaves nothing that gc does not remove', { skip: needsRoot }, as
   t.same(leftovers(), []);
 });
 
+t.test('gc removes rules that nobody knows of any more', { skip: needsRoot }, t => {
+  const nft = (commands: string) => spawnSync('nft', ['-f', '-'], { input: commands, encoding: 'utf8' });
+  t.equal(nft('add table inet podspace; add chain inet podspace made-by-podspace').status, 0);
+  t.equal(podspace(['gc']).status, 0);
+  t.equal(nft('list table inet podspace').status, 1);
+  t.end();
+});
+
 t.test('gc removes a link whose namespace somebody else holds', { skip: needsRoot }, async t => {
   const pod = shell(STAY);
   const running = start(['run', '-'], JSON.stringify(pod));

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { isRoot, leftovers, needsRoot, podspace, probePod, runPod, start } from './harness.ts';
+import { isRoot, leftovers, needsRoot, PODSPACE, podspace, probePod, runPod, start } from './harness.ts';
 import { noPodLinks, outside } from './node.ts';
 import { importImages, ownState } from './with-policies.ts';
 
@@ -122,6 +122,16 @@ t.test('a command with another root leaves in force what is stored', { skip: nee
   t.equal(other?.stdout, 'none\n', 'one of the other root is kept out, too');
   t.match(rules(), 'goto ingress');
   t.match(podspace(['net']).stdout, 'default/web:80/TCP');
+  // Whoever may read the store may do so while pods run.
+  const nobody = (...command: readonly string[]) =>
+    spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', ...command], {
+      encoding: 'utf8',
+    });
+  if (nobody('test', '-r', PODSPACE).status === 0)
+    t.match(nobody(process.execPath, PODSPACE, 'get', 'svc', '--root', root), {
+      stdout: /^web +ClusterIP +10\.96\.\d+\.\d+/m,
+      stderr: '',
+    });
   t.equal(on('delete', 'svc/web', 'netpol/web').status, 0);
   server.child.kill('SIGTERM');
   await server.ended;
@@ -156,5 +166,36 @@ t.test('what is wrong is said with its place, and not stored', { skip: needsRoot
       status: 1,
       stderr: `error: port ${port}: must be between 1 and 65535, inclusive\n`,
     });
+  t.end();
+});
+
+t.test('a Service that cannot have what it asks for is refused, not ignored', { skip: needsRoot }, t => {
+  const at = (name: string, spec: object): object => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name },
+    spec: { ports: [{ port: 80 }], selector: { app: 'web' }, ...spec },
+  });
+  const nodePort = (name: string, port: number): object =>
+    at(name, { type: 'NodePort', ports: [{ port: 80, nodePort: port }] });
+  const first = write('services.json', nodePort('first', 30080));
+  t.equal(on('apply', '-f', first).status, 0);
+  for (const [service, message] of [
+    [nodePort('w', 80), /nodePort: Invalid value: 80: provided port is not in the valid range/],
+    [nodePort('w', 30080), /nodePort: Invalid value: 30080: provided port is already allocated/],
+    [at('w', { clusterIP: '192.168.9.9' }), /failed to allocate IP 192\.168\.9\.9: /],
+    [at('w', { clusterIP: '10.96.0.10' }), /provided IP is already allocated/],
+    [at('w', { ipFamilies: ['IPv6'] }), /not configured on this cluster/],
+  ] as const) {
+    const wrong = write('wrong.json', service);
+    const refused = { status: 1, stdout: '', stderr: /^error: The Service "w" is invalid: / };
+    for (const verb of ['create', 'apply']) t.match(on(verb, '-f', wrong), { ...refused, stderr: message });
+    const items = [service, shell('true')];
+    const manifest = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    t.match(podspace(['run', '-', '--root', root], manifest), refused);
+  }
+  t.equal(on('apply', '-f', first).status, 0, 'its own port is no conflict');
+  t.match(on('get', 'svc').stdout, /^NAME.*\nfirst .*\n$/);
+  t.equal(on('delete', 'svc/first').status, 0);
   t.end();
 });

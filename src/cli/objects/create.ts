@@ -11,8 +11,10 @@ import { UserError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
 import type { Namespace } from '../../kube/types.generated.ts';
+import { networkObjects } from '../../network/objects.ts';
 import { requireNoEscalation } from '../../runtime/authorize.ts';
 import { apiVersionOf, keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
+import { requireServices } from '../../runtime/node-rules.ts';
 import { ObjectStore } from '../../runtime/object-store.ts';
 import { validateObjects, validateUpdate } from '../../runtime/validate-objects.ts';
 import { admissionOptions } from '../input.ts';
@@ -117,7 +119,10 @@ async function store(
   validateObjects(all);
   const isDry = text(args, 'dry-run') === 'client';
   const format = text(args, 'output');
-  if (!isDry) requireRoot();
+  if (!isDry) {
+    requireRoot();
+    requireServices(networkObjects(all).services, io.roots);
+  }
   const stored = new ObjectStore(io.roots);
   const done: LoadedObject[] = [];
   const errors: string[] = [];

@@ -85,6 +85,8 @@ export class Upstream {
   ): Promise<Buffer | undefined> {
     // A socket for each question has a port of its own: with the id that is what a forged reply would have to guess.
     const { randomInt } = await import('node:crypto');
+    // Meanwhile: nobody would end it before its time.
+    if (this.#isClosed) return undefined;
     const id = randomInt(0x10000);
     const question = upstreamQuery(query, id);
     const accepts = (bytes: Buffer): boolean => isReplyTo(bytes, id, query.question);

@@ -1,5 +1,7 @@
 import t from 'tap';
+import { applyState } from '../../../src/network/apply.ts';
 import { deleteFlow, deleteTable, getChain, getFlows, readFlow } from '../../../src/network/netfilter.ts';
+import { nodeOf, podAt } from './nodes.ts';
 
 /** Bytes as people compare them: groups of four. */
 const hex = (bytes: Uint8Array): string =>
@@ -96,5 +98,16 @@ t.test('a table goes in a transaction', t => {
       '0000000a',
     ].join(' '),
   );
+  t.end();
+});
+
+t.test('a kernel without netfilter has no rules, which is no crash', t => {
+  const fails = (code: string) => (): never => {
+    throw Object.assign(new Error(code), { code });
+  };
+  const state = nodeOf({ pods: [podAt('x/a', '10.244.0.2')] });
+  for (const code of ['EPROTONOSUPPORT', 'EAFNOSUPPORT'])
+    t.throws(() => applyState(state, fails(code)), { name: 'UserError', message: /no netfilter/ });
+  t.throws(() => applyState(state, fails('EMFILE')), { message: 'EMFILE' });
   t.end();
 });

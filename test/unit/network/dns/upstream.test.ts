@@ -3,7 +3,12 @@ import { once } from 'node:events';
 import { type DecodedPacket, decode, encode, type Packet } from 'dns-packet';
 import t from 'tap';
 import { startDns, upstreamServers } from '../../../../src/network/dns/start.ts';
-import type { UpstreamLimits, UpstreamServer } from '../../../../src/network/dns/upstream.ts';
+import {
+  DEFAULT_LIMITS,
+  Upstream,
+  type UpstreamLimits,
+  type UpstreamServer,
+} from '../../../../src/network/dns/upstream.ts';
 import {
   addressReply,
   type FakeServer,
@@ -524,4 +529,18 @@ t.test('servers of the node’s resolv.conf', t => {
     ['192.0.2.53', '::1', 'fe80::1%eth0'].map(address => ({ address, port: 53 })),
   );
   t.end();
+});
+
+t.test('a question that begins as the server ends does not keep it', async t => {
+  const silent = await fakeServer(() => undefined);
+  const query = { question: question('a.example', 'A').subarray(12), flags: 0, edns: undefined };
+  for (let turns = 0; turns < 20; turns++) {
+    const upstream = new Upstream([silent], { ...DEFAULT_LIMITS, timeout: 60_000, total: 60_000 });
+    const asked = upstream.lookup(query);
+    for (let i = 0; i < turns; i++) await null;
+    upstream.close();
+    const late = new Promise(done => setTimeout(() => done('late'), 5000).unref());
+    t.equal(await Promise.race([asked, late]), undefined, `after ${turns} turns`);
+  }
+  await silent.close();
 });
