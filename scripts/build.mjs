@@ -36,6 +36,7 @@ const SEPARATE = {
   './verify.ts': './podspace-verify.cjs',
   './net.ts': './podspace-net.cjs',
   './image.ts': './podspace-image.cjs',
+  './pull-for-pod.ts': './podspace-pull.cjs',
   '../runtime/authorize.ts': './podspace-authorize.cjs',
 };
 const separate = {
@@ -95,6 +96,7 @@ if (!isFresh()) {
       ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
       ['src/cli/net.ts', 'dist/podspace-net.cjs'],
       ['src/cli/image.ts', 'dist/podspace-image.cjs'],
+      ['src/runtime/pull-for-pod.ts', 'dist/podspace-pull.cjs'],
       ['src/runtime/authorize.ts', 'dist/podspace-authorize.cjs'],
       ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],

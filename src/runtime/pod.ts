@@ -42,7 +42,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
     modules: host.modules,
   });
   if (rejection !== undefined) return notRun(pod, 'Failed', rejection.reason, rejection.message);
-  const images = findImages(options);
+  const images = await findImages(options);
   const names = podNames(pod, host);
   if ('error' in names)
     return notRun(pod, 'Pending', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);

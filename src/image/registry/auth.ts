@@ -39,10 +39,10 @@ export async function authorize(
     if (credentials === undefined) throw needed(endpoint);
     return basic(credentials);
   }
-  const { realm = '', service, scope = `repository:${endpoint.repository}:pull` } = challenge.parameters;
+  const { realm = '', service, scope = scopeOf(endpoint) } = challenge.parameters;
   const url = realmOf(endpoint, realm);
   if (service !== undefined) url.searchParams.set('service', service);
-  url.searchParams.set('scope', scope);
+  if (scope !== '') url.searchParams.set('scope', scope);
   if (credentials !== undefined) url.searchParams.set('account', credentials.username);
   const headers: Readonly<Record<string, string>> =
     credentials === undefined ? {} : { authorization: basic(credentials) };
@@ -59,6 +59,10 @@ export async function authorize(
     throw new UserError(`${url.host} gives no token`);
   return `Bearer ${found}`;
 }
+
+/** Nothing, where only a login is tried. */
+const scopeOf = ({ repository }: Endpoint): string =>
+  repository === '' ? '' : `repository:${repository}:pull`;
 
 /** A password goes over HTTPS, or stays on the machine, or goes where the user has allowed it. */
 function realmOf(endpoint: Endpoint, realm: string): URL {

@@ -98,6 +98,7 @@ export class RegistryClient {
   async #download(wanted: Content, fd: number, onBytes: (count: number) => void): Promise<boolean> {
     let hash = createHash('sha256');
     let size = fstatSync(fd).size;
+    const isResumed = size > 0;
     if (size > wanted.size) size = restart(fd);
     if (size > 0) await rehash(hash, fd, size);
     if (size < wanted.size || size === 0) {
@@ -134,8 +135,11 @@ export class RegistryClient {
       if (size < wanted.size) return false;
     }
     const digest = `sha256:${hash.digest('hex')}`;
-    if (digest !== wanted.digest) throw wrong(fd, `blob ${wanted.digest}: its content is ${digest}`);
-    return true;
+    if (digest === wanted.digest) return true;
+    const error = wrong(fd, `blob ${wanted.digest}: its content is ${digest}`);
+    // What was there before may have been no beginning of it.
+    if (isResumed) return false;
+    throw error;
   }
 
   async #get(path: string, headers: Readonly<Record<string, string>>): Promise<Response> {

@@ -44,6 +44,10 @@ export async function startRegistry(): Promise<TestRegistry> {
       response.writeHead(401, { 'www-authenticate': challenge }).end();
       return;
     }
+    if (url === '/v2/') {
+      response.writeHead(200).end('{}');
+      return;
+    }
     const [, repository = '', kind = '', reference = ''] =
       /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(url) ?? [];
     const found = kind === 'blobs' ? blobs.get(reference) : manifests.get(`${repository}/${reference}`);
