@@ -37,6 +37,7 @@ const SEPARATE = {
   './net.ts': './podspace-net.cjs',
   './image.ts': './podspace-image.cjs',
   './volume-updates.ts': './podspace-volume-updates.cjs',
+  './pull-for-pod.ts': './podspace-pull.cjs',
   '../runtime/authorize.ts': './podspace-authorize.cjs',
 };
 const separate = {
@@ -97,6 +98,7 @@ if (!isFresh()) {
       ['src/cli/net.ts', 'dist/podspace-net.cjs'],
       ['src/cli/image.ts', 'dist/podspace-image.cjs'],
       ['src/runtime/volume-updates.ts', 'dist/podspace-volume-updates.cjs'],
+      ['src/runtime/pull-for-pod.ts', 'dist/podspace-pull.cjs'],
       ['src/runtime/authorize.ts', 'dist/podspace-authorize.cjs'],
       ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],

@@ -9,6 +9,7 @@ import {
   FORWARDED_PORT,
   filename,
   identity,
+  insecureRegistry,
   network,
   output,
   POD,
@@ -216,7 +217,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       .join(', ')}`,
     positionals: [
       { name: 'action', describe: 'what to do', required: true, choices: Object.keys(IMAGE_FORMS) },
-      { name: 'name', describe: 'name of the image', required: false },
+      { name: 'name', describe: 'name of the image, or registry for login and logout', required: false },
       {
         name: 'source',
         describe:
@@ -230,12 +231,19 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
         type: 'string',
         describe: 'of an image for several: linux/arm64, say; this machine’s without',
       },
+      'insecure-registry': insecureRegistry,
+      username: {
+        type: 'string',
+        alias: 'u',
+        describe: 'login: user of the registry; the password is read from standard input',
+      },
       all: { type: 'boolean', describe: 'prune: every image that no running pod has' },
       output,
     },
     examples: [
       ['podspace image import localhost/app ./rootfs', 'make an image from a directory'],
       ['docker save app | podspace image import -', 'take one over, with its name'],
+      ['podspace image pull nginx', 'docker.io/library/nginx:latest, as on a node'],
       ['podspace image fsck', 'prove that the store is what it should be'],
     ],
     load: () => import('./image.ts'),

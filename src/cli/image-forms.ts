@@ -1,6 +1,7 @@
 /** What `podspace image` does, and what each action takes. */
 export const IMAGE_FORMS = {
   ls: '',
+  pull: 'NAME',
   import: '[NAME] DIR|TAR|-',
   inspect: 'NAME',
   tag: 'NAME NEW',
@@ -8,4 +9,6 @@ export const IMAGE_FORMS = {
   export: 'NAME FILE|-',
   prune: '[--all]',
   fsck: '',
+  login: 'REGISTRY',
+  logout: 'REGISTRY',
 } as const;

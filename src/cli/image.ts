@@ -4,6 +4,7 @@ import { type Image, ImageStore } from '../image/store.ts';
 import { sweepBlobs, sweepImages } from '../image/sweep.ts';
 import { checkName, writeName } from '../image/write-name.ts';
 import type { IMAGE_FORMS } from './image-forms.ts';
+import { login, logout, pull } from './image-registry.ts';
 import { checkImages, exportTo, importImage } from './image-transfer.ts';
 import { type Args, flag, type Io, text } from './io.ts';
 import { requireRoot } from './root.ts';
@@ -14,6 +15,7 @@ type Action = (args: Args, io: Io, store: ImageStore) => number | Promise<number
 
 const ACTIONS: Readonly<Record<keyof typeof IMAGE_FORMS, Action>> = {
   ls: list,
+  pull,
   import: importImage,
   inspect,
   tag,
@@ -21,6 +23,8 @@ const ACTIONS: Readonly<Record<keyof typeof IMAGE_FORMS, Action>> = {
   export: exportTo,
   prune,
   fsck: checkImages,
+  login,
+  logout,
 };
 
 export async function run(args: Args, io: Io): Promise<number> {

@@ -116,6 +116,11 @@ export const GLOBAL_OPTIONS: Readonly<Record<string, Option>> = {
   verbose: { type: 'boolean', alias: 'v', describe: 'more about what happens' },
 };
 
+export const insecureRegistry: Option = {
+  type: 'strings',
+  describe: 'registry (HOST or HOST:PORT) that is asked by plain HTTP; can be given several times',
+};
+
 /** What running the pods of a manifest can be told. */
 export const running: Readonly<Record<string, Option>> = {
   filename,
@@ -130,6 +135,7 @@ export const running: Readonly<Record<string, Option>> = {
     type: 'string',
     describe: 'how many processes a pod can have at a time, as with a kubelet',
   },
+  'insecure-registry': insecureRegistry,
   ...network,
   ...seccomp,
   'allowed-unsafe-sysctls': {

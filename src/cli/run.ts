@@ -13,9 +13,10 @@ import { startTimer } from '../runtime/timer.ts';
 import type { Auditor } from './auditor.ts';
 import { parseDuration } from './duration.ts';
 import { printWarnings, readInput } from './input.ts';
-import { type Args, flag, type Io, networkOptions, seccompOptions, text } from './io.ts';
+import { type Args, flag, type Io, networkOptions, seccompOptions, text, texts } from './io.ts';
 import { Output } from './output.ts';
 import { PrefixedOutput } from './prefix.ts';
+import { showPull } from './pull-progress.ts';
 import { requireRoot } from './root.ts';
 import type { StdinConnection } from './stdin.ts';
 import { StopSignals } from './stop-signals.ts';
@@ -90,6 +91,8 @@ export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Pr
         objects,
         manifest,
         images,
+        insecureRegistries: texts(args, 'insecure-registry'),
+        onPull: image => showPull(io, image),
         host,
         roots: io.roots,
         network,

@@ -34,8 +34,8 @@ const PROBE = 'probes are not run yet';
 function containerRows(path: string): Readonly<Record<string, SupportRow>> {
   const rows: Readonly<Record<string, SupportRow>> = {
     name: acted(),
-    image: acted('from the local store'),
-    imagePullPolicy: inert('images come from the local store'),
+    image: acted('from the local store, or its registry'),
+    imagePullPolicy: acted('an imported image is used as it is, also with Always'),
     command: acted(),
     args: acted(),
     workingDir: acted(),
@@ -130,7 +130,7 @@ export const SUPPORT: Readonly<Record<string, SupportRow>> = {
   'spec.hostUsers': acted('false: 65536 ids of the host for each pod; needs Linux 6.3'),
   'spec.hostname': acted(),
   'spec.hostnameOverride': acted(),
-  'spec.imagePullSecrets': noted('images come from the local store'),
+  'spec.imagePullSecrets': acted('Secrets that stand beside the pod'),
   'spec.initContainers': acted(),
   ...containerRows('spec.initContainers[]'),
   'spec.nodeName': noted(ONE_NODE),

@@ -2,28 +2,81 @@ import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { holdDirectory } from '../image/directories.ts';
+import { parseReference } from '../image/reference.ts';
 import { type Image, layerIds } from '../image/store.ts';
+import type { Container } from '../kube/types.generated.ts';
 import { isAtLeast } from '../oci/seccomp/profile.ts';
 import { MAX_OPTION } from '../program/phases/rootfs.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { RunPodOptions } from './run-options.ts';
 
-/** Every image of the pod, before anything is made. */
-export function findImages({ pod, images }: RunPodOptions): ReadonlyMap<string, Image> {
-  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
-  return new Map(
-    containers.map(({ name, image = '' }) => {
-      const found = look(images, name, image);
-      if (found !== undefined) return [name, found] as const;
-      const known = images.list().map(({ reference }) => reference);
-      throw new UserError(`container "${name}": image "${image}" is not in the local store`, {
-        hint:
-          known.length === 0
-            ? 'podspace image import NAME DIR|TAR brings one in'
-            : `there are: ${known.join(', ')}`,
-      });
-    }),
-  );
+/**
+ * Every image of the pod, before anything is made; what its policy says is pulled. An image that was imported has no registry
+ * that would have a newer one, and names of `localhost` have none at all.
+ */
+export async function findImages(options: RunPodOptions): Promise<ReadonlyMap<string, Image>> {
+  const { pod } = options;
+  const found = new Map<string, Image>();
+  for (const container of [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])])
+    found.set(container.name, await findImage(options, container));
+  return found;
+}
+
+async function findImage(options: RunPodOptions, container: Container): Promise<Image> {
+  const { images, observer } = options;
+  const { name, image = '', imagePullPolicy } = container;
+  const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
+    observer.onEvent?.(type, reason, message, name);
+  const domain = domainOf(container, event);
+  const found = images.get(image);
+  const isKept = found !== undefined && (found.isPulled !== true || imagePullPolicy !== 'Always');
+  if (isKept) return found;
+  if (imagePullPolicy === 'Never') {
+    const message = `Container image "${image}" is not present with pull policy of Never`;
+    event('Warning', 'ErrImageNeverPull', message);
+    event('Warning', 'Failed', 'Error: ErrImageNeverPull');
+    throw new UserError(`container "${name}": ErrImageNeverPull: ${message}`, { hint: known(images) });
+  }
+  if (domain === 'localhost')
+    throw new UserError(`container "${name}": image "${image}" is not in the local store`, {
+      hint: known(images),
+    });
+  event('Normal', 'Pulling', `Pulling image "${image}"`);
+  try {
+    const { pullForPod } = await import('./pull-for-pod.ts');
+    const { pulled, message } = await pullForPod(options, image);
+    event('Normal', 'Pulled', message);
+    return pulled;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const message = `Failed to pull image "${image}": ${error.message}`;
+    event('Warning', 'Failed', message);
+    event('Warning', 'Failed', 'Error: ErrImagePull');
+    throw new UserError(`container "${name}": ErrImagePull: ${message}`, { cause: error, hint: error.hint });
+  }
+}
+
+/** The kubelet's own words for a name that is none. */
+function domainOf(
+  { name, image = '' }: Container,
+  event: (type: 'Warning', reason: string, message: string) => void,
+): string {
+  try {
+    return parseReference(image).domain;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const message = `Failed to apply default image tag "${image}": ${error.message}`;
+    event('Warning', 'InspectFailed', message);
+    event('Warning', 'Failed', 'Error: InvalidImageName');
+    throw new UserError(`container "${name}": InvalidImageName: ${message}`, { cause: error });
+  }
+}
+
+function known(images: RunPodOptions['images']): string {
+  const names = images.list().map(({ reference }) => reference);
+  return names.length === 0
+    ? 'podspace image import NAME DIR|TAR brings one in'
+    : `there are: ${names.join(', ')}`;
 }
 
 /** Nobody removes a layer between our look and the first mount of it, nor later. */
@@ -42,14 +95,5 @@ export function holdLayers(
     const fd = holdDirectory(join(store.roots, id));
     if (fd === undefined) throw new UserError('an image of the pod has just been removed');
     cleanup.add('lock of a layer', () => closeSync(fd));
-  }
-}
-
-function look(images: RunPodOptions['images'], container: string, image: string): Image | undefined {
-  try {
-    return images.get(image);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(`container "${container}": ${error.message}`, { cause: error });
   }
 }

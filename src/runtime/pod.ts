@@ -47,7 +47,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   });
   if (rejection !== undefined) return notRun(pod, 'Failed', rejection.reason, rejection.message);
   requireServices(options.networkObjects?.services ?? [], roots);
-  const images = findImages(options);
+  const images = await findImages(options);
   const used = [...images.values(), ...imagesOfVolumes(pod, options.images)];
   const names = podNames(pod, host);
   if ('error' in names)

@@ -1,4 +1,5 @@
 import type { Decision } from '../admission/admission.ts';
+import type { PullProgress } from '../image/pull.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
@@ -52,6 +53,10 @@ export interface RunPodOptions {
   /** Those of them that the store cannot change, of the pod's own manifest; without it volumes stay as they are. */
   readonly manifest?: PodObjects;
   readonly images: ImageStore;
+  /** Registries (`host:port`) that are asked by plain HTTP. */
+  readonly insecureRegistries?: readonly string[];
+  /** An image is about to be pulled. */
+  readonly onPull?: (image: string) => { onProgress(progress: PullProgress): void; end(): void };
   readonly host: HostFacts;
   readonly roots: Roots;
   readonly observer: PodObserver;

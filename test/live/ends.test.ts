@@ -24,7 +24,7 @@ t.test(
       ],
       'a name that is none': [
         probePod({ containers: [{ name: 'c', image: 'No:Such' }] }),
-        /^error: pod "NAME": container "c": couldn't parse image name "No:Such": /m,
+        /^error: pod "NAME": container "c": InvalidImageName: Failed to apply default image tag "No:Such": couldn't parse image name "No:Such": /m,
       ],
     };
     for (const [title, [pod, message]] of Object.entries(bad)) {

@@ -1,0 +1,89 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { digestOf, type MadeImage } from './image-builder.ts';
+
+/** What a registry does wrong; it is asked for each request and may answer it. */
+export type Fault = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+export interface TestRegistry {
+  readonly host: string;
+  readonly requests: string[];
+  /** Repository → tag or digest → manifest. */
+  put(repository: string, tag: string, manifest: Buffer, image?: MadeImage): void;
+  faults: Fault[];
+  /** `user:password` that a token or every request needs. */
+  auth: { readonly scheme: 'bearer' | 'basic' | 'anonymous'; readonly user?: string } | undefined;
+  close(): Promise<void>;
+}
+
+/** A registry (distribution-spec, pull) on a port of the loopback. */
+export async function startRegistry(): Promise<TestRegistry> {
+  const manifests = new Map<string, Buffer>();
+  const blobs = new Map<string, Buffer>();
+  const server = createServer((request, response) => {
+    const url = request.url ?? '';
+    registry.requests.push(`${url}${request.headers.range === undefined ? '' : ` ${request.headers.range}`}`);
+    if (registry.faults.some(fault => fault(request, response))) return;
+    if (url.startsWith('/token')) {
+      const given = request.headers.authorization;
+      const wanted =
+        registry.auth?.user === undefined
+          ? undefined
+          : `Basic ${Buffer.from(registry.auth.user).toString('base64')}`;
+      if (given !== wanted) response.writeHead(401).end();
+      else response.writeHead(200).end(JSON.stringify({ token: 'good' }));
+      return;
+    }
+    const { auth } = registry;
+    const wanted =
+      auth?.scheme === 'basic' ? `Basic ${Buffer.from(auth.user ?? '').toString('base64')}` : 'Bearer good';
+    if (auth !== undefined && request.headers.authorization !== wanted) {
+      const challenge =
+        auth.scheme === 'basic'
+          ? 'Basic realm="x"'
+          : `Bearer realm="http://${registry.host}/token",service="test, with comma",scope="repository:x:pull"`;
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+      return;
+    }
+    if (url === '/v2/') {
+      response.writeHead(200).end('{}');
+      return;
+    }
+    const [, repository = '', kind = '', reference = ''] =
+      /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(url) ?? [];
+    const found = kind === 'blobs' ? blobs.get(reference) : manifests.get(`${repository}/${reference}`);
+    if (found === undefined) {
+      response.writeHead(404).end('{"errors":[{"code":"UNKNOWN","message":"unknown"}]}');
+      return;
+    }
+    const [, from] = /^bytes=([0-9]+)-$/.exec(request.headers.range ?? '') ?? [];
+    const type =
+      kind === 'blobs'
+        ? 'application/octet-stream'
+        : (JSON.parse(found.toString()) as { mediaType: string }).mediaType;
+    if (from === undefined)
+      response.writeHead(200, { 'content-type': type, 'content-length': found.length }).end(found);
+    else
+      response
+        .writeHead(206, { 'content-range': `bytes ${from}-${found.length - 1}/${found.length}` })
+        .end(found.subarray(Number(from)));
+  });
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  const registry: TestRegistry = {
+    host: `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+    requests: [],
+    put: (repository, tag, manifest, image) => {
+      manifests.set(`${repository}/${tag}`, manifest);
+      manifests.set(`${repository}/${digestOf(manifest)}`, manifest);
+      if (image !== undefined) for (const [digest, bytes] of image.blobs) blobs.set(digest, bytes);
+    },
+    faults: [],
+    auth: undefined,
+    close: () =>
+      new Promise(done => {
+        server.closeAllConnections();
+        server.close(() => done());
+      }),
+  };
+  return registry;
+}
