@@ -35,6 +35,8 @@ const SEPARATE = {
   './object-commands.ts': './podspace-objects.cjs',
   './verify.ts': './podspace-verify.cjs',
   './net.ts': './podspace-net.cjs',
+  './cp.ts': './podspace-cp.cjs',
+  './diff.ts': './podspace-diff.cjs',
   './volume-updates.ts': './podspace-volume-updates.cjs',
   '../runtime/authorize.ts': './podspace-authorize.cjs',
 };
@@ -94,6 +96,8 @@ if (!isFresh()) {
       ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
       ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
       ['src/cli/net.ts', 'dist/podspace-net.cjs'],
+      ['src/cli/cp.ts', 'dist/podspace-cp.cjs'],
+      ['src/cli/diff.ts', 'dist/podspace-diff.cjs'],
       ['src/runtime/volume-updates.ts', 'dist/podspace-volume-updates.cjs'],
       ['src/runtime/authorize.ts', 'dist/podspace-authorize.cjs'],
       ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],
