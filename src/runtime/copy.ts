@@ -68,6 +68,7 @@ export function copyOut(
     withFd(fd, node => {
       const target = resolve(local);
       const isDirectory = statSync(target, { throwIfNoEntry: false })?.isDirectory() === true;
+      if (!isDirectory) checkSlash(LOCAL, local, node);
       if (!isDirectory)
         withLocalDirectory(dirname(target), directory => {
           const name = Buffer.from(basename(target));
@@ -98,6 +99,7 @@ export function copyIn(
     const fd = attempt(LOCAL, source, 'read', () => openSync(source, OPEN_FLAGS.O_PATH[0]));
     withFd(fd, node => {
       const inside = directoryIn(to, target);
+      if (inside === undefined) checkSlash(to, path, node);
       const parent =
         inside ??
         attempt(to, posix.dirname(target), 'write to', () => directoryFd(to, posix.dirname(target)));
@@ -110,6 +112,12 @@ export function copyIn(
       });
     });
   });
+}
+
+/** `DIR/` is a directory that is there, unless it becomes the copy of one. */
+function checkSlash(side: Side, path: string, source: number): void {
+  if (path.endsWith('/') && !fstatSync(source).isDirectory())
+    throw new UserError(`${quoted(path)} in ${side.name} is no directory`);
 }
 
 const directoryFd = (side: ContainerSide, path: string): number =>

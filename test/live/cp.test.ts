@@ -234,6 +234,8 @@ t.test('what cannot be copied', { skip: needsRoot }, async t => {
       join(here, 'no/such/file'),
       /^cannot write to ".*no\/such" in this machine: no such file/,
     ],
+    [join(here, 'file'), `${pod}:/nosuch/`, '"/nosuch/" in container "probe" is no directory'],
+    [`${pod}:/etc/passwd`, `${here}/nosuch/`, /nosuch\/" in this machine is no directory/],
     [here, '/tmp', 'one of src or dest must be a remote file specification'],
     [`${pod}:/a`, `${pod}:/b`, 'one of src or dest must be a local file specification'],
     [`${pod}:`, here, 'filepath can not be empty'],
