@@ -1,5 +1,6 @@
 import type { CommandSpec } from './command-spec.ts';
 import { DEFAULT_DETACH_KEYS } from './detach-keys.ts';
+import { FILE_COMMAND_SPECS } from './file-command-specs.ts';
 import { IMAGE_FORMS } from './image-forms.ts';
 import { OBJECT_COMMAND_SPECS } from './object-command-specs.ts';
 import {
@@ -144,6 +145,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     examples: [['podspace exec web -it -- sh', 'a shell beside the container’s process']],
     load: () => import('./exec.ts'),
   },
+  ...FILE_COMMAND_SPECS,
   'port-forward': {
     describe: 'forward local ports to a running pod, until Ctrl-C or its end',
     positionals: [POD, FORWARDED_PORT],

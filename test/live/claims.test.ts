@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { isRoot, needsRoot, runPod, start } from './harness.ts';
+import { isRoot, needsRoot, podspace, runPod, start } from './harness.ts';
 import { importImages, listOf, ownState, scripted } from './with-policies.ts';
 
 const state = ownState(t.testdir({}));
@@ -47,19 +47,20 @@ t.test('a claim outlives its pods, and goes when it is deleted', { skip: needsRo
     outputOf(using('cat /v/file; touch /v/x', { readOnly: true })),
     /^kept\ntouch: .*Read-only file system/,
   );
-  const running = start(['run', '-', '--root', root], JSON.stringify(using('echo ready; sleep 60')));
+  const pod = using('echo ready; sleep 60');
+  const running = start(['run', '-', '--root', root], JSON.stringify(pod));
   t.teardown(() => running.child.kill('SIGKILL'));
   await running.waitFor('ready');
-  const inUse = async (): Promise<string> => {
-    // What runs is written down for other commands a little later.
-    for (let i = 0; i < 100; i++) {
-      const { stderr } = on('exec', 'test-', '--', 'true');
-      if (!stderr.includes('no pod')) break;
-      await new Promise(done => setTimeout(done, 20));
-    }
-    return on('delete', 'pvc', 'data').stderr;
-  };
-  t.match(await inUse(), /^error: persistentvolumeclaim "data" is in use by pod "default\/test-.*"\n$/);
+  // What runs is written down for other commands a little later.
+  const { name } = pod.metadata;
+  for (let i = 0; i < 200; i++) {
+    if (podspace(['exec', '--root', root, name, '--', 'true']).status === 0) break;
+    await new Promise(done => setTimeout(done, 20));
+  }
+  t.match(on('delete', 'pvc', 'data'), {
+    status: 1,
+    stderr: `error: persistentvolumeclaim "data" is in use by pod "default/${name}"\n`,
+  });
   running.child.kill('SIGKILL');
   await running.ended;
   t.equal(on('gc').status, 0);
