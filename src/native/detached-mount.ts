@@ -18,17 +18,23 @@ export function detachedMount(
   }
 }
 
+/** Bytes of an option's value, fsconfig(2). */
+const MAX_OPTION = 255;
+
 /** Layers as overlayfs shows them together, the uppermost first: an fd of their root. */
 export function mergedLayers(layers: readonly string[]): number {
   const fds = layers.map(layer => openSync(layer, constants.O_RDONLY | constants.O_DIRECTORY));
   const [only] = fds;
   if (only !== undefined && fds.length === 1) return only;
   try {
-    // By fd: fsconfig(2) takes no long texts.
-    const lower = fds.map(fd => `/proc/self/fd/${fd}`).join(':');
+    const paths = fds.map(fd => `/proc/self/fd/${fd}`);
+    const lower = paths.join(':');
     return detachedMount('overlay', [
       ['source', 'overlay'],
-      ['lowerdir', lower],
+      // One by one, which Linux takes since 6.7, where it is too long for fsconfig(2).
+      ...(lower.length <= MAX_OPTION
+        ? [['lowerdir', lower] as const]
+        : paths.map(path => ['lowerdir+', path] as const)),
     ]);
   } finally {
     for (const fd of fds) closeSync(fd);

@@ -1,5 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { layoutOf, makeImage, tarOfFiles } from '../unit/image/image-builder.ts';
+import { busyboxLayer } from './busybox-layer.ts';
 import { isRoot, needsRoot, podspace, start } from './harness.ts';
 import { importImages, ownState, scripted } from './with-policies.ts';
 
@@ -88,5 +91,19 @@ t.test('links in the layer are not followed while they are swapped', { skip: nee
 
 t.test('nothing is left behind', { skip: needsRoot }, t => {
   t.same(state.left(), []);
+  t.end();
+});
+
+t.test('of an image of many layers', { skip: needsRoot }, async t => {
+  const layers = Array.from({ length: 20 }, (_, i) => [{ name: `n${i}`, data: String(i) }]);
+  const file = join(state.directory, 'layers.tar');
+  writeFileSync(
+    file,
+    tarOfFiles(layoutOf([{ image: makeImage([busyboxLayer(), ...layers, [{ name: '.wh.n3' }]]) }])),
+  );
+  t.equal(on('image', 'import', 'localhost/layers', file).stderr, '');
+  const script = 'rm /n0; echo x > /n1; echo x > /n3; echo x > /new';
+  const { stdout } = await diffOf(script, {}, { image: 'localhost/layers' });
+  t.equal(stdout, 'D /n0\nC /n1\nA /n3\nA /new\n');
   t.end();
 });

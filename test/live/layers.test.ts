@@ -1,21 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { ImageStore } from '../../src/image/store.ts';
 import { layoutOf, makeImage, tarOfFiles } from '../unit/image/image-builder.ts';
 import type { MadeEntry } from '../unit/image/tar-builder.ts';
+import { busyboxLayer } from './busybox-layer.ts';
 import { needsRoot, PODSPACE, podspace } from './harness.ts';
-
-/** busybox as a layer, and on it what is asked for. */
-function busyboxLayer(): Buffer {
-  const store = new ImageStore('/var/lib/podspace');
-  const image = store.get('localhost/busybox');
-  if (image === undefined) throw new Error('no busybox image');
-  const root = join('/var/lib/podspace', store.layers(image)[0] ?? '');
-  return execFileSync('tar', ['-cC', root, '--format=posix', '--numeric-owner', '.'], { maxBuffer: 1 << 28 });
-}
 
 const dir = (name: string): MadeEntry => ({ name, type: '5', mode: 0o755 });
 
