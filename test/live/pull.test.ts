@@ -1,5 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -18,9 +18,9 @@ function busyboxLayer(): Buffer {
 }
 
 /** Not the harness's: the registry is in this process, which must not wait. */
-const run = (root: string, args: readonly string[], input = ''): Promise<Ran> =>
+const run = (root: string, args: readonly string[], input = '', more: object = {}): Promise<Ran> =>
   new Promise(done => {
-    const env = { ...process.env, HOME: root, XDG_RUNTIME_DIR: root };
+    const env = { ...process.env, HOME: root, XDG_RUNTIME_DIR: root, ...more };
     const child = spawn(process.execPath, [PODSPACE, '--root', root, ...args], { env });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', chunk => (stdout += chunk));
@@ -158,3 +158,84 @@ t.test('a pull that is killed is taken up by the next', { skip: needsRoot }, asy
   t.match(await run(root, ['image', 'pull', image]), { status: 0 });
   t.match(await run(root, ['image', 'fsck']), { status: 0 });
 });
+
+const openssl = spawnSync('openssl', ['version']).status === 0;
+
+t.test(
+  'HTTPS beyond the loopback, with a certificate that is known',
+  { skip: needsRoot || (openssl ? false : 'needs openssl') },
+  async t => {
+    const { root } = await setUp(t);
+    const address = '198.18.77.1';
+    execFileSync('ip', ['addr', 'add', `${address}/32`, 'dev', 'lo']);
+    t.teardown(() => execFileSync('ip', ['addr', 'del', `${address}/32`, 'dev', 'lo']));
+    const [key, cert] = [join(root, 'key.pem'), join(root, 'cert.pem')];
+    execFileSync(
+      'openssl',
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-keyout',
+        key,
+        '-out',
+        cert,
+        '-subj',
+        '/CN=test',
+        '-addext',
+        `subjectAltName=IP:${address}`,
+        '-days',
+        '2',
+      ],
+      { stdio: 'ignore' },
+    );
+    const image = makeImage([[{ name: 'hello' }]]);
+    const secure = await startRegistry(address, { key: readFileSync(key), cert: readFileSync(cert) });
+    const plain = await startRegistry(address);
+    t.teardown(async () => {
+      await secure.close();
+      await plain.close();
+    });
+    for (const registry of [secure, plain]) {
+      registry.put('app', 'v1', image.manifest, image);
+      registry.auth = { scheme: 'bearer', user: 'me:secret' };
+    }
+    const trusted = { NODE_EXTRA_CA_CERTS: cert };
+    const pull = (host: string, more: object = {}, ...options: string[]): Promise<Ran> =>
+      run(root, ['image', 'pull', `${host}/app:v1`, ...options], '', more);
+    t.match(await pull(secure.host), {
+      status: 1,
+      stderr: /^error: failed to pull image ".*": 198\.18\.77\.1:\d+: self-signed certificate\n$/,
+    });
+    t.match(await run(root, ['image', 'login', secure.host, '-u', 'me'], 'secret\n', trusted), { status: 0 });
+    t.match(await pull(secure.host, trusted), { status: 0 });
+    t.match(await pull(plain.host), {
+      status: 1,
+      stderr: /^error: failed to pull image ".*": 198\.18\.77\.1:\d+: TLS: wrong version number\n$/,
+    });
+    t.equal(plain.requests.length, 0, 'nothing was said without TLS');
+    const insecure = ['--insecure-registry', plain.host];
+    t.match(await run(root, ['image', 'login', plain.host, '-u', 'me', ...insecure], 'secret\n'), {
+      status: 0,
+    });
+    t.match(await pull(plain.host, {}, ...insecure), { status: 0 });
+    // To a host without TLS: neither the request nor the password goes there.
+    secure.faults = [
+      (request, response) => {
+        if (!(request.url ?? '').includes('/manifests/')) return false;
+        response.writeHead(307, { location: `http://${plain.host}${request.url}` }).end();
+        return true;
+      },
+    ];
+    plain.requests.length = 0;
+    t.match(await pull(secure.host, trusted), {
+      status: 1,
+      stderr: /leads to 198\.18\.77\.1:\d+ without HTTPS/,
+    });
+    t.equal(plain.requests.length, 0);
+  },
+);

@@ -69,12 +69,18 @@ async function follow(
   throw new UserError(`${start.host} leads from one address to the next`);
 }
 
-/** What fetch() says is "fetch failed"; why is in its cause. */
+/** What fetch() says is "fetch failed"; why is in its cause, and OpenSSL's words are between colons. */
 export function reason(error: unknown): string {
   const { cause } = error instanceof Error ? error : {};
-  if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
-  if (cause instanceof Error) return cause.message || String('code' in cause ? cause.code : cause.name);
-  return error instanceof Error ? error.message : String(error);
+  const inner = cause instanceof AggregateError ? cause.errors[0] : cause;
+  const text =
+    inner instanceof Error
+      ? inner.message || inner.name
+      : error instanceof Error
+        ? error.message
+        : String(error);
+  const [, tls] = /SSL routines:[^:]*:([^:]*)/.exec(text) ?? [];
+  return tls === undefined ? (text.split('\n')[0] ?? '') : `TLS: ${tls}`;
 }
 
 /** A small body; `limit` bytes at most. */

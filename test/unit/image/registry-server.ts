@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { digestOf, type MadeImage } from './image-builder.ts';
 
 /** What a registry does wrong; it is asked for each request and may answer it. */
@@ -15,11 +16,14 @@ export interface TestRegistry {
   close(): Promise<void>;
 }
 
-/** A registry (distribution-spec, pull) on a port of the loopback. */
-export async function startRegistry(): Promise<TestRegistry> {
+/** A registry (distribution-spec, pull) on a port of the loopback, or of another address, by TLS. */
+export async function startRegistry(
+  address = '127.0.0.1',
+  tls?: { readonly key: Buffer; readonly cert: Buffer },
+): Promise<TestRegistry> {
   const manifests = new Map<string, Buffer>();
   const blobs = new Map<string, Buffer>();
-  const server = createServer((request, response) => {
+  const answer: RequestListener = (request, response) => {
     const url = request.url ?? '';
     registry.requests.push(`${url}${request.headers.range === undefined ? '' : ` ${request.headers.range}`}`);
     if (registry.faults.some(fault => fault(request, response))) return;
@@ -40,7 +44,7 @@ export async function startRegistry(): Promise<TestRegistry> {
       const challenge =
         auth.scheme === 'basic'
           ? 'Basic realm="x"'
-          : `Bearer realm="http://${registry.host}/token",service="test, with comma",scope="repository:x:pull"`;
+          : `Bearer realm="${tls === undefined ? 'http' : 'https'}://${registry.host}/token",service="test, with comma",scope="repository:x:pull"`;
       response.writeHead(401, { 'www-authenticate': challenge }).end();
       return;
     }
@@ -66,11 +70,12 @@ export async function startRegistry(): Promise<TestRegistry> {
       response
         .writeHead(206, { 'content-range': `bytes ${from}-${found.length - 1}/${found.length}` })
         .end(found.subarray(Number(from)));
-  });
-  await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
+  };
+  const server = tls === undefined ? createServer(answer) : createSecureServer(tls, answer);
+  await new Promise<void>(done => server.listen(0, address, done));
+  const bound = server.address();
   const registry: TestRegistry = {
-    host: `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+    host: `${address}:${typeof bound === 'object' ? bound?.port : 0}`,
     requests: [],
     put: (repository, tag, manifest, image) => {
       manifests.set(`${repository}/${tag}`, manifest);
