@@ -142,7 +142,7 @@ function copyFile(fd: number, stat: Stats, path: string, place: Place, { from, t
         ftruncateSync(output, 0);
         pour(input, output, stat.size);
         try {
-          futimesSync(output, stat.atime, stat.mtime);
+          futimesSync(output, seconds(stat.atimeMs), seconds(stat.mtimeMs));
         } catch (error) {
           // A file that was there can be another user's.
           if (errnoCode(error) !== 'EPERM') throw error;
@@ -151,6 +151,9 @@ function copyFile(fd: number, stat: Stats, path: string, place: Place, { from, t
     });
   });
 }
+
+/** Node cuts to microseconds: half of one more, so that it rounds. */
+const seconds = (milliseconds: number): number => milliseconds / 1000 + 5e-7;
 
 /** No more than the file had at first: it may grow for ever. Holes stay holes: it may be larger than any disk. */
 function pour(input: number, output: number, size: number): void {
