@@ -23,6 +23,10 @@ if [ "${1:-}" = test ]; then
   need crun crun
   need runc runc
   need strace strace
+  need zstd zstd
+  need xz-utils xz
+  need bzip2 bzip2
+  need openssl openssl
   need util-linux unshare
   need iproute2 ip
   need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc

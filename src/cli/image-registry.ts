@@ -6,7 +6,7 @@ import { parseReference } from '../image/reference.ts';
 import { checkLogin } from '../image/registry/check-login.ts';
 import { forgetCredentials, saveCredentials } from '../image/registry/credentials.ts';
 import type { ImageStore } from '../image/store.ts';
-import { sweepImages } from '../image/sweep.ts';
+import { sweepBlobs, sweepImages } from '../image/sweep.ts';
 import { stopped } from './image-transfer.ts';
 import { type Args, type Io, text, texts } from './io.ts';
 import { showPull } from './pull-progress.ts';
@@ -28,6 +28,7 @@ export async function pull(args: Args, io: Io, store: ImageStore): Promise<numbe
     // What the name stood for before.
     const used = usedImages(io);
     sweepImages(store, id => used.has(id));
+    sweepBlobs(store);
     io.out(
       `pulled ${image.reference} (${image.id}, ${image.layers?.length} layers, ${formatSize(image.size)})\n`,
     );

@@ -8,7 +8,7 @@ import { checkStore } from '../image/fsck.ts';
 import { type ImportOptions, importAny } from '../image/importer.ts';
 import { parsePlatform } from '../image/manifest.ts';
 import type { ImageStore } from '../image/store.ts';
-import { sweepImages } from '../image/sweep.ts';
+import { sweepBlobs, sweepImages } from '../image/sweep.ts';
 import { type Args, type Io, text } from './io.ts';
 import { withProgress } from './progress.ts';
 import { formatSize, usedImages } from './used-images.ts';
@@ -34,6 +34,7 @@ export async function importImage(args: Args, io: Io, store: ImageStore): Promis
   // What the name stood for before.
   const used = usedImages(io);
   sweepImages(store, id => used.has(id));
+  sweepBlobs(store);
   for (const image of images)
     io.out(`imported ${image.reference} (${image.id}, ${formatSize(image.size)})\n`);
   return 0;

@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { type Content, isDigest } from './blobs.ts';
+import { LIMITS } from './layer/limits.ts';
 
 export interface Descriptor extends Content {
   readonly mediaType: string;
@@ -35,6 +36,8 @@ export const MEDIA_TYPES = {
 /** As many as Docker and containerd take. */
 const MAX_LAYERS = 127;
 const MAX_MANIFESTS = 1000;
+/** What a layer may be at most when it is unpacked: compressed it is no larger. */
+const MAX_BLOB = LIMITS.bytes;
 
 /** Layers, whatever they are compressed with; "foreign" ones have their bytes elsewhere, and encrypted ones are not for us. */
 const LAYER =
@@ -50,6 +53,8 @@ export function parseManifest(text: string, where: string): Manifest {
   for (const { mediaType } of layers)
     if (!LAYER.test(mediaType))
       throw new UserError(`${where}: a layer of type "${printable(mediaType)}" is not supported`);
+  for (const { digest, size } of layers)
+    if (size > MAX_BLOB) throw new UserError(`${where}: layer ${digest} is larger than ${MAX_BLOB} bytes`);
   return { config: descriptor(document.config, where), layers };
 }
 

@@ -38,7 +38,7 @@ t.test('podspace image, from import to rm', { skip: needsRoot }, t => {
     [['import', 'x', `${source}/etc/passwd`], /cannot import ".*passwd": not a tar archive: /],
     [['import', 'x', source, '--config', `${source}/nosuch`], /cannot read ".*nosuch": no such file/],
     [['import', 'x', source, '--config', `${source}/etc/passwd`], /passwd: .*JSON/],
-    [['frobnicate'], /unknown action "frobnicate"\nhint: podspace image ls\|import\|inspect/],
+    [['frobnicate'], /unknown action "frobnicate"\nhint: podspace image ls\|pull\|import\|inspect/],
   ];
   for (const [args, message] of wrong) {
     const { status, stderr } = image(...args);

@@ -30,13 +30,15 @@ export function imagesOf(
   platform: Platform,
   what: string,
 ): readonly FoundImage[] {
-  // Docker since 25 writes both; its own file has the names as they were given.
   const docker = files.get('manifest.json');
   const index = files.get('index.json');
-  if (docker !== undefined) return imagesOfDocker(files, docker, blobs, what);
-  if (index === undefined) throw new UserError(`${what} has neither index.json nor manifest.json`);
-  checkBlobs(files, what);
-  return imagesOfIndex(index, blobs, platform, what);
+  // Docker since 25 writes both; only the index has the manifest as it was.
+  if (index !== undefined) {
+    checkBlobs(files, what);
+    return imagesOfIndex(index, blobs, platform, what);
+  }
+  if (docker === undefined) throw new UserError(`${what} has neither index.json nor manifest.json`);
+  return imagesOfDocker(files, docker, blobs, what);
 }
 
 /** A layout says of each file what its digest is. */

@@ -248,6 +248,7 @@ t.test(
       const archive = file('export.tar', Buffer.concat(chunks));
       const [back] = await importAny(there, undefined, archive);
       t.match(back, { reference: image.reference, config: image.config });
+      if (image.manifest !== undefined) t.equal(back?.manifest, image.manifest, 'the same to the digest');
       t.match(back?.users, image.users);
     }
     t.match(await checkStore(there), { images: 2, layers: 3 });

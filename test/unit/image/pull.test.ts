@@ -208,6 +208,14 @@ t.test('faults that stay are one line, and leave nothing', { skip }, async t => 
       `${registry.host}/team/app@${digestOf(image.manifest)}`,
     ],
     [/it is no JSON/, at('/manifests/', (_, response) => did(response.end('<html>')))],
+    [
+      /layer sha256:[0-9a-f]+ is larger than 17179869184 bytes/,
+      at('/manifests/', (_, response) =>
+        did(
+          response.end(String(image.manifest).replace(`"size":${large.length}`, '"size":1125899906842624')),
+        ),
+      ),
+    ],
     [/schema version 2/, at('/manifests/', (_, response) => did(response.end('{"schemaVersion":1}')))],
     [/more than \d+ bytes/, at('/manifests/', (_, response) => did(response.end(Buffer.alloc(9 << 20))))],
     [
