@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { isRoot, needsRoot, runPod } from './harness.ts';
+import { isRoot, needsRoot, runPod, start } from './harness.ts';
 import { importImages, listOf, ownState, scripted } from './with-policies.ts';
 
 const state = ownState(t.testdir({}));
@@ -68,6 +68,28 @@ t.test('subPathExpr leads no further than subPath does', { skip: needsRoot }, t 
   const result = run('true', volume, [{ subPathExpr: '$(A)/made' }], {}, env('A', 'link'));
   t.match(result, { reason: 'StartError', message: /EXDEV/ });
   t.throws(() => statSync(join(directory, 'outside/made')));
+  t.end();
+});
+
+t.test('nor while another pod swaps its directory for a link', { skip: needsRoot }, async t => {
+  const directory = t.testdir({ volume: { d: {} }, outside: {} });
+  const source = { hostPath: { path: join(directory, 'volume') } };
+  const loop = `echo ready; while :; do ln -s ${join(directory, 'outside')} /m/l; mv -T /m/d /m/x; mv -T /m/l /m/d; rm /m/d; mv -T /m/x /m/d; done 2>/dev/null`;
+  const pod = scripted(
+    loop,
+    { volumes: [{ name: 'v', ...source }], terminationGracePeriodSeconds: 0 },
+    { volumeMounts: [{ name: 'v', mountPath: '/m' }] },
+  );
+  const swapping = start(['run', '-', '--root', root], JSON.stringify(pod));
+  try {
+    await swapping.waitFor('ready');
+    for (let i = 0; i < 10; i++)
+      run('touch /m/file', source, [{ subPathExpr: '$(A)/made' }], {}, env('A', 'd'));
+  } finally {
+    swapping.child.kill('SIGTERM');
+    await swapping.ended;
+  }
+  t.same(readdirSync(join(directory, 'outside')), []);
   t.end();
 });
 
