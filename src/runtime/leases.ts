@@ -119,9 +119,13 @@ export function sweepLeases(directory = LEASES): void {
 function locked<T>(directory: string, body: () => T): T {
   const lock = lockIn(directory);
   try {
-    return body();
+    try {
+      return body();
+    } finally {
+      if (readdirSync(directory).every(name => name.startsWith('.'))) removeDirectory(directory);
+    }
   } finally {
-    if (readdirSync(directory).every(name => name.startsWith('.'))) removeDirectory(directory);
+    // Whatever has failed: this process itself will wait for the lock when it undoes what it did.
     closeSync(lock);
   }
 }
