@@ -56,6 +56,6 @@ t.test('a umask of podspace’s own reaches no container', { skip: needsRoot }, 
     ),
   ];
   const { containers } = runPod({ apiVersion: 'v1', kind: 'List', items: objects });
-  t.equal(containers[0]?.stdout, '755\n755\n755\n644\n644\n644\nvalue0022\n', `${containers[0]?.stderr}`);
+  t.equal(containers[0]?.stdout, '755\n777\n755\n644\n644\n644\nvalue0022\n', `${containers[0]?.stderr}`);
   t.end();
 });
