@@ -7,8 +7,8 @@ import type { SlotOperand } from '../program.ts';
 import type { RootPaths } from '../root-paths.ts';
 import { mapIds, type UserNamespace } from './user-namespace.ts';
 
-/** Detached trees of the bind mounts' sources, by destination. */
-export type BindSources = ReadonlyMap<string, SlotOperand>;
+/** Detached trees of the bind mounts' sources. */
+export type BindSources = ReadonlyMap<OciMount, SlotOperand>;
 
 /** Opens the sources of bind mounts while the namespace that holds them is the current one. */
 export function openBindSources(
@@ -17,7 +17,7 @@ export function openBindSources(
   where: 'host' | 'sandbox',
   user: UserNamespace | undefined,
 ): BindSources {
-  const sources = new Map<string, SlotOperand>();
+  const sources = new Map<OciMount, SlotOperand>();
   for (const mount of plan.config.mounts) {
     const options = parseMountOptions(mount.options);
     if (!options.isBind || (isInSandbox(plan, mount) ? 'sandbox' : 'host') !== where) continue;
@@ -27,7 +27,7 @@ export function openBindSources(
         ? cloneTree(b, mount.source, options.isRecursiveBind)
         : cloneSubPath(b, subPath.root, subPath.path, options.isRecursiveBind);
     if (options.isIdMapped && user !== undefined) mapIds(b, source, user.idmap);
-    sources.set(mount.destination, source);
+    sources.set(mount, source);
   }
   return sources;
 }
@@ -57,7 +57,7 @@ export function mountAll(
   const { mountLabel } = plan.config.linux;
   for (const mount of plan.config.mounts) {
     const options = parseMountOptions(mount.options);
-    const source = sources.get(mount.destination);
+    const source = sources.get(mount);
     if (source !== undefined) setBindAttributes(b, source, options);
     const isSealedLater = mount.type === 'tmpfs' && options.set.includes('MOUNT_ATTR_RDONLY');
     const made =
@@ -98,5 +98,5 @@ function setBindAttributes(b: ProgramBuilder, source: SlotOperand, options: Pars
     recursive: options.propagation === undefined || options.isPropagationRecursive,
   });
   setAttributes(b, source, { set: options.set, clear: options.clear });
-  setAttributes(b, source, { set: options.setRecursive, recursive: true });
+  setAttributes(b, source, { set: options.setRecursive, clear: options.clearRecursive, recursive: true });
 }
