@@ -10,10 +10,12 @@ const OUTPUT = 'src/linux/constants.generated.ts';
 const ARM64_HEADERS = '/usr/aarch64-linux-gnu/include';
 
 const SYSCALLS =
-  `bind bpf capset chdir clone clone3 close close_range dup3 execve execveat fchdir fchmod fchown fchownat fcntl flock
+  `bind bpf capset chdir clone clone3 close close_range connect dup3 execve execveat faccessat2 fchdir fchmod fchown fchownat
+   fcntl flock
    fsconfig fsmount fsopen fstatfs getcwd getsockname ioctl landlock_create_ruleset listen memfd_create mkdirat mknodat
    mount mount_setattr move_mount open_tree openat openat2 personality pidfd_open pidfd_send_signal pipe2
-   pivot_root ppoll pread64 prctl prlimit64 recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto sethostname setgroups
+   pivot_root ppoll pread64 prctl prlimit64 read recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto setdomainname sethostname
+   setgroups
    setns setresgid setresuid setsid setsockopt socket socketpair symlinkat umask umount2 unshare wait4 waitid write`.split(
     /\s+/,
   );

@@ -1,0 +1,311 @@
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { release } from 'node:os';
+import { resolve } from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { execute, reap } from '../native/execute.ts';
+import { syscall } from '../native/libc.ts';
+import { hostArch } from '../native/library.ts';
+import { compileSeccomp, SeccompError } from '../native/libseccomp.ts';
+import { procfsFd } from '../native/procfs.ts';
+import type { OciConfig } from '../oci/config.ts';
+import { type ReadConfig, readConfig } from '../oci/read/config.ts';
+import type { SeccompFilter } from '../oci/seccomp/generate.ts';
+import { compileFilter } from '../oci/seccomp/generate.ts';
+import { compileContainer } from '../program/compile.ts';
+import { compileDeviceRules, compileUserNamespace } from '../program/compile-sandbox.ts';
+import type { ContainerPlan } from '../program/plan.ts';
+import { applyResources, createCgroups, joinsOf, killAll, planCgroups, removeCgroups } from './cgroup.ts';
+import { runContainerHooks } from './container-hooks.ts';
+import { programFailure } from './errors.ts';
+import { recordExec } from './exec-record.ts';
+import { runHooks } from './hooks.ts';
+import { warn } from './log.ts';
+import {
+  allDeviceRules,
+  configOf,
+  fileMounts,
+  inheritedStreams,
+  maskedDirectories,
+  prepareConfig,
+  preservedFds,
+} from './prepare.ts';
+import { connectConsole, highFd, spawnWaiting, type WaitingChild } from './spawn.ts';
+import {
+  type ContainerRecord,
+  claim,
+  fifoOf,
+  identify,
+  stateOf,
+  writeAtomically,
+  writeRecord,
+} from './state.ts';
+
+export interface CreateOptions {
+  readonly root: string;
+  readonly id: string;
+  readonly bundle: string;
+  readonly configFile?: string | undefined;
+  readonly consoleSocket?: string | undefined;
+  /** An fd in place of the socket: `run` in the foreground. */
+  readonly console?: number | undefined;
+  readonly pidFile?: string | undefined;
+  readonly preserveFds: number;
+  readonly isDetached: boolean;
+}
+
+/** Makes a container that waits for `start`; what was made before an error is removed again. */
+export async function create(options: CreateOptions): Promise<WaitingChild> {
+  const bundle = bundleOf(options.bundle);
+  const pidFile = options.pidFile === undefined ? undefined : resolve(options.pidFile);
+  const read = readBundle(bundle, options.configFile);
+  checkConsole(read.config, options);
+  const filter = filterFor(read.config);
+  const directory = claim(options.root, options.id);
+  const cgroupsPath = read.hasCgroupsPath ? rooted(read.config.linux.cgroupsPath) : `/${options.id}`;
+  let record: ContainerRecord = {
+    ociVersion: read.config.ociVersion,
+    id: options.id,
+    bundle,
+    rootfs: read.config.root.path,
+    created: new Date().toISOString(),
+    annotations: read.config.annotations,
+    creator: identify(process.pid),
+    cgroup: planCgroups(cgroupsPath),
+    cgroupsPath,
+    hooks: read.hooks,
+    sharesPid: !read.config.linux.namespaces.some(({ type, path }) => type === 'pid' && path === undefined),
+  };
+  try {
+    writeRecord(directory, record);
+    createCgroups(record.cgroup);
+    record = { ...record, cgroup: { ...record.cgroup, isOwn: true } };
+    writeRecord(directory, record);
+    applyResources(cgroupsPath, read.resources);
+    const config = prepareConfig(read.config, cgroupsPath);
+    const preserved = preservedFds(options.preserveFds);
+    const child = await launch(
+      directory,
+      record,
+      { ...read, config: withEnv(config, preserved.env) },
+      filter,
+      preserved.count,
+      options,
+    );
+    record = { ...record, init: identify(child.pid) };
+    recordExec(directory, config, filter);
+    if (pidFile !== undefined) writePidFile(pidFile, child.pid);
+    writeRecord(directory, record);
+    return child;
+  } catch (error) {
+    killAll(record.cgroup);
+    removeCgroups(record.cgroup);
+    rmSync(directory, { recursive: true, force: true });
+    await poststop(record);
+    throw programFailure(error, read.config.process.args[0] ?? '');
+  }
+}
+
+/** A failure after the container is gone is a warning. */
+export async function poststop(record: ContainerRecord): Promise<void> {
+  for (const hook of record.hooks.poststop)
+    try {
+      await runHooks('poststop', [hook], stateOf(record, 'stopped'), record.bundle);
+    } catch (error) {
+      warn(error instanceof Error ? error.message : String(error));
+    }
+}
+
+function bundleOf(path: string): string {
+  try {
+    const bundle = realpathSync(path);
+    if (statSync(bundle).isDirectory()) return bundle;
+  } catch (cause) {
+    throw new UserError(`bundle ${path}: no such file or directory`, { cause });
+  }
+  throw new UserError(`bundle ${path}: is not a directory`);
+}
+
+function readBundle(bundle: string, configFile: string | undefined): ReadConfig {
+  const file = configFile === undefined ? configOf(bundle) : resolve(configFile);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new UserError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+  }
+  const read = readConfig(text, bundle, { capabilities: [], arch: hostArch(), kernelRelease: release() });
+  const { path } = read.config.root;
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new UserError(`root.path: ${path} is not a directory`);
+  return read;
+}
+
+/** The contract: a socket where there is a terminal that nobody here looks after, and only there. */
+function checkConsole({ process: { terminal } }: OciConfig, options: CreateOptions): void {
+  if (!terminal && options.consoleSocket !== undefined)
+    throw new UserError('--console-socket: process.terminal is false');
+  if (terminal && options.isDetached && options.consoleSocket === undefined)
+    throw new UserError('process.terminal is true: --console-socket is needed');
+  if (!options.isDetached && options.consoleSocket !== undefined)
+    throw new UserError('--console-socket: only with --detach');
+}
+
+function filterFor({ linux: { seccomp } }: OciConfig): SeccompFilter | undefined {
+  const filter = compileFilter(seccomp, {
+    readProfile: () => ({ error: '' }),
+    compile: profile => {
+      try {
+        return compileSeccomp(profile, hostArch());
+      } catch (error) {
+        if (!(error instanceof SeccompError)) throw error;
+        return { error: error.message };
+      }
+    },
+  });
+  if (filter !== undefined && 'error' in filter) throw new UserError(`linux.seccomp: ${filter.error}`);
+  return filter;
+}
+
+const rooted = (path: string): string => (path.startsWith('/') ? path : `/${path}`);
+
+const withEnv = (config: OciConfig, env: readonly string[]): OciConfig => ({
+  ...config,
+  process: { ...config.process, env: [...config.process.env, ...env] },
+});
+
+async function launch(
+  directory: string,
+  record: ContainerRecord,
+  read: ReadConfig,
+  filter: SeccompFilter | undefined,
+  preserved: number,
+  options: CreateOptions,
+): Promise<WaitingChild> {
+  const fds: number[] = [];
+  const opened = (fd: number): number => {
+    fds.push(fd);
+    return fd;
+  };
+  const high = (fd: number): number => {
+    opened(fd);
+    return opened(highFd(fd, preserved));
+  };
+  try {
+    const config = await withUserNamespace(read.config, opened);
+    const { cgroup } = record;
+    const hasRules = cgroup.isV2 && cgroup.tracking !== undefined;
+    const plan: ContainerPlan = {
+      config,
+      rootfs: { kind: 'directory', path: config.root.path },
+      runner: 'shim',
+      subPaths: {},
+      maskedDirectories: maskedDirectories(config),
+      fileMounts: fileMounts(config.mounts),
+      cgroupProcs: joinsOf(record.cgroupsPath),
+      deviceCgroup: hasRules ? cgroup.tracking : undefined,
+      seccomp: filter,
+      isAudited: false,
+      stdin: 'inherit',
+      inherited: config.process.terminal
+        ? { owned: [], null: [] }
+        : inheritedStreams(config.process.user.uid),
+      sysctls: read.sysctls,
+      gate: {
+        preserved,
+        hasHooks: [read.hooks.prestart, read.hooks.createRuntime, read.hooks.createContainer].some(
+          hooks => hooks.length > 0,
+        ),
+      },
+    };
+    const compiled = compileContainer(plan, hostArch());
+    const fifo = fifoOf(directory);
+    syscall('mknodat', [-100, fifo, constants.S_IFIFO | 0o600, 0], fifo);
+    const parameters: Record<string, number> = {
+      fifo: high(openSync(fifo, constants.O_RDWR)),
+      procfs: procfsFd(),
+    };
+    if (hasRules) parameters.devices = await loadRules(read, opened);
+    if (config.process.terminal)
+      parameters.console = options.console ?? high(connectConsole(resolve(options.consoleSocket ?? '')));
+    const born =
+      cgroup.isV2 && cgroup.tracking !== undefined ? opened(openSync(cgroup.tracking, 'r')) : undefined;
+    return await spawnWaiting(compiled, {
+      parameters,
+      cgroup: born,
+      preserved,
+      onHooks: pid => hooksBeforePivot(directory, record, read, pid),
+    });
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
+}
+
+async function hooksBeforePivot(
+  directory: string,
+  record: ContainerRecord,
+  { hooks, config }: ReadConfig,
+  pid: number,
+): Promise<void> {
+  const made = { ...record, init: identify(pid) };
+  writeRecord(directory, made);
+  const state = stateOf(made, 'creating');
+  await runHooks('prestart', hooks.prestart, state, record.bundle);
+  await runHooks('createRuntime', hooks.createRuntime, state, record.bundle);
+  const hasUsers = config.linux.namespaces.some(({ type }) => type === 'user');
+  await runContainerHooks('createContainer', hooks.createContainer, state, { pid, hasUsers });
+}
+
+async function loadRules(read: ReadConfig, opened: (fd: number) => number): Promise<number> {
+  const { filter, ...compiled } = compileDeviceRules(allDeviceRules(read.resources.devices), hostArch());
+  const child = await execute(compiled);
+  reap(child);
+  return opened(child.report.result(filter));
+}
+
+/**
+ * A new user namespace is made before the program, by a child that has ended when its maps are written: whoever is
+ * outside must do that, user_namespaces(7).
+ */
+async function withUserNamespace(config: OciConfig, opened: (fd: number) => number): Promise<OciConfig> {
+  const { linux } = config;
+  const user = linux.namespaces.find(({ type }) => type === 'user');
+  if (user === undefined || user.path !== undefined) return config;
+  const { exports, ...compiled } = compileUserNamespace(hostArch());
+  const child = await execute(compiled);
+  try {
+    for (const [file, rows] of Object.entries({ uid_map: linux.uidMappings, gid_map: linux.gidMappings }))
+      writeFileSync(
+        `/proc/${child.pid}/${file}`,
+        (rows ?? []).map(row => `${row.containerID} ${row.hostID} ${row.size}`).join('\n'),
+      );
+  } catch (cause) {
+    throw new UserError(`linux.uidMappings, linux.gidMappings: ${(cause as NodeJS.ErrnoException).code}`, {
+      cause,
+    });
+  } finally {
+    reap(child);
+  }
+  const fd = opened(child.report.result(exports.namespaces.get('user') ?? -1));
+  const path = `/proc/${process.pid}/fd/${fd}`;
+  return {
+    ...config,
+    linux: {
+      ...linux,
+      namespaces: linux.namespaces.map(one => (one.type === 'user' ? { ...one, path } : one)),
+    },
+  };
+}
+
+/** No newline: containerd reads it as it is. */
+export function writePidFile(file: string, pid: number): void {
+  writeAtomically(file, String(pid));
+}
