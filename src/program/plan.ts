@@ -1,4 +1,4 @@
-import type { OciConfig, OciNamespace, OciProcess } from '../oci/config.ts';
+import type { OciConfig, OciMount, OciNamespace, OciProcess } from '../oci/config.ts';
 import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 
 /**
@@ -36,6 +36,8 @@ export interface ContainerPlan {
   readonly stdin: 'null' | 'pipe' | 'inherit';
   /** Of the inherited ones: which of 0–2 are given to the container's user, and which are the host's /dev/null. */
   readonly inherited?: InheritedStreams;
+  /** Parameters that are detached mounts which the runtime has made itself, by the mount that they are. */
+  readonly madeMounts?: ReadonlyMap<OciMount, string>;
   /** Names with dots, of the container's own namespaces. */
   readonly sysctls?: SandboxPlan['sysctls'];
   /** It waits for `start` before its execve, and outlives who made it. */

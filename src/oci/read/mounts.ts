@@ -7,7 +7,7 @@ const IN_PROC =
   /^\/proc\/(cpuinfo|diskstats|meminfo|stat|swaps|uptime|loadavg|slabinfo|sys\/kernel\/ns_last_pid|sys\/crypto\/fips_enabled)$/;
 
 /** Words of mount(8) that fsconfig(2) does not know, or that mean an extension which podspace does not have. */
-const REFUSED = ['remount', 'tmpcopyup', 'ridmap', 'loud', 'move'];
+const REFUSED = ['remount', 'ridmap', 'loud', 'move'];
 
 /** A mount of the config; `mapsUsers`: the container has a user namespace that files can be id-mapped to. */
 export function readMount(fields: Fields, bundle: string, mapsUsers: boolean): OciMount {
@@ -24,6 +24,9 @@ export function readMount(fields: Fields, bundle: string, mapsUsers: boolean): O
     fields.fail(`options[${refused}]`, `${JSON.stringify(options[refused])} is not supported`);
   if (parsed.isIdMapped && !mapsUsers)
     fields.fail('options', '"idmap" needs a user namespace of the container’s own');
+  // An extension of runc and crun that podman asks for: the tmpfs begins with what it covers.
+  if (words.includes('tmpcopyup') && (type !== 'tmpfs' || mapsUsers))
+    fields.fail('options', '"tmpcopyup" is for a tmpfs, and not in a user namespace');
   const source = fields.text('source') ?? '';
   if (parsed.isBind) {
     const data = parsed.data.filter(word => !IGNORED_ON_BIND.test(word));
@@ -56,4 +59,4 @@ function normalise(path: string): string {
 }
 
 /** For `podspace-runtime features`. */
-export const KNOWN_OPTIONS: readonly string[] = Object.keys(MOUNT_OPTIONS).sort();
+export const KNOWN_OPTIONS: readonly string[] = [...Object.keys(MOUNT_OPTIONS), 'tmpcopyup'].sort();

@@ -1,6 +1,7 @@
+import { F } from '../../linux/constants.generated.ts';
 import { type ParsedMountOptions, parseMountOptions } from '../../linux/mount-options.ts';
 import type { OciMount } from '../../oci/config.ts';
-import type { ProgramBuilder } from '../builder.ts';
+import { flags, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { cloneSubPath, cloneTree, moveMount, newMount, setAttributes } from '../mount-calls.ts';
 import type { ContainerPlan } from '../plan.ts';
 import type { SlotOperand } from '../program.ts';
@@ -62,6 +63,7 @@ export function mountAll(
     const isSealedLater = mount.type === 'tmpfs' && options.set.includes('MOUNT_ATTR_RDONLY');
     const made =
       source ??
+      madeByRuntime(b, plan.madeMounts?.get(mount)) ??
       newMount(b, mount.type, mount.source, [
         ...mount.options,
         ...(isSealedLater ? ['rw'] : []),
@@ -75,6 +77,12 @@ export function mountAll(
     paths.mounted(mount.destination, made);
   }
   return unsealed;
+}
+
+/** A copy of the fd: what is known of a place in the root is a slot. */
+function madeByRuntime(b: ProgramBuilder, name: string | undefined): SlotOperand | undefined {
+  if (name === undefined) return undefined;
+  return b.call('fcntl', [parameter(name), flags(F, 'F_DUPFD_CLOEXEC'), num(0)]);
 }
 
 export function sealTmpfs(b: ProgramBuilder, mounts: readonly SlotOperand[]): void {

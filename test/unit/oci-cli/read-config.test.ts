@@ -95,8 +95,8 @@ t.test('an error names the field', async t => {
       'mounts[0].destination: nothing may be mounted at /proc/kcore',
     ],
     [
-      { mounts: [{ destination: '/a', type: 'tmpfs', options: ['tmpcopyup'] }] },
-      'mounts[0].options[0]: "tmpcopyup" is not supported',
+      { mounts: [{ destination: '/a', type: 'tmpfs', options: ['remount'] }] },
+      'mounts[0].options[0]: "remount" is not supported',
     ],
     [
       { mounts: [{ destination: '/a', type: 'bind', source: '/x', options: ['size=1'] }] },
