@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { main } from './main.ts';
+import './started-with.ts';
 
 /** Of the package that this bundle belongs to. */
 function version(): string {

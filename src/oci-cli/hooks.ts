@@ -23,8 +23,8 @@ export async function runHooks(
       ...(hook.timeout === undefined ? {} : { timeout: hook.timeout * 1000 }),
     });
     const code = ran.error === undefined ? undefined : (ran.error as NodeJS.ErrnoException).code;
-    // Whoever does not read its state has not failed.
-    if (code !== undefined && !(code === 'EPIPE' && ran.status === 0))
+    // Whoever does not read its state has not failed: its own exit status tells.
+    if (code !== undefined && code !== 'EPIPE')
       throw hookError(
         kind,
         i,

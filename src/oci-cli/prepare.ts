@@ -18,6 +18,7 @@ import type { InheritedStreams } from '../program/plan.ts';
 import { cgroupMounts, detectCgroups } from '../runtime/cgroups.ts';
 import { hierarchies, pathIn } from './hierarchies.ts';
 import { warn } from './log.ts';
+import { startedFds, startedFiles } from './started-with.ts';
 
 /** config-linux.md, "Default Devices". */
 const DEFAULT_DEVICES: readonly OciDevice[] = (
@@ -57,7 +58,7 @@ export function prepareConfig(config: OciConfig, cgroupsPath: string): OciConfig
 
 /** Node has raised its own soft limit of open files: the container gets what we were started with. */
 export function startedWith(asked: readonly OciRlimit[]): readonly OciRlimit[] {
-  const soft = Number(process.env.PODSPACE_NOFILE);
+  const soft = startedFiles ?? Number.NaN;
   const hard = Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
   const isSaid = asked.some(({ type }) => type === 'RLIMIT_NOFILE');
   return isSaid || !Number.isInteger(soft) || !(soft <= hard) ? [] : [{ type: 'RLIMIT_NOFILE', soft, hard }];
@@ -190,17 +191,17 @@ export function inheritedStreams(uid: number): InheritedStreams {
   return { owned, null: nulls };
 }
 
+const MAX_PRESERVED = 7;
+
 /** --preserve-fds and LISTEN_FDS: all of them must be open. */
 export function preservedFds(asked: number): { readonly count: number; readonly env: readonly string[] } {
   const listen = process.env.LISTEN_PID === String(process.pid) ? Number(process.env.LISTEN_FDS ?? 0) : 0;
   const count = asked + (Number.isSafeInteger(listen) && listen > 0 ? listen : 0);
-  if (count > 1024) throw new UserError(`--preserve-fds: ${asked} are too many`);
-  for (let fd = 3; fd < 3 + count; fd++)
-    try {
-      fstatSync(fd);
-    } catch (cause) {
-      throw new UserError(`--preserve-fds: file descriptor ${fd} is not open`, { cause });
-    }
+  // A shell keeps its own files from 10 on, so that more than these cannot be told from them.
+  if (count > MAX_PRESERVED)
+    throw new UserError(`--preserve-fds: at most ${MAX_PRESERVED} are supported, not ${count}`);
+  if (3 + count > startedFds)
+    throw new UserError(`--preserve-fds: file descriptor ${startedFds} is not open`);
   return { count, env: listen > 0 ? [`LISTEN_FDS=${listen}`, 'LISTEN_PID=1'] : [] };
 }
 
