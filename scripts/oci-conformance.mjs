@@ -90,11 +90,7 @@ const reason = text =>
     .slice(0, 110);
 
 function operationResult(runtime, [, operation]) {
-  const { id, bundle } = makeBundle(
-    runtime,
-    () => {},
-    'trap "exit 9" TERM; echo up; while :; do sleep 0.05; done',
-  );
+  const { id, bundle } = makeBundle(() => {}, 'trap "exit 9" TERM; echo up; while :; do sleep 0.05; done');
   try {
     const problem = operation({
       id,

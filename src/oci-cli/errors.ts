@@ -35,6 +35,7 @@ const FIELDS: readonly (readonly [string, string])[] = [
   ['limits', 'process.rlimits'],
   ['oom score', 'process.oomScoreAdj'],
   ['working directory', 'process.cwd'],
+  ['time offsets', 'linux.timeOffsets'],
   ['AppArmor', 'process.apparmorProfile'],
   ['SELinux', 'process.selinuxLabel'],
   ['seccomp', 'linux.seccomp'],

@@ -19,6 +19,7 @@ import {
   setNamespace,
   unshare,
 } from './phases/namespaces.ts';
+import { setPersonality, setTimeOffsets } from './phases/oci-only.ts';
 import { setOomScore } from './phases/process.ts';
 import { makePathsReadonly, maskPaths } from './phases/protected-paths.ts';
 import { attachRootfs, isolatePropagation, makeRootfs, makeRootReadonly, pivot } from './phases/rootfs.ts';
@@ -90,8 +91,12 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   }
   if (steps.clones === 'early') {
     unshare(b, [...steps.newPid, ...steps.newTime]);
+    setTimeOffsets(b, linux.timeOffsets);
     b.clone(plan.gate !== undefined);
-  } else unshare(b, steps.newTime);
+  } else {
+    unshare(b, steps.newTime);
+    setTimeOffsets(b, linux.timeOffsets);
+  }
   unshare(b, steps.unshared);
   unshare(b, steps.newCgroup);
   if (config.hostname !== undefined && steps.unshared.includes('uts')) setHostname(b, config.hostname);
@@ -122,6 +127,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   if (process.terminal || (user === undefined && plan.inherited === undefined))
     ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   setLabels(b, process);
+  setPersonality(b, linux.personality);
   if (plan.gate === undefined) closeHostFds(b, plan.isAudited);
   else closeAllButGate(b, plan.gate);
   const filter = plan.isAudited ? 'audit' : plan.seccomp;

@@ -1,6 +1,15 @@
 import { propagationFlags } from '../../linux/mount-options.ts';
 import { NAMESPACES, type NamespaceType } from '../../linux/namespaces.ts';
-import type { OciDevice, OciIdMapping, OciLinux, OciNamespace, OciSeccomp } from '../config.ts';
+import type {
+  OciClock,
+  OciDevice,
+  OciIdMapping,
+  OciLinux,
+  OciNamespace,
+  OciPersonality,
+  OciSeccomp,
+  OciTimeOffset,
+} from '../config.ts';
 import { decodeProfile, ProfileError } from '../seccomp/decode-profile.ts';
 import { resolveProfile, type SeccompTarget } from '../seccomp/profile.ts';
 import { type Fields, present } from './json.ts';
@@ -9,7 +18,7 @@ const TYPES = Object.keys(NAMESPACES) as NamespaceType[];
 
 /** config-linux.md but for the cgroups, which are the runtime's. */
 export function readLinux(fields: Fields, target: SeccompTarget): Omit<OciLinux, 'cgroupsPath'> {
-  fields.refuse('intelRdt', 'netDevices', 'memoryPolicy', 'personality', 'timeOffsets');
+  fields.refuse('intelRdt', 'netDevices', 'memoryPolicy');
   const namespaces = fields.objects('namespaces', readNamespace);
   namespaces.forEach(({ type }, i) => {
     if (namespaces.findIndex(one => one.type === type) !== i)
@@ -36,6 +45,8 @@ export function readLinux(fields: Fields, target: SeccompTarget): Omit<OciLinux,
     ...present({
       mountLabel: fields.text('mountLabel') || undefined,
       rootfsPropagation,
+      personality: readPersonality(fields.object('personality')),
+      timeOffsets: readTimeOffsets(fields, namespaces),
       seccomp: readSeccomp(fields, target),
     }),
     maskedPaths: absolute(fields, 'maskedPaths'),
@@ -49,6 +60,26 @@ function readNamespace(fields: Fields): OciNamespace {
   if (path !== undefined && !path.startsWith('/')) fields.fail('path', 'is not an absolute path');
   if (type === 'mount' && path !== undefined) fields.fail('path', 'of a mount namespace is not supported');
   return { type, ...present({ path }) };
+}
+
+function readPersonality(fields: Fields | undefined): OciPersonality | undefined {
+  fields?.refuse('flags');
+  const domain = fields?.word('domain', ['LINUX', 'LINUX32']);
+  return fields === undefined ? undefined : { domain: domain ?? fields.fail('domain', 'is missing') };
+}
+
+function readTimeOffsets(fields: Fields, namespaces: readonly OciNamespace[]): OciLinux['timeOffsets'] {
+  const offsets = fields.object('timeOffsets');
+  if (offsets === undefined) return undefined;
+  if (!namespaces.some(({ type, path }) => type === 'time' && path === undefined))
+    fields.fail('timeOffsets', 'needs a new "time" namespace');
+  const read = (clock: OciClock): OciTimeOffset | undefined => {
+    const offset = offsets.object(clock);
+    if (offset === undefined) return undefined;
+    const secs = offset.integer('secs', -(2 ** 53), 2 ** 53) ?? 0;
+    return { secs, nanosecs: offset.integer('nanosecs', 0, 999_999_999) ?? 0 };
+  };
+  return present({ monotonic: read('monotonic'), boottime: read('boottime') });
 }
 
 function readMapping(fields: Fields): OciIdMapping {

@@ -75,8 +75,9 @@ t.test('an error names the field', async t => {
     [{ 'process.ioPriority': { class: 'IOPRIO_CLASS_IDLE' } }, 'process.ioPriority: is not supported'],
     [{ 'process.execCPUAffinity': { initial: '0' } }, 'process.execCPUAffinity: is not supported'],
     [{ 'linux.intelRdt': { closID: 'x' } }, 'linux.intelRdt: is not supported'],
-    [{ 'linux.personality': { domain: 'LINUX' } }, 'linux.personality: is not supported'],
-    [{ 'linux.timeOffsets': { boottime: { secs: 1 } } }, 'linux.timeOffsets: is not supported'],
+    [{ 'linux.personality': { domain: 'BSD' } }, 'linux.personality.domain: "BSD" is none of LINUX, LINUX32'],
+    [{ 'linux.personality': { domain: 'LINUX', flags: ['X'] } }, 'linux.personality.flags: is not supported'],
+    [{ 'linux.timeOffsets': { boottime: { secs: 1 } } }, 'linux.timeOffsets: needs a new "time" namespace'],
     [{ 'linux.namespaces': [] }, 'linux.namespaces: has no "mount": a container needs one of its own'],
     [
       { 'linux.namespaces': [{ type: 'x' }] },
