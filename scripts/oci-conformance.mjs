@@ -137,7 +137,7 @@ try {
   } else {
     const text = `# Conformance to the OCI runtime-spec
 
-Written by \`node scripts/oci-conformance.mjs\`, on a machine with ${'hybrid'} cgroups and without CAP_SYS_RESOURCE. A row is one field or
+Written by \`node scripts/oci-conformance.mjs\`, on a machine with hybrid cgroups and without CAP_SYS_RESOURCE. A row is one field or
 operation: a bundle is run, and what is inside says whether the field is in force. \`refused\` is an error that names it.
 
 Of ${lines.length} rows these do what the specification says: ${counts.join(', ')}.
