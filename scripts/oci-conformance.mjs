@@ -1,7 +1,17 @@
 // Runs every row under podspace-runtime, crun and runc, and writes docs/oci-conformance.md. With --check nothing is written:
 // it fails if podspace-runtime does not do what the document says that it does.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { OPERATIONS } from './oci-conformance-operations.mjs';
@@ -151,4 +161,11 @@ ${lines.join('\n')}
   }
 } finally {
   rmSync(work, { recursive: true, force: true });
+  // The others remove a container's cgroup, and not the one above it.
+  for (const name of ['.', ...readdirSync('/sys/fs/cgroup')])
+    try {
+      rmdirSync(join('/sys/fs/cgroup', name, 'oci-conformance'));
+    } catch {
+      // not in this hierarchy
+    }
 }
