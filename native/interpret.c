@@ -61,10 +61,12 @@ static void store(unsigned char *at, uint64_t value)
  * ends, its own fds would keep the container's mounts busy. The pid is written before the sibling runs: what the sibling
  * can write to, a hostile process that got hold of it can forge.
  */
-static long clone_sibling(int32_t *ret_sibling)
+static long clone_sibling(int32_t *ret_sibling, uint64_t operand)
 {
-	uint64_t flags =
-		CLONE_PARENT | CLONE_VFORK | CLONE_FILES | SIGCHLD | (ret_sibling ? CLONE_PARENT_SETTID : 0);
+	uint64_t flags = CLONE_PARENT | CLONE_FILES | SIGCHLD | (ret_sibling ? CLONE_PARENT_SETTID : 0);
+
+	if (!(operand & PS_CLONE_LEAVE))
+		flags |= CLONE_VFORK;
 
 	return ps_sys5(__NR_clone, flags, 0, ret_sibling, 0, 0);
 }
@@ -93,7 +95,7 @@ static long run(const struct ps_instruction *in, const uint64_t *v, int32_t *ret
 	case PS_OP_EXPECT:
 		return expect((const unsigned char *)(uintptr_t)v[0], v[1], v[2], v[3]);
 	case PS_OP_CLONE:
-		return clone_sibling(ret_sibling);
+		return clone_sibling(ret_sibling, v[0]);
 	default:
 		return call((long)in->nr, v);
 	}

@@ -27,6 +27,9 @@
 #define PS_OP_EXPECT 2u	 /* fail with errno operand 3 unless data[operand 0], operand 1 bytes wide, is operand 2 */
 #define PS_OP_CLONE 3u	 /* go on in a sibling (CLONE_PARENT); the caller waits until it has exec'd, then exits 0 */
 
+/* Operand 0 of PS_OP_CLONE: the caller exits at once, because the sibling waits for somebody before its execve. */
+#define PS_CLONE_LEAVE 1u
+
 /* What an operand is. */
 #define PS_KIND_IMM 0u	/* the value itself */
 #define PS_KIND_DATA 1u /* a pointer to that offset of the data area */

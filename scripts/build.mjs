@@ -85,6 +85,14 @@ if (!isFresh()) {
     }),
     build({
       ...cjs,
+      // One file, whose modules run when they are asked for: the code cache is of a whole file.
+      entryPoints: ['src/oci-cli/entry.ts'],
+      outfile: 'dist/podspace-runtime-main.cjs',
+      banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+      footer: { js: '})' },
+    }),
+    build({
+      ...cjs,
       entryPoints: ['src/cli/help.ts'],
       outfile: 'dist/podspace-help.cjs',
       // yargs asks for its url.
@@ -110,7 +118,10 @@ if (!isFresh()) {
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
   ]);
   copyFileSync('src/cli/launcher.cjs', 'dist/podspace.js');
-  chmodSync('dist/podspace.js', 0o755);
+  copyFileSync('src/cli/launcher.cjs', 'dist/podspace-runtime.js');
+  copyFileSync('src/oci-cli/podspace-runtime.sh', 'dist/podspace-runtime');
+  for (const name of ['podspace.js', 'podspace-runtime.js', 'podspace-runtime'])
+    chmodSync(`dist/${name}`, 0o755);
   execFileSync(
     'npx',
     [

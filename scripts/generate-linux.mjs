@@ -10,13 +10,13 @@ const OUTPUT = 'src/linux/constants.generated.ts';
 const ARM64_HEADERS = '/usr/aarch64-linux-gnu/include';
 
 const SYSCALLS =
-  `bind bpf capget capset chdir clone clone3 close close_range dup3 execve execveat fchdir fchmod fchown
-   fchownat fcntl fgetxattr flock fsconfig fsetxattr fsmount fsopen fstatfs getcwd getsockname gettid ioctl
-   landlock_create_ruleset lgetxattr linkat listen llistxattr lsetxattr memfd_create mkdirat mknodat mount
-   mount_setattr move_mount open_tree openat openat2 personality pidfd_open pidfd_send_signal pipe2 pivot_root
-   ppoll prctl pread64 prlimit64 recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto setfsgid setfsuid
-   setgroups sethostname setns setresgid setresuid setsid setsockopt socket socketpair symlinkat umask umount2
-   unlinkat unshare utimensat wait4 waitid write`.split(/\s+/);
+  `bind bpf capget capset chdir clone clone3 close close_range connect dup3 execve execveat faccessat2 fchdir
+   fchmod fchown fchownat fcntl fgetxattr flock fsconfig fsetxattr fsmount fsopen fstatfs getcwd getsockname
+   gettid ioctl landlock_create_ruleset lgetxattr linkat listen llistxattr lsetxattr memfd_create mkdirat
+   mknodat mount mount_setattr move_mount open_tree openat openat2 personality pidfd_open pidfd_send_signal
+   pipe2 pivot_root ppoll prctl pread64 prlimit64 read recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto
+   setdomainname setfsgid setfsuid setgroups sethostname setns setresgid setresuid setsid setsockopt socket
+   socketpair symlinkat umask umount2 unlinkat unshare utimensat wait4 waitid write`.split(/\s+/);
 
 /** Each table: the pattern of its names, and the headers that have them. */
 const TABLES = {

@@ -22,6 +22,8 @@ need nftables nft
 if [ "${1:-}" = test ]; then
   need crun crun
   need runc runc
+  need podman podman
+  need conmon conmon
   need strace strace
   need zstd zstd
   need xz-utils xz

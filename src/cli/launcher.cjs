@@ -7,9 +7,18 @@ const fs = require('node:fs');
 const path = require('node:path');
 const vm = require('node:vm');
 
-const file = path.join(__dirname, 'podspace-main.cjs');
-// A cache holds the functions that ran before it was made, so each command has one of its own.
-const command = /^[a-z]+(-[a-z]+)*$/.test(process.argv[2] ?? '') ? process.argv[2] : 'podspace';
+// `podspace oci …` is podspace-runtime, which is the same file under another name.
+const isAsked = path.basename(__filename) === 'podspace.js' && process.argv[2] === 'oci';
+if (isAsked) process.argv.splice(2, 1);
+const isRuntime = isAsked || path.basename(__filename) === 'podspace-runtime.js';
+const file = path.join(__dirname, isRuntime ? 'podspace-runtime-main.cjs' : 'podspace-main.cjs');
+// A cache holds the functions that ran before it was made, so each command has one of its own. A runtime's command comes
+// after its global options.
+const RUNTIME_COMMAND = /^(create|run|start|state|kill|delete|exec)$/;
+const runtimeCommand = () =>
+  `runtime-${process.argv.slice(2).find(word => RUNTIME_COMMAND.test(word)) ?? 'other'}`;
+const word = isRuntime ? runtimeCommand() : (process.argv[2] ?? '');
+const command = /^[a-z]+(-[a-z]+)*$/.test(word) ? word : 'podspace';
 const cacheFile = path.join(__dirname, `.cache-${process.version}-${process.arch}-${command}`);
 
 function readCache(stamp) {

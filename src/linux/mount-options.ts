@@ -32,10 +32,32 @@ export const MOUNT_OPTIONS: Readonly<Record<string, MountOption>> = {
   noatime: { set: 'MOUNT_ATTR_NOATIME', clear: 'MOUNT_ATTR__ATIME' },
   strictatime: { set: 'MOUNT_ATTR_STRICTATIME', clear: 'MOUNT_ATTR__ATIME' },
   relatime: { clear: 'MOUNT_ATTR__ATIME' },
+  // The kernel's default, which they go back to.
+  atime: { clear: 'MOUNT_ATTR__ATIME' },
+  norelatime: { clear: 'MOUNT_ATTR__ATIME' },
+  nostrictatime: { clear: 'MOUNT_ATTR__ATIME' },
   nodiratime: { set: 'MOUNT_ATTR_NODIRATIME' },
   diratime: { clear: 'MOUNT_ATTR_NODIRATIME' },
   nosymfollow: { set: 'MOUNT_ATTR_NOSYMFOLLOW' },
+  symfollow: { clear: 'MOUNT_ATTR_NOSYMFOLLOW' },
   rro: { set: 'MOUNT_ATTR_RDONLY', recursive: true },
+  rrw: { clear: 'MOUNT_ATTR_RDONLY', recursive: true },
+  rnosuid: { set: 'MOUNT_ATTR_NOSUID', recursive: true },
+  rsuid: { clear: 'MOUNT_ATTR_NOSUID', recursive: true },
+  rnodev: { set: 'MOUNT_ATTR_NODEV', recursive: true },
+  rdev: { clear: 'MOUNT_ATTR_NODEV', recursive: true },
+  rnoexec: { set: 'MOUNT_ATTR_NOEXEC', recursive: true },
+  rexec: { clear: 'MOUNT_ATTR_NOEXEC', recursive: true },
+  rnodiratime: { set: 'MOUNT_ATTR_NODIRATIME', recursive: true },
+  rdiratime: { clear: 'MOUNT_ATTR_NODIRATIME', recursive: true },
+  rnoatime: { set: 'MOUNT_ATTR_NOATIME', clear: 'MOUNT_ATTR__ATIME', recursive: true },
+  rstrictatime: { set: 'MOUNT_ATTR_STRICTATIME', clear: 'MOUNT_ATTR__ATIME', recursive: true },
+  ratime: { clear: 'MOUNT_ATTR__ATIME', recursive: true },
+  rrelatime: { clear: 'MOUNT_ATTR__ATIME', recursive: true },
+  rnorelatime: { clear: 'MOUNT_ATTR__ATIME', recursive: true },
+  rnostrictatime: { clear: 'MOUNT_ATTR__ATIME', recursive: true },
+  rnosymfollow: { set: 'MOUNT_ATTR_NOSYMFOLLOW', recursive: true },
+  rsymfollow: { clear: 'MOUNT_ATTR_NOSYMFOLLOW', recursive: true },
   idmap: { idmap: true },
   bind: { bind: true },
   rbind: { bind: true, recursive: true },
@@ -57,6 +79,7 @@ export interface ParsedMountOptions {
   readonly set: readonly Attribute[];
   readonly clear: readonly Attribute[];
   readonly setRecursive: readonly Attribute[];
+  readonly clearRecursive: readonly Attribute[];
   readonly propagation: Propagation | undefined;
   readonly isPropagationRecursive: boolean;
   /** `key=value` and words for the filesystem itself. */
@@ -67,6 +90,7 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
   const set = new Set<Attribute>();
   const clear = new Set<Attribute>();
   const setRecursive = new Set<Attribute>();
+  const clearRecursive = new Set<Attribute>();
   const data: string[] = [];
   let isIdMapped = false;
   let bind: MountOption | undefined;
@@ -77,11 +101,11 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
     else if (option.idmap === true) isIdMapped = true;
     else if (option.bind === true) bind = option;
     else if (option.propagation !== undefined) propagation = option;
-    else if (option.recursive === true && option.set !== undefined) setRecursive.add(option.set);
     else {
       // The last word wins, as with mount(8): "ro,rw" is writable.
-      if (option.clear !== undefined) move(option.clear, set, clear);
-      if (option.set !== undefined) move(option.set, clear, set);
+      const [on, off] = option.recursive === true ? [setRecursive, clearRecursive] : [set, clear];
+      if (option.clear !== undefined) move(option.clear, on, off);
+      if (option.set !== undefined) move(option.set, off, on);
     }
   }
   return {
@@ -91,6 +115,7 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
     set: [...set],
     clear: [...clear],
     setRecursive: [...setRecursive],
+    clearRecursive: [...clearRecursive],
     propagation: propagation?.propagation,
     isPropagationRecursive: propagation?.recursive === true,
     data,

@@ -22,6 +22,8 @@ export interface ExecuteOptions {
   readonly parameters?: Readonly<Record<string, number>>;
   /** fd of the cgroup v2 directory to be born in. */
   readonly cgroup?: number;
+  /** So many fds from 3 on go to the program as they are. */
+  readonly preserved?: number;
   /** Take a timestamp after each instruction. */
   readonly timestamps?: boolean;
 }
@@ -148,7 +150,7 @@ export async function executeInShim(compiled: Compiled, options: ExecuteOptions 
   };
   try {
     const parameters = { ...options.parameters, ...fds, shim: shimFd() };
-    const start = compileShimStart(fds, Object.keys(options.parameters ?? {}), hostArch());
+    const start = compileShimStart(fds, Object.keys(options.parameters ?? {}), hostArch(), options.preserved);
     const shim = await execute({ ...start, cloneFlags: compiled.cloneFlags }, { ...options, parameters });
     await syscallInThread('wait4', [shim.pid, null, 0, null]);
     closeSync(shim.pidfd);
@@ -170,18 +172,18 @@ export async function executeInShim(compiled: Compiled, options: ExecuteOptions 
 }
 
 /** The process that went on after the program's *clone*, if it got that far. Not yet reaped, so its pid is still its own. */
-function sibling(bytes: Uint8Array): { readonly pid: number; readonly pidfd: number } | undefined {
+export function sibling(bytes: Uint8Array): { readonly pid: number; readonly pidfd: number } | undefined {
   const pid = new DataView(bytes.buffer).getInt32(0, true);
   return pid > 0 ? { pid, pidfd: syscall('pidfd_open', [pid, 0]) } : undefined;
 }
 
-function memfd(name: string, bytes: Uint8Array): number {
+export function memfd(name: string, bytes: Uint8Array): number {
   const fd = syscall('memfd_create', [name, MFD.MFD_CLOEXEC]);
   syscall('write', [fd, bytes, bytes.length]);
   return fd;
 }
 
-function readAll(fd: number, size: number): Uint8Array {
+export function readAll(fd: number, size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   syscall('pread64', [fd, bytes, size, 0]);
   return bytes;

@@ -91,9 +91,24 @@ export interface OciLinux {
   readonly resources: OciResources;
   readonly mountLabel?: string;
   readonly rootfsPropagation?: string;
+  readonly personality?: OciPersonality;
+  readonly timeOffsets?: Readonly<Partial<Record<OciClock, OciTimeOffset>>>;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   readonly seccomp?: OciSeccomp;
+}
+
+/** config-linux.md, "Personality": LINUX32 is what uname(2) of a 32-bit program says. */
+export interface OciPersonality {
+  readonly domain: 'LINUX' | 'LINUX32';
+}
+
+export type OciClock = 'monotonic' | 'boottime';
+
+/** config-linux.md, "Time namespace": added to the clock. */
+export interface OciTimeOffset {
+  readonly secs: number;
+  readonly nanosecs: number;
 }
 
 /** config-linux.md, "Seccomp". */

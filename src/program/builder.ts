@@ -1,6 +1,7 @@
 import { type Arch, type OpenFlag, openFlags, type SyscallName } from '../linux/arch.ts';
 import { AT } from '../linux/constants.generated.ts';
 import type { Errno } from '../linux/errno.ts';
+import { LAYOUT } from './layout.generated.ts';
 import type {
   DataItem,
   DataOperand,
@@ -93,9 +94,13 @@ export class ProgramBuilder {
     this.#add({ op: 'expect', operands: [at, num(width), value, errno], ignore: [], phase: this.#phase });
   }
 
-  /** Goes on in a sibling process: needed after joining or unsharing a PID namespace. */
-  clone(): SlotOperand {
-    return this.#add({ op: 'clone', operands: [], ignore: [], phase: this.#phase });
+  /**
+   * Goes on in a sibling process: needed after joining or unsharing a PID namespace. `isLeaving`: this process does not wait
+   * until the sibling has exec'd.
+   */
+  clone(isLeaving = false): SlotOperand {
+    const operands = isLeaving ? [named(LAYOUT.PS_CLONE_LEAVE, 'LEAVE')] : [];
+    return this.#add({ op: 'clone', operands, ignore: [], phase: this.#phase });
   }
 
   /** NUL-terminated text; equal texts share their bytes. */

@@ -4,11 +4,11 @@
  */
 import type { Arch } from '../linux/arch.ts';
 import type { CLONE } from '../linux/constants.generated.ts';
-import type { OciProcess } from '../oci/config.ts';
-import type { SeccompFilter } from '../oci/seccomp/generate.ts';
+import { becomeProcess } from './become-process.ts';
 import { ProgramBuilder } from './builder.ts';
 import { restrictDevices } from './phases/device-rules.ts';
 import { makeDevices, openNull } from './phases/devices.ts';
+import { closeAllButGate, keepPreserved, waitForHooks } from './phases/gate.ts';
 import { setLabels } from './phases/labels.ts';
 import { mountAll, openBindSources, sealTmpfs } from './phases/mounts.ts';
 import {
@@ -19,24 +19,8 @@ import {
   setNamespace,
   unshare,
 } from './phases/namespaces.ts';
-import {
-  becomeSessionLeader,
-  checkWorkingDirectory,
-  clearAmbient,
-  dieWithParent,
-  enterWorkingDirectory,
-  execute,
-  notEntered,
-  raiseAmbient,
-  raiseSysAdmin,
-  setCapabilities,
-  setIdentity,
-  setIds,
-  setLimits,
-  setOomScore,
-  setUmask,
-  unblockSignals,
-} from './phases/process.ts';
+import { setPersonality, setTimeOffsets } from './phases/oci-only.ts';
+import { setOomScore } from './phases/process.ts';
 import { makePathsReadonly, maskPaths } from './phases/protected-paths.ts';
 import { attachRootfs, isolatePropagation, makeRootfs, makeRootReadonly, pivot } from './phases/rootfs.ts';
 import {
@@ -44,13 +28,15 @@ import {
   executeShim,
   joinProcess,
   keepStandardStreams,
+  setDomainname,
   setHostname,
 } from './phases/sandbox.ts';
-import { installAuditFilter, installFilter } from './phases/seccomp.ts';
+import { setSysctls } from './phases/sysctls.ts';
 import {
   closeHostFds,
   connectPipes,
   connectTerminal,
+  keepStreams,
   openTerminal,
   openTerminalInContainer,
   ownStreams,
@@ -62,8 +48,8 @@ import {
   hostUid,
   openUserNamespace,
 } from './phases/user-namespace.ts';
-import type { ContainerPlan, ExecPlan } from './plan.ts';
-import type { DataOperand, VerifiedProgram } from './program.ts';
+import type { ContainerPlan, ExecPlan, InheritedStreams } from './plan.ts';
+import type { VerifiedProgram } from './program.ts';
 import { RootPaths } from './root-paths.ts';
 import { verify } from './verify.ts';
 
@@ -80,7 +66,7 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   const { process, linux } = config;
   const steps = planNamespaces(plan);
 
-  closeOnExec(b);
+  closeOnExec(b, plan.gate?.preserved);
   joinCgroups(b, plan.cgroupProcs);
   setOomScore(b, process);
   restrictDevices(b, plan.deviceCgroup);
@@ -99,16 +85,24 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   const root = makeRootfs(b, plan.rootfs, linux.mountLabel);
   if (user !== undefined) {
     giveStreams(b, hostUid(process.user.uid, linux), ownedStreams(plan));
+    if (plan.inherited !== undefined)
+      keepStreams(b, plan.inherited, hostUid(process.user.uid, linux), undefined);
     enterUserNamespace(b, user.fd);
   }
   if (steps.clones === 'early') {
-    unshare(b, steps.newPid);
-    b.clone();
+    unshare(b, [...steps.newPid, ...steps.newTime]);
+    setTimeOffsets(b, linux.timeOffsets);
+    b.clone(plan.gate !== undefined);
+  } else {
+    unshare(b, steps.newTime);
+    setTimeOffsets(b, linux.timeOffsets);
   }
   unshare(b, steps.unshared);
   unshare(b, steps.newCgroup);
   if (config.hostname !== undefined && steps.unshared.includes('uts')) setHostname(b, config.hostname);
+  if (config.domainname !== undefined) setDomainname(b, config.domainname);
   if (steps.unshared.includes('network')) bringLoopbackUp(b);
+  setSysctls(b, plan.sysctls ?? []);
 
   isolatePropagation(b);
   attachRootfs(b, root);
@@ -120,24 +114,38 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
   makePathsReadonly(b, paths, config);
   paths.directory(process.cwd);
   const terminal = process.terminal ? openTerminal(b, paths, process) : undefined;
-  const stdin = !process.terminal && plan.stdin === 'null' ? openNull(b, paths.directory('/dev')) : undefined;
+  const needsNull = plan.stdin === 'null' || (plan.inherited?.null ?? []).length > 0;
+  const stdin = !process.terminal && needsNull ? openNull(b, paths.directory('/dev')) : undefined;
   makeRootReadonly(b, root, config);
+  if (plan.gate?.hasHooks === true) waitForHooks(b);
   pivot(b, root, linux.rootfsPropagation);
 
-  if (terminal === undefined) connectPipes(b, stdin);
-  else connectTerminal(b, terminal);
-  if (user === undefined || process.terminal)
+  if (terminal !== undefined) connectTerminal(b, terminal);
+  else if (plan.inherited === undefined) connectPipes(b, stdin);
+  else
+    keepStreams(b, user === undefined ? plan.inherited : NOT_OWNED(plan.inherited), process.user.uid, stdin);
+  if (process.terminal || (user === undefined && plan.inherited === undefined))
     ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   setLabels(b, process);
-  closeHostFds(b, plan.isAudited);
+  setPersonality(b, linux.personality);
+  if (plan.gate === undefined) closeHostFds(b, plan.isAudited);
+  else closeAllButGate(b, plan.gate);
   const filter = plan.isAudited ? 'audit' : plan.seccomp;
-  becomeProcess(b, process, { filter, needsClone: steps.clones === 'late', isDetachable: false });
+  becomeProcess(b, process, {
+    filter,
+    needsClone: steps.clones === 'late',
+    isDetachable: plan.gate !== undefined,
+    gate: plan.gate,
+  });
   return { program: verify(b.build()), cloneFlags: steps.cloneFlags };
 }
 
+/** They have been given away on the other side. */
+const NOT_OWNED = (streams: InheritedStreams): InheritedStreams => ({ ...streams, owned: [] });
+
 /** The runtime's pipes that the container's user gets. */
 const ownedStreams = ({ stdin, config }: ContainerPlan): readonly string[] => {
-  if (config.process.terminal) return [];
+  if (config.process.terminal || stdin === 'inherit') return [];
   return stdin === 'pipe' ? ['stdin', 'stdout', 'stderr'] : ['stdout', 'stderr'];
 };
 
@@ -147,97 +155,26 @@ const EXEC_NAMESPACES = ['mount', 'uts', 'ipc', 'network', 'pid', 'cgroup'] as c
 export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   const b = new ProgramBuilder(arch);
   const { process } = plan;
-  closeOnExec(b);
+  closeOnExec(b, plan.inherited?.preserved);
   joinCgroups(b, plan.cgroupProcs);
   setOomScore(b, process);
   if (plan.hostRoot === undefined) joinProcess(b, EXEC_NAMESPACES);
   else {
-    if (!process.terminal) giveStreams(b, plan.hostRoot + process.user.uid, ['stdin', 'stdout', 'stderr']);
+    if (!process.terminal && plan.inherited === undefined)
+      giveStreams(b, plan.hostRoot + process.user.uid, ['stdin', 'stdout', 'stderr']);
     joinProcess(b, ['user', ...EXEC_NAMESPACES]);
     becomeRoot(b);
   }
+  const { inherited } = plan;
   if (process.terminal) connectTerminal(b, openTerminalInContainer(b, process));
-  else connectPipes(b, undefined);
-  if (plan.hostRoot === undefined || process.terminal) ownStreams(b, process.user.uid, true);
+  else if (inherited === undefined) connectPipes(b, undefined);
+  else keepStreams(b, inherited, process.user.uid, undefined);
+  if (process.terminal || (plan.hostRoot === undefined && inherited === undefined))
+    ownStreams(b, process.user.uid, true);
   setLabels(b, process);
-  closeHostFds(b, false);
+  closeHostFds(b, false, inherited?.preserved);
   becomeProcess(b, process, { filter: plan.seccomp, needsClone: true, isDetachable: plan.isDetachable });
   return { program: verify(b.build()), cloneFlags: [] };
-}
-
-interface Ending {
-  readonly filter: SeccompFilter | 'audit' | undefined;
-  /** The rest runs in a sibling, in the PID namespace. */
-  readonly needsClone: boolean;
-  /** It may outlive who starts it. */
-  readonly isDetachable: boolean;
-}
-
-/** The end of every program: from root of the host, inside the container, to the payload. */
-function becomeProcess(
-  b: ProgramBuilder,
-  process: OciProcess,
-  { filter, needsClone, isDetachable }: Ending,
-): void {
-  setLimits(b, process);
-  b.phase('working directory');
-  const entered = notEntered(b);
-  enterWorkingDirectory(b, process.cwd, entered);
-  if (filter !== undefined && !process.noNewPrivileges) {
-    becomeFilteredWithPrivileges(b, process, filter, entered, { needsClone, isDetachable });
-    return;
-  }
-  setIdentity(b, process);
-  enterWorkingDirectory(b, process.cwd, entered);
-  checkWorkingDirectory(b, entered);
-  if (needsClone) b.clone();
-  becomeSessionLeader(b, process.terminal);
-  if (!isDetachable) dieWithParent(b);
-  setUmask(b, process);
-  unblockSignals(b);
-  // With no_new_privs anybody may: a profile must allow execve, and nothing else of what is done here.
-  if (filter !== undefined) installEither(b, filter);
-  execute(b, process);
-}
-
-function installEither(b: ProgramBuilder, filter: SeccompFilter | 'audit'): void {
-  if (filter === 'audit') installAuditFilter(b);
-  else installFilter(b, filter);
-}
-
-/**
- * Without no_new_privs only CAP_SYS_ADMIN may install a filter, which the process must not keep: the last capset comes
- * after it. A profile must allow capset and execve; and, where the program goes on in a sibling, which must have no more
- * privileges than the untrusted processes that see it, what that one has left to do: clone, setsid, prctl, the ioctl for a
- * terminal, and exit_group for the first process. (prctl also where there are ambient capabilities.)
- */
-function becomeFilteredWithPrivileges(
-  b: ProgramBuilder,
-  process: OciProcess,
-  filter: SeccompFilter | 'audit',
-  entered: DataOperand,
-  { needsClone, isDetachable }: Omit<Ending, 'filter'>,
-): void {
-  setIds(b, process);
-  clearAmbient(b);
-  enterWorkingDirectory(b, process.cwd, entered);
-  checkWorkingDirectory(b, entered);
-  const lead = (): void => {
-    becomeSessionLeader(b, process.terminal);
-    if (!isDetachable) dieWithParent(b);
-  };
-  if (!needsClone) lead();
-  setUmask(b, process);
-  unblockSignals(b);
-  raiseSysAdmin(b, process);
-  installEither(b, filter);
-  setCapabilities(b, process);
-  raiseAmbient(b, process);
-  if (needsClone) {
-    b.clone();
-    lead();
-  }
-  execute(b, process);
 }
 
 /** The fds that podspace-shim finds in its arguments, by the names of the parameters that they come from. */
@@ -248,9 +185,11 @@ export function compileShimStart(
   fds: Readonly<Record<(typeof SHIM_FDS)[number], number>>,
   inherited: readonly string[],
   arch: Arch,
+  preserved = 0,
 ): Compiled {
   const b = new ProgramBuilder(arch);
-  closeOnExec(b);
+  closeOnExec(b, preserved);
+  keepPreserved(b, preserved);
   keepStandardStreams(b);
   executeShim(b, ['podspace-shim', ...SHIM_FDS.map(name => String(fds[name]))], [...SHIM_FDS, ...inherited]);
   return { program: verify(b.build()), cloneFlags: [] };

@@ -39,7 +39,7 @@ function formatCall({ op, name, operands }: Instruction): string {
     case 'expect':
       return `expect(${texts[0]}, ${texts[1]}, ${texts[2]}) or ${texts[3]}`;
     case 'clone':
-      return 'clone(CLONE_PARENT|CLONE_VFORK|CLONE_FILES|SIGCHLD)';
+      return `clone(CLONE_PARENT|${texts.length === 0 ? 'CLONE_VFORK|' : ''}CLONE_FILES|SIGCHLD)`;
     default:
       return assertNever(op);
   }

@@ -12,6 +12,7 @@ export const LAYOUT = {
   PS_OP_STORE: 1,
   PS_OP_EXPECT: 2,
   PS_OP_CLONE: 3,
+  PS_CLONE_LEAVE: 1,
   PS_KIND_IMM: 0,
   PS_KIND_DATA: 1,
   PS_KIND_SLOT: 2,

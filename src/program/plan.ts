@@ -1,4 +1,4 @@
-import type { OciConfig, OciNamespace, OciProcess } from '../oci/config.ts';
+import type { OciConfig, OciMount, OciNamespace, OciProcess } from '../oci/config.ts';
 import type { SubPath } from '../oci/mounts.ts';
 import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 
@@ -30,8 +30,32 @@ export interface ContainerPlan {
   readonly seccomp: SeccompFilter | undefined;
   /** Instead of `seccomp`, a filter that asks about every call; its listener goes to the socket of parameter `audit`. */
   readonly isAudited: boolean;
-  /** What stdin is. stdout and stderr are always the runtime's pipes, or all three are the terminal. */
-  readonly stdin: 'null' | 'pipe';
+  /**
+   * What stdin is. stdout and stderr are the runtime's pipes, or all three are the terminal; with `inherit` all three are
+   * the runtime's own.
+   */
+  readonly stdin: 'null' | 'pipe' | 'inherit';
+  /** Of the inherited ones: which of 0–2 are given to the container's user, and which are the host's /dev/null. */
+  readonly inherited?: InheritedStreams;
+  /** Parameters that are detached mounts which the runtime has made itself, by the mount that they are. */
+  readonly madeMounts?: ReadonlyMap<OciMount, string>;
+  /** Names with dots, of the container's own namespaces. */
+  readonly sysctls?: SandboxPlan['sysctls'];
+  /** It waits for `start` before its execve, and outlives who made it. */
+  readonly gate?: Gate;
+}
+
+export interface InheritedStreams {
+  readonly owned: readonly number[];
+  readonly null: readonly number[];
+}
+
+/** The parameters `sync`, a socket to who makes the container, and `fifo`, which `start` writes to. */
+export interface Gate {
+  /** So many fds from 3 on are the payload's (--preserve-fds, LISTEN_FDS). */
+  readonly preserved: number;
+  /** Hooks of the runtime's are to run before the root is changed. */
+  readonly hasHooks: boolean;
 }
 
 export type Rootfs =
@@ -81,6 +105,8 @@ export interface ExecPlan {
   /** The host's number of user 0, where the container has a user namespace. */
   readonly hostRoot?: number;
   readonly process: OciProcess;
+  /** The standard streams are the runtime's own, and so many fds after them the command's. */
+  readonly inherited?: InheritedStreams & { readonly preserved: number };
   /** It may outlive who starts it: a hang-up of its terminal tells it then, and not a death signal. */
   readonly isDetachable: boolean;
   /** The container's own. */

@@ -1,14 +1,15 @@
+import { F } from '../../linux/constants.generated.ts';
 import { type ParsedMountOptions, parseMountOptions } from '../../linux/mount-options.ts';
 import type { OciMount } from '../../oci/config.ts';
-import type { ProgramBuilder } from '../builder.ts';
+import { flags, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { cloneSubPath, cloneTree, moveMount, newMount, setAttributes } from '../mount-calls.ts';
 import type { ContainerPlan } from '../plan.ts';
 import type { SlotOperand } from '../program.ts';
 import type { RootPaths } from '../root-paths.ts';
 import { mapIds, type UserNamespace } from './user-namespace.ts';
 
-/** Detached trees of the bind mounts' sources, by destination. */
-export type BindSources = ReadonlyMap<string, SlotOperand>;
+/** Detached trees of the bind mounts' sources. */
+export type BindSources = ReadonlyMap<OciMount, SlotOperand>;
 
 /** Opens the sources of bind mounts while the namespace that holds them is the current one. */
 export function openBindSources(
@@ -17,7 +18,7 @@ export function openBindSources(
   where: 'host' | 'sandbox',
   user: UserNamespace | undefined,
 ): BindSources {
-  const sources = new Map<string, SlotOperand>();
+  const sources = new Map<OciMount, SlotOperand>();
   for (const mount of plan.config.mounts) {
     const options = parseMountOptions(mount.options);
     if (!options.isBind || (isInSandbox(plan, mount) ? 'sandbox' : 'host') !== where) continue;
@@ -27,7 +28,7 @@ export function openBindSources(
         ? cloneTree(b, mount.source, options.isRecursiveBind)
         : cloneSubPath(b, subPath, options.isRecursiveBind);
     if (options.isIdMapped && user !== undefined) mapIds(b, source, user.idmap);
-    sources.set(mount.destination, source);
+    sources.set(mount, source);
   }
   return sources;
 }
@@ -57,11 +58,12 @@ export function mountAll(
   const { mountLabel } = plan.config.linux;
   for (const mount of plan.config.mounts) {
     const options = parseMountOptions(mount.options);
-    const source = sources.get(mount.destination);
+    const source = sources.get(mount);
     if (source !== undefined) setBindAttributes(b, source, options);
     const isSealedLater = mount.type === 'tmpfs' && options.set.includes('MOUNT_ATTR_RDONLY');
     const made =
       source ??
+      madeByRuntime(b, plan.madeMounts?.get(mount)) ??
       newMount(b, mount.type, mount.source, [
         ...mount.options,
         ...(isSealedLater ? ['rw'] : []),
@@ -75,6 +77,12 @@ export function mountAll(
     paths.mounted(mount.destination, made);
   }
   return unsealed;
+}
+
+/** A copy of the fd: what is known of a place in the root is a slot. */
+function madeByRuntime(b: ProgramBuilder, name: string | undefined): SlotOperand | undefined {
+  if (name === undefined) return undefined;
+  return b.call('fcntl', [parameter(name), flags(F, 'F_DUPFD_CLOEXEC'), num(0)]);
 }
 
 export function sealTmpfs(b: ProgramBuilder, mounts: readonly SlotOperand[]): void {
@@ -98,5 +106,5 @@ function setBindAttributes(b: ProgramBuilder, source: SlotOperand, options: Pars
     recursive: options.propagation === undefined || options.isPropagationRecursive,
   });
   setAttributes(b, source, { set: options.set, clear: options.clear });
-  setAttributes(b, source, { set: options.setRecursive, recursive: true });
+  setAttributes(b, source, { set: options.setRecursive, clear: options.clearRecursive, recursive: true });
 }

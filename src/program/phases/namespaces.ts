@@ -10,9 +10,9 @@ import { openHost } from '../root-paths.ts';
 export const ALL_FDS = named(0xffffffff, '~0U');
 
 /** From the first instruction on nothing of Node's can survive an execve (runtime-hardening: CVE-2024-21626). */
-export function closeOnExec(b: ProgramBuilder): void {
+export function closeOnExec(b: ProgramBuilder, preserved = 0): void {
   b.phase('file descriptors');
-  b.call('close_range', [num(3), ALL_FDS, flags(CLOSE_RANGE, 'CLOSE_RANGE_CLOEXEC')]);
+  b.call('close_range', [num(3 + preserved), ALL_FDS, flags(CLOSE_RANGE, 'CLOSE_RANGE_CLOEXEC')]);
 }
 
 /** Opens every namespace that is to be joined while the host's paths are still reachable. */
@@ -49,6 +49,8 @@ export interface NamespaceSteps {
    * procfs is that of the process that mounts it. Late where it joins untrusted processes.
    */
   readonly clones: 'early' | 'late' | 'never';
+  /** Only children of who makes one are in it. */
+  readonly newTime: readonly OciNamespace['type'][];
 }
 
 export function planNamespaces({ config, runner }: ContainerPlan): NamespaceSteps {
@@ -61,9 +63,10 @@ export function planNamespaces({ config, runner }: ContainerPlan): NamespaceStep
   const newPid = made.filter(type => type === 'pid');
   return {
     joined,
-    unshared: made.filter(type => type !== 'cgroup' && type !== 'pid'),
+    unshared: made.filter(type => !['cgroup', 'pid', 'time', 'user'].includes(type)),
     newCgroup: made.filter(type => type === 'cgroup'),
     newPid: isDirect ? [] : newPid,
+    newTime: made.filter(type => type === 'time'),
     cloneFlags: isDirect && newPid.length > 0 ? ['CLONE_NEWPID'] : [],
     clones: isDirect ? 'never' : joinsPid && !isOwned ? 'late' : 'early',
   };

@@ -13,12 +13,15 @@ export function setLimits(b: ProgramBuilder, process: OciProcess): void {
   for (const { type, soft, hard } of process.rlimits) {
     const bytes = new Uint8Array(16);
     const view = new DataView(bytes.buffer);
-    view.setBigUint64(0, BigInt(soft), true);
-    view.setBigUint64(8, BigInt(hard), true);
+    view.setBigUint64(0, limit(soft), true);
+    view.setBigUint64(8, limit(hard), true);
     const resource = flags(RLIMIT, type as keyof typeof RLIMIT);
     b.call('prlimit64', [num(0), resource, b.bytes(bytes, `{soft=${soft}, hard=${hard}}`), num(0)]);
   }
 }
+
+/** RLIM_INFINITY is 2^64-1, which no number holds. */
+const limit = (value: number): bigint => (value >= 2 ** 64 ? 2n ** 64n - 1n : BigInt(value));
 
 /**
  * The identity, in the kernel's required order: bounding set first (needs CAP_SETPCAP), then groups and ids with the

@@ -34,6 +34,11 @@ export function setHostname(b: ProgramBuilder, hostname: string): void {
   b.call('sethostname', [b.text(hostname), num(new TextEncoder().encode(hostname).length)]);
 }
 
+export function setDomainname(b: ProgramBuilder, domainname: string): void {
+  b.phase('domainname');
+  b.call('setdomainname', [b.text(domainname), num(new TextEncoder().encode(domainname).length)]);
+}
+
 /** A new network namespace has `lo`, but down, netdevice(7). */
 export function bringLoopbackUp(b: ProgramBuilder): void {
   b.phase('loopback');

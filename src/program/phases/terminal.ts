@@ -2,6 +2,7 @@ import { CLOSE_RANGE, IOCTL, MAGIC } from '../../linux/constants.generated.ts';
 import type { OciProcess } from '../../oci/config.ts';
 import { CWD, flags, named, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { cloneTreeAt, moveMount } from '../mount-calls.ts';
+import type { InheritedStreams } from '../plan.ts';
 import type { Operand, SlotOperand } from '../program.ts';
 import { OPEN_HOW_SIZE, openHow, type RootPaths } from '../root-paths.ts';
 import { sendFd } from '../send-fd.ts';
@@ -17,11 +18,7 @@ export function connectPipes(b: ProgramBuilder, stdin: SlotOperand | undefined):
 
 /** A user who is not root must be able to open /dev/stdout again; /dev/null is the container's own. */
 export function ownStreams(b: ProgramBuilder, uid: number, isStdinOurs: boolean): void {
-  for (const fd of isStdinOurs ? [0, 1, 2] : [1, 2]) {
-    b.call('fchown', [num(fd), num(uid), named(-1, '-1')], {
-      ignore: ['EPERM', 'EROFS', 'EINVAL', 'EOPNOTSUPP'],
-    });
-  }
+  for (const fd of isStdinOurs ? [0, 1, 2] : [1, 2]) own(b, num(fd), uid);
 }
 
 /** The container's own pts; a volume may be mounted there, so it is looked at as in a container that runs. */
@@ -77,6 +74,22 @@ function peerOf(b: ProgramBuilder, master: SlotOperand, { consoleSize }: OciProc
   return b.call('ioctl', [master, flags(IOCTL, 'TIOCGPTPEER'), b.open('O_RDWR', 'O_NOCTTY', 'O_CLOEXEC')]);
 }
 
+/** The runtime's own streams stay; in place of the host's /dev/null is the container's. */
+export function keepStreams(
+  b: ProgramBuilder,
+  { owned, null: nulls }: InheritedStreams,
+  uid: number,
+  hostNull: SlotOperand | undefined,
+): void {
+  b.phase('standard streams');
+  if (hostNull !== undefined) for (const fd of nulls) b.call('dup3', [hostNull, num(fd), num(0)]);
+  for (const fd of owned) own(b, num(fd), uid);
+}
+
+function own(b: ProgramBuilder, fd: Operand, uid: number): void {
+  b.call('fchown', [fd, num(uid), named(-1, '-1')], { ignore: ['EPERM', 'EROFS', 'EINVAL', 'EOPNOTSUPP'] });
+}
+
 /** Sends the master to the runtime; the peer becomes stdin, stdout and stderr. */
 export function connectTerminal(
   b: ProgramBuilder,
@@ -90,8 +103,8 @@ export function connectTerminal(
 export const AUDIT_FD = num(3);
 
 /** Nothing but 0–2 is left, for good: the last paths that are followed and the payload see no fd of the host's. */
-export function closeHostFds(b: ProgramBuilder, isAudited: boolean): void {
+export function closeHostFds(b: ProgramBuilder, isAudited: boolean, preserved = 0): void {
   // EINVAL: it is there already.
   if (isAudited) b.call('dup3', [parameter('audit'), AUDIT_FD, b.open('O_CLOEXEC')], { ignore: ['EINVAL'] });
-  b.call('close_range', [num(isAudited ? 4 : 3), ALL_FDS, flags(CLOSE_RANGE)]);
+  b.call('close_range', [num(isAudited ? 4 : 3 + preserved), ALL_FDS, flags(CLOSE_RANGE)]);
 }

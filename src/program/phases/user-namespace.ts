@@ -98,8 +98,8 @@ export function hideMemory(b: ProgramBuilder): void {
 
 /** The number that a user of the container has on the host. */
 export function hostUid(uid: number, { uidMappings }: Pick<OciLinux, 'uidMappings'>): number {
-  const base = uidMappings?.[0]?.hostID ?? 0;
-  return base + uid;
+  const row = uidMappings?.find(({ containerID, size }) => uid >= containerID && uid < containerID + size);
+  return (row?.hostID ?? 0) + uid - (row?.containerID ?? 0);
 }
 
 /** The runtime's pipes belong to the user of the container: later nobody would be left to give them away. */

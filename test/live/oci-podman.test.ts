@@ -1,0 +1,112 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import t from 'tap';
+import { needsRoot } from './harness.ts';
+import { RUNTIME } from './oci.ts';
+
+const isThere = (file: string): boolean => existsSync(`/usr/bin/${file}`);
+const skip =
+  needsRoot || (isThere('podman') && isThere('conmon') ? false : 'podman and conmon are not installed');
+
+t.test('podman and conmon on podspace-runtime', { skip }, async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'podspace-podman-'));
+  for (const name of ['tmp', 'xdg', 'root', 'run']) mkdirSync(join(directory, name));
+  const configuration = join(directory, 'containers.conf');
+  writeFileSync(configuration, '[engine]\nruntime_supports_json = ["podspace-runtime"]\n');
+  const env = {
+    PATH: process.env.PATH,
+    CONTAINERS_CONF: configuration,
+    XDG_RUNTIME_DIR: join(directory, 'xdg'),
+    TMPDIR: join(directory, 'tmp'),
+    HOME: directory,
+  };
+  const podman = (...args: string[]) => {
+    const ran = spawnSync(
+      'podman',
+      [
+        ...[
+          '--root',
+          join(directory, 'root'),
+          '--runroot',
+          join(directory, 'run'),
+          '--tmpdir',
+          join(directory, 'tmp'),
+        ],
+        ...['--storage-driver', 'vfs', '--cgroup-manager', 'cgroupfs', '--events-backend', 'file'],
+        ...['--runtime', RUNTIME, ...args],
+      ],
+      { env, encoding: 'utf8', timeout: 60_000, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    return { status: ran.status, out: ran.stdout, err: ran.stderr };
+  };
+  // CAP_SYS_RESOURCE may be missing, without which podman's own limits cannot be set.
+  const options = ['--network=none', '--ulimit', 'nofile=1000:1000', '--ulimit', 'nproc=500:500'];
+  const run = (...args: string[]) => podman('run', '--rm', ...options, ...args);
+  t.teardown(() => {
+    podman('rm', '--force', '--all', '--time', '0');
+    podman('rmi', '--all', '--force');
+    rmSync(directory, { recursive: true, force: true });
+    removeParents();
+  });
+  const archive = join(directory, 'busybox.tar');
+  spawnSync('tar', ['-C', resolve('build/rootfs/busybox/rootfs'), '-cf', archive, '.']);
+  t.equal(podman('import', archive, 'busybox').status, 0);
+
+  t.test('run: output and exit codes', async t => {
+    t.match(run('busybox', 'sh', '-c', 'echo out; exit 3'), { status: 3, out: 'out\n' });
+    t.equal(run('busybox', 'nosuch').status, 127);
+    t.equal(run('busybox', '/etc/passwd').status, 126);
+    t.equal(run('busybox', 'sh', '-c', 'sh -c "kill -9 \\$\\$"; exit $?').status, 137);
+    t.match(run('-t', 'busybox', 'sh', '-c', 'tty; exit 4'), { status: 4, out: /\/dev\/pts\/0/ });
+  });
+
+  t.test('what podman asks for of a config', async t => {
+    const asked = [
+      ...['--hostname', 'foo', '--user', '405:100', '--read-only', '--tmpfs', '/t:size=1m', '-e', 'A=b'],
+      ...['--memory', '64m', '--pids-limit', '50', '--sysctl', 'net.ipv4.ip_forward=1', '--workdir', '/tmp'],
+    ];
+    const script =
+      'hostname; id -u; echo $A; pwd; cat /proc/sys/net/ipv4/ip_forward; touch /x 2>&1; touch /dev/shm/x && echo tmp';
+    const { out } = run(...asked, 'busybox', 'sh', '-c', script);
+    t.match(out, /^foo\n405\nb\n\/tmp\n1\n.*Read-only file system\ntmp\n$/);
+    t.match(
+      run('--uidmap', '0:100000:65536', 'busybox', 'cat', '/proc/self/uid_map').out,
+      /0 +100000 +65536/,
+    );
+    t.match(run('--cap-drop', 'all', 'busybox', 'grep', 'CapBnd', '/proc/self/status').out, /\t0+$/m);
+    t.equal(run('--privileged', 'busybox', 'true').status, 0);
+  });
+
+  t.test('a container that stays', async t => {
+    const loop = 'echo log1; echo log2 >&2; trap "exit 9" TERM; while :; do sleep 0.05; done';
+    t.equal(podman('run', '-d', '--name', 'a', ...options, 'busybox', 'sh', '-c', loop).status, 0);
+    t.match(podman('exec', 'a', 'sh', '-c', 'echo in; exit 5'), { status: 5, out: 'in\n' });
+    t.match(podman('exec', '-t', 'a', 'sh', '-c', 'tty; exit 6'), { status: 6, out: /\/dev\/pts\/0/ });
+    t.equal(podman('exec', 'a', 'nosuch').status, 127);
+    t.match(podman('logs', 'a'), { out: 'log1\n', err: 'log2\n' });
+    t.equal(podman('pause', 'a').status, 0);
+    t.match(podman('ps', '-a', '--format', '{{.Status}}').out, /paused/i);
+    t.equal(podman('unpause', 'a').status, 0);
+    t.equal(podman('stats', '--no-stream', 'a').status, 0);
+    t.equal(podman('stop', '--time', '5', 'a').status, 0);
+    t.equal(podman('wait', 'a').out, '9\n');
+    t.not(podman('kill', 'a').status, 0, 'it has stopped');
+    t.equal(podman('start', 'a').status, 0, 'and again');
+    t.equal(podman('kill', 'a').status, 0);
+    t.equal(podman('wait', 'a').out, '137\n');
+    t.equal(podman('rm', 'a').status, 0);
+  });
+});
+
+/** podman's own cgroups, which it leaves. */
+function removeParents(): void {
+  for (const name of readdirSync('/sys/fs/cgroup'))
+    for (const path of ['libpod_parent/conmon', 'libpod_parent'])
+      try {
+        rmdirSync(join('/sys/fs/cgroup', name, path));
+      } catch {
+        // not in this hierarchy
+      }
+}
