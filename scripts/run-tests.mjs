@@ -1,7 +1,6 @@
 // Compiles the test files of some areas (all by default) with esbuild and runs them under node --test, which counts them.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
@@ -55,8 +54,8 @@ const env = { ...process.env, NODE_OPTIONS: '', TAP: '0', TAP_TIMEOUT: '300' };
 delete env.NODE_EXTRA_CA_CERTS;
 const counts = {};
 
-/** Runs compiled files and adds up what node counts. Resolves with the exit code. */
-function run(files, concurrency) {
+/** Runs compiled files, one after the other, and adds up what node counts. Resolves with the exit code. */
+function run(files, print) {
   if (files.length === 0) return 0;
   const node = [
     process.execPath,
@@ -64,7 +63,7 @@ function run(files, concurrency) {
     '--test',
     ...['--test-reporter=tap', '--test-reporter-destination=stdout'],
     ...['--test-reporter=./scripts/failures-reporter.mjs', '--test-reporter-destination=stderr'],
-    `--test-concurrency=${concurrency}`,
+    '--test-concurrency=1',
     ...files.map(file => join(OUT, `${outOf(file)}.mjs`)),
   ];
   const [command, ...args] = process.geteuid() === 0 ? inPrivateNode(node) : node;
@@ -72,23 +71,22 @@ function run(files, concurrency) {
   createInterface({ input: child.stdout }).on('line', line => {
     const [, what, count] = /^# (tests|pass|fail|cancelled|skipped|todo) (\d+)$/.exec(line) ?? [];
     if (what !== undefined) counts[what] = (counts[what] ?? 0) + Number(count);
-    console.log(line);
+    print(line);
   });
   return new Promise(resolve => child.on('close', code => resolve(code ?? 1)));
 }
 
-// Files that make pods look at what is left on the machine: one at a time.
+// Files that make pods look at what is left on the machine: one at a time. The others are pure, and run beside them.
 const makesPods = file => /^test\/(live|native)\//.test(file);
-const codes = [
-  await run(
+const others = [];
+const codes = await Promise.all([
+  run(
     files.filter(file => !makesPods(file)),
-    availableParallelism(),
+    line => others.push(line),
   ),
-  await run(files.filter(makesPods), 1),
-];
-console.log(
-  `\n# all: ${Object.entries(counts)
-    .map(([what, count]) => `${what} ${count}`)
-    .join(', ')}`,
-);
+  run(files.filter(makesPods), line => console.log(line)),
+]);
+for (const line of others) console.log(line);
+const all = Object.entries(counts).map(([what, count]) => `${what} ${count}`);
+console.log(`\n# all: ${all.join(', ')}`);
 process.exit(Math.max(...codes));

@@ -10,7 +10,10 @@ t.before(() => {
 });
 
 t.test('--as may do what roles say, with every command', { skip: needsRoot }, async t => {
-  const pod = probePod({}, { image: 'localhost/busybox', command: ['sh', '-c', 'echo ready; sleep 100'] });
+  const pod = probePod(
+    { terminationGracePeriodSeconds: 0 },
+    { image: 'localhost/busybox', command: ['sh', '-c', 'echo ready; sleep 100'] },
+  );
   const { name } = pod.metadata;
   const running = start(['run', '-', '--root', root], JSON.stringify(pod));
   await running.waitFor('ready');

@@ -37,7 +37,7 @@ const service = {
 };
 const SERVE = `while true; do echo hello | nc -l -p 8080; done & echo ready; trap "exit 0" TERM; wait`;
 const asked = (host: string, labels: object = {}, spec: object = {}): string =>
-  runPod(shell(`timeout 3 nc ${host} </dev/null || echo none`, labels, spec), '--root', root).containers[0]
+  runPod(shell(`timeout 1 nc ${host} </dev/null || echo none`, labels, spec), '--root', root).containers[0]
     ?.stdout ?? '';
 
 t.test('what is stored holds for pods that run, and goes', { skip: needsRoot }, async t => {
@@ -139,7 +139,7 @@ t.test('a command with another root leaves in force what is stored', { skip: nee
 
 t.test('policies of --policy count', { skip: needsRoot }, t => {
   const file = write('p.json', policy('all', { podSelector: {}, policyTypes: ['Egress'] }));
-  const pod = shell('timeout 2 nc 10.96.0.10 53 </dev/null && echo reached || echo none');
+  const pod = shell('timeout 1 nc 10.96.0.10 53 </dev/null && echo reached || echo none');
   t.equal(runPod(pod, '--root', root).containers[0]?.stdout, 'reached\n');
   t.equal(runPod(pod, '--root', root, '--policy', file).containers[0]?.stdout, 'none\n');
   t.end();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UserError } from '../../base/errors.ts';
+import { errnoCode, UserError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -33,7 +33,7 @@ export async function request(
       failure = error;
     }
     if (response !== undefined && !TRANSIENT.has(response.status)) return response;
-    if (attempt === ATTEMPTS) {
+    if (attempt === ATTEMPTS || isAboutTls(failure)) {
       if (response !== undefined) return response;
       throw new UserError(`${url.host}: ${reason(failure)}`, { cause: failure });
     }
@@ -42,6 +42,12 @@ export async function request(
     const delay = Number.isFinite(asked) ? asked : retryDelay * 2 ** (attempt - 1);
     await sleep(Math.min(delay, MAX_DELAY), undefined, signal === undefined ? {} : { signal });
   }
+}
+
+/** A certificate does not become another one by waiting: codes of OpenSSL and of Node's tls. */
+function isAboutTls(failure: unknown): boolean {
+  const cause = failure instanceof Error ? failure.cause : undefined;
+  return /^(ERR_(SSL|TLS)_|CERT_|UNABLE_TO_|(DEPTH_ZERO_)?SELF_SIGNED_)/.test(errnoCode(cause) ?? '');
 }
 
 async function follow(
