@@ -8,13 +8,14 @@ import { IMAGE, type Standalone, truePod } from './standalone.ts';
 const PODSPACE = `${process.execPath} ${resolve('dist/podspace.js')}`;
 const RUNS = process.env.RUNS ?? '40';
 
-const has = (command: string): boolean => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
+/** Not every machine lets everybody run: podman wants limits raised, say. */
+const works = (command: string): boolean => spawnSync('sh', ['-c', command]).status === 0;
 
-type Subject = readonly [name: string, command: string, needs?: string];
+type Subject = readonly [name: string, command: string, isPeer?: 'peer'];
 
 /** Every command's times in microseconds; the first one is what the others are compared with. */
 function hyperfine(directory: string, subjects: readonly Subject[], runs = RUNS): readonly Row[] {
-  const there = subjects.filter(([, , needs]) => needs === undefined || has(needs));
+  const there = subjects.filter(([, command, isPeer]) => isPeer === undefined || works(command));
   const file = join(directory, 'hyperfine.json');
   const args = ['-N', '--style=none', '--warmup=5', `--runs=${runs}`, `--export-json=${file}`];
   execFileSync('hyperfine', [...args, ...there.map(([, command]) => command)], {
@@ -34,17 +35,17 @@ export function runTrue(bench: Standalone): readonly Row[] {
   return hyperfine(bench.directory, [
     ['`node -e 0`', `${process.execPath} -e 0`],
     ['`podspace run true.yaml`', `${PODSPACE} run ${file}`],
-    ['`crun run`', `crun --cgroup-manager=disabled run -b ${bundle} podspace-bench`, 'crun'],
-    ['`runc run`', `runc run -b ${bundle} podspace-bench`, 'runc'],
+    ['`crun run`', `crun --cgroup-manager=disabled run -b ${bundle} podspace-bench`, 'peer'],
+    ['`runc run`', `runc run -b ${bundle} podspace-bench`, 'peer'],
     [
       '`bwrap --unshare-all`',
       `bwrap --ro-bind ${bench.rootfs} / --proc /proc --dev /dev --unshare-all /bin/true`,
-      'bwrap',
+      'peer',
     ],
     [
       '`podman run` (rootfs)',
-      `podman run --rm --network=none --rootfs ${bench.rootfs}:O /bin/true`,
-      'podman',
+      `podman --root ${bench.directory}/podman --runroot ${bench.directory}/podman-run run --rm --network=none --rootfs ${bench.rootfs}:O /bin/true`,
+      'peer',
     ],
   ]);
 }
@@ -66,7 +67,7 @@ export function twenty(bench: Standalone): readonly Row[] {
     [
       ['`podspace run`, 1 container', `${PODSPACE} run ${join(bench.directory, 'true.json')}`],
       ['`podspace run`, 20 containers', `${PODSPACE} run ${file}`],
-      ['20 × `crun run` at once', `sh ${loop}`, 'crun'],
+      ['20 × `crun run` at once', `sh ${loop}`, 'peer'],
     ],
     '20',
   );
@@ -128,7 +129,7 @@ export async function exec(bench: Standalone): Promise<readonly Row[]> {
     join(bundle, 'config.json'),
     JSON.stringify({ ...rest, process: { ...config, args: ['/bin/sleep', '1000'] } }),
   );
-  const peers = ['crun --cgroup-manager=disabled', 'runc'].filter(peer => has(peer.split(' ')[0] ?? ''));
+  const peers = ['crun --cgroup-manager=disabled', 'peer'].filter(peer => has(peer.split(' ')[0] ?? ''));
   const started: ChildProcess[] = [
     spawn(process.execPath, [resolve('dist/podspace.js'), 'run', file], { stdio: 'ignore' }),
   ];
