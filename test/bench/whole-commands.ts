@@ -129,7 +129,7 @@ export async function exec(bench: Standalone): Promise<readonly Row[]> {
     join(bundle, 'config.json'),
     JSON.stringify({ ...rest, process: { ...config, args: ['/bin/sleep', '1000'] } }),
   );
-  const peers = ['crun --cgroup-manager=disabled', 'peer'].filter(peer => has(peer.split(' ')[0] ?? ''));
+  const peers = ['crun --cgroup-manager=disabled', 'runc'].filter(peer => works(`${peer} --version`));
   const started: ChildProcess[] = [
     spawn(process.execPath, [resolve('dist/podspace.js'), 'run', file], { stdio: 'ignore' }),
   ];
