@@ -42,11 +42,6 @@ export function runTrue(bench: Standalone): readonly Row[] {
       `bwrap --ro-bind ${bench.rootfs} / --proc /proc --dev /dev --unshare-all /bin/true`,
       'peer',
     ],
-    [
-      '`podman run` (rootfs)',
-      `podman --root ${bench.directory}/podman --runroot ${bench.directory}/podman-run run --rm --network=none --rootfs ${bench.rootfs}:O /bin/true`,
-      'peer',
-    ],
   ]);
 }
 
