@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { FSCONFIG, FSMOUNT, FSOPEN } from '../linux/constants.generated.ts';
+import { lowerOptions } from '../linux/overlay.ts';
 import { syscall } from './libc.ts';
 
 /** A file system of the kernel's that is mounted nowhere, fsopen(2): its root, as an fd. Nobody else sees it. */
@@ -18,23 +19,15 @@ export function detachedMount(
   }
 }
 
-/** Bytes of an option's value, fsconfig(2). */
-const MAX_OPTION = 255;
-
 /** Layers as overlayfs shows them together, the uppermost first: an fd of their root. */
 export function mergedLayers(layers: readonly string[]): number {
   const fds = layers.map(layer => openSync(layer, constants.O_RDONLY | constants.O_DIRECTORY));
   const [only] = fds;
   if (only !== undefined && fds.length === 1) return only;
   try {
-    const paths = fds.map(fd => `/proc/self/fd/${fd}`);
-    const lower = paths.join(':');
     return detachedMount('overlay', [
       ['source', 'overlay'],
-      // One by one, which Linux takes since 6.7, where it is too long for fsconfig(2).
-      ...(lower.length <= MAX_OPTION
-        ? [['lowerdir', lower] as const]
-        : paths.map(path => ['lowerdir+', path] as const)),
+      ...lowerOptions(fds.map(fd => `/proc/self/fd/${fd}`)),
     ]);
   } finally {
     for (const fd of fds) closeSync(fd);

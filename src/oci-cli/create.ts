@@ -10,12 +10,11 @@ import { compileFilter, type SeccompFilter } from '../oci/seccomp/generate.ts';
 import { applyResources, createCgroups, killAll, planCgroups, removeCgroups } from './cgroup.ts';
 import { programFailure } from './errors.ts';
 import { recordExec } from './exec-record.ts';
-import { runHooks } from './hooks.ts';
+import { poststop } from './hooks.ts';
 import { launch } from './launch.ts';
-import { warn } from './log.ts';
 import { configOf, prepareConfig, preservedFds } from './prepare.ts';
 import type { WaitingChild } from './spawn.ts';
-import { type ContainerRecord, claim, identify, stateOf, writeAtomically, writeRecord } from './state.ts';
+import { type ContainerRecord, claim, identify, writeAtomically, writeRecord } from './state.ts';
 
 export interface CreateOptions {
   readonly root: string;
@@ -80,16 +79,6 @@ export async function create(options: CreateOptions): Promise<WaitingChild> {
     await poststop(record);
     throw programFailure(error, read.config.process.args[0] ?? '');
   }
-}
-
-/** A failure after the container is gone is a warning. */
-export async function poststop(record: ContainerRecord): Promise<void> {
-  for (const hook of record.hooks.poststop)
-    try {
-      await runHooks('poststop', [hook], stateOf(record, 'stopped'), record.bundle);
-    } catch (error) {
-      warn(error instanceof Error ? error.message : String(error));
-    }
 }
 
 function bundleOf(path: string): string {

@@ -1,5 +1,7 @@
 import { UserError } from '../base/errors.ts';
 import type { HookKind, OciHook } from '../oci/read/hooks.ts';
+import { warn } from './log.ts';
+import { type ContainerRecord, stateOf } from './state.ts';
 
 /** Runs hooks of the runtime's own namespaces one after the other; the first that fails is the last. */
 export async function runHooks(
@@ -47,4 +49,14 @@ export function environment(entries: readonly string[]): Record<string, string> 
       return [name, value.join('=')] as const;
     }),
   );
+}
+
+/** A failure after the container is gone is a warning. */
+export async function poststop(record: ContainerRecord): Promise<void> {
+  for (const hook of record.hooks.poststop)
+    try {
+      await runHooks('poststop', [hook], stateOf(record, 'stopped'), record.bundle);
+    } catch (error) {
+      warn(error instanceof Error ? error.message : String(error));
+    }
 }

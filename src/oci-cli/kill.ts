@@ -2,17 +2,8 @@ import { rmSync } from 'node:fs';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { SIG } from '../linux/constants.generated.ts';
 import { killAll, processesIn, removeCgroups, thaw } from './cgroup.ts';
-import { runHooks } from './hooks.ts';
-import { warn } from './log.ts';
-import {
-  type ContainerRecord,
-  directoryOf,
-  isAlive,
-  readLeftover,
-  readRecord,
-  stateOf,
-  statusOf,
-} from './state.ts';
+import { poststop } from './hooks.ts';
+import { type ContainerRecord, directoryOf, isAlive, readLeftover, readRecord, statusOf } from './state.ts';
 
 /** `kill [--all] ID SIGNAL`. Callers know "container not running". */
 export function kill(root: string, id: string, signal: number, isAll: boolean): void {
@@ -72,10 +63,5 @@ export async function clear(root: string, record: ContainerRecord): Promise<void
   killAll(record.cgroup);
   removeCgroups(record.cgroup);
   rmSync(directoryOf(root, record.id), { recursive: true, force: true });
-  for (const hook of record.hooks.poststop)
-    try {
-      await runHooks('poststop', [hook], stateOf(record, 'stopped'), record.bundle);
-    } catch (error) {
-      warn(error instanceof Error ? error.message : String(error));
-    }
+  await poststop(record);
 }

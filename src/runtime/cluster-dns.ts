@@ -22,16 +22,27 @@ export interface DnsAddress {
   readonly port: number;
 }
 
-/** For {@link serveClusterDns}: what is asked from the node's own network. */
-export const ANY_PORT = 'any port';
+/**
+ * Each address of pods has its own of 127.0.0.0/8, so that flows that the kernel remembers of the pod that had the address
+ * before lead to the right place.
+ */
+export const addressForPod = (podIP: string): DnsAddress => ({
+  address: podIP.replace(/^\d+/, '127'),
+  port: PORT,
+});
+
+/** For pods in the node's own network; a port of 0 is any. */
+export const ADDRESS_FOR_NODE: DnsAddress = { address: '127.0.0.1', port: 0 };
 
 /**
- * Answers a pod's questions about names for as long as it lives. Nothing is loaded before the first one. Each address of
- * pods has its own of 127.0.0.0/8, so that flows that the kernel remembers of the pod that had the address before lead to the
- * right place.
+ * Answers a pod's questions about names for as long as it lives, at the address that is wanted if its port is free. Nothing is
+ * loaded before the first one.
  */
-export function serveClusterDns(nodeResolvConf: string, podIP: string, cleanup: Cleanup): DnsAddress {
-  const address = podIP === ANY_PORT ? '127.0.0.1' : podIP.replace(/^\d+/, '127');
+export function serveClusterDns(
+  nodeResolvConf: string,
+  { address, port }: DnsAddress,
+  cleanup: Cleanup,
+): DnsAddress {
   let server: Promise<Server> | undefined;
   const start = (): void => {
     server = startDns({
@@ -42,7 +53,7 @@ export function serveClusterDns(nodeResolvConf: string, podIP: string, cleanup: 
     // A failure is told when the pod ends.
     server.catch(() => {});
   };
-  const sockets = listenAnywhere(address, podIP === ANY_PORT ? 0 : PORT, start);
+  const sockets = listenAnywhere(address, port, start);
   cleanup.add('the DNS server', async () => {
     if (!closeQuiet(sockets)) await (await server)?.close();
   });

@@ -1,5 +1,6 @@
 import { constants, fstatSync, openSync, readdirSync, type Stats } from 'node:fs';
 import { errnoCode } from '../base/errors.ts';
+import { isWhiteout } from '../image/layer/lower-view.ts';
 import { mergedLayers } from '../native/detached-mount.ts';
 import { namesIn, openDirectory, openName, withFd } from '../native/directory-fd.ts';
 import { rawSyscall } from '../native/libc.ts';
@@ -20,9 +21,9 @@ export function newestLayer(paths: PodPaths, container: string): string {
 }
 
 /**
- * What a container's writable layer changes in its image's layers, the uppermost first; in docker's order. Each level of both is open at a time and no
- * link is followed: the container may be changing the layer. `mountPoints` are podspace's own, made there for its mounts:
- * neither they nor directories that are there only for them are the container's doing.
+ * What a container's writable layer changes in its image's layers, the uppermost first; in docker's order. Each level of both
+ * is open at a time and no link is followed: the container may be changing the layer. `mountPoints` are podspace's own, made
+ * there for its mounts: neither they nor directories that are there only for them are the container's doing.
  */
 export function layerChanges(
   upper: string,
@@ -84,9 +85,6 @@ function directoryChanges(
 /** As docker's sameFsTime and the rest: a directory that is in the layer only for what is in it. */
 const isSameDirectory = (a: Stats, b: Stats): boolean =>
   a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.mtimeMs === b.mtimeMs;
-
-/** Overlayfs: a character device 0/0 hides the file of that name in the layers below. */
-const isWhiteout = (stat: Stats): boolean => stat.isCharacterDevice() && stat.rdev === 0;
 
 /** A directory that took the place of one below, of which it shows nothing. */
 function isOpaque(fd: number): boolean {

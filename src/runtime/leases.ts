@@ -2,7 +2,6 @@ import {
   closeSync,
   existsSync,
   ftruncateSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   rmdirSync,
@@ -16,7 +15,7 @@ import { errnoCode } from '../base/errors.ts';
 import { contains, usable } from '../network/addresses.ts';
 import { NetworkError } from '../network/errors.ts';
 import type { Cleanup } from './cleanup.ts';
-import { isLocked, lockFile, waitForLock } from './lock-file.ts';
+import { isLocked, lockFile, lockIn, waitForLock } from './lock-file.ts';
 
 /**
  * Addresses belong to the machine, not to one --root: the same directory for all. It has a file for each address in use,
@@ -117,7 +116,7 @@ export function sweepLeases(directory = LEASES): void {
 
 /** Does something with the leases that nobody may do at the same time; and leaves no empty directory. */
 function locked<T>(directory: string, body: () => T): T {
-  const lock = lockIn(directory);
+  const lock = lockIn(directory, () => waitForLock(join(directory, LOCK_FILE)));
   try {
     try {
       return body();
@@ -127,18 +126,6 @@ function locked<T>(directory: string, body: () => T): T {
   } finally {
     // Whatever has failed: this process itself will wait for the lock when it undoes what it did.
     closeSync(lock);
-  }
-}
-
-/** The directory may be removed by another pod's end at any moment, because it is empty. */
-function lockIn(directory: string): number {
-  for (;;) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    try {
-      return waitForLock(join(directory, LOCK_FILE));
-    } catch (error) {
-      if (errnoCode(error) !== 'ENOENT') throw error;
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { errnoCode } from '../base/errors.ts';
 import { LOCK } from '../linux/constants.generated.ts';
 import { flock } from '../native/libc.ts';
@@ -25,6 +25,22 @@ function lock(path: string, operation: number): number | undefined {
     // The holder before us may have removed the file between our open and our lock: then this lock guards nothing.
     if (existsSync(path) && fstatSync(fd).ino === statSync(path).ino) return fd;
     closeSync(fd);
+  }
+}
+
+/**
+ * A lock of a file in a directory that whoever ends may be removing at this moment, because it is empty: both are made until
+ * `lock` has it. One that does not wait is tried again while somebody else has it.
+ */
+export function lockIn(directory: string, lock: () => number | undefined): number {
+  for (;;) {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const fd = lock();
+      if (fd !== undefined) return fd;
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOENT') throw error;
+    }
   }
 }
 

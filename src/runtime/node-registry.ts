@@ -1,6 +1,5 @@
 import {
   closeSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -17,7 +16,7 @@ import type { NetworkPod } from '../network/state.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { DnsAddress } from './cluster-dns.ts';
-import { isLocked, lockFile } from './lock-file.ts';
+import { isLocked, lockFile, lockIn } from './lock-file.ts';
 
 /**
  * What the network must know of every pod of the machine, whatever its --root: a file for each, and one beside it that is
@@ -63,7 +62,7 @@ export class NodeEntry {
       if (lock !== undefined) closeSync(lock);
       removeEmptyNode();
     });
-    lock = lockIn(PODS, `${this.#path}.lock`);
+    lock = lockIn(PODS, () => lockFile(`${this.#path}.lock`));
   }
 
   write(record: NodeRecord): void {
@@ -77,19 +76,6 @@ export class NodeEntry {
   withdraw(): void {
     this.#isWithdrawn = true;
     remove(`${this.#path}.json`);
-  }
-}
-
-/** The last pod that ends may be removing the directory at this moment. */
-function lockIn(directory: string, path: string): number {
-  for (;;) {
-    try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      const lock = lockFile(path);
-      if (lock !== undefined) return lock;
-    } catch (error) {
-      if (errnoCode(error) !== 'ENOENT') throw error;
-    }
   }
 }
 

@@ -5,8 +5,8 @@ import { holdDirectory } from '../image/directories.ts';
 import { parseReference } from '../image/reference.ts';
 import { type Image, layerIds } from '../image/store.ts';
 import type { Container } from '../kube/types.generated.ts';
+import { isOneOption } from '../linux/overlay.ts';
 import { isAtLeast } from '../oci/seccomp/profile.ts';
-import { MAX_OPTION } from '../program/phases/rootfs.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { RunPodOptions } from './run-options.ts';
 
@@ -87,7 +87,7 @@ export function holdLayers(
 ): void {
   const ids = new Set(images.flatMap(layerIds));
   for (const image of images)
-    if (store.layers(image).join(':').length > MAX_OPTION && !isAtLeast(host.kernelRelease, '6.7'))
+    if (!isOneOption(store.layers(image)) && !isAtLeast(host.kernelRelease, '6.7'))
       throw new UserError(
         `image "${image.reference}" has ${layerIds(image).length} layers: Linux before 6.7 takes 7`,
       );

@@ -14,7 +14,7 @@ import { networkPod } from '../network/state.ts';
 import { wirePod } from '../network/wire.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { Cleanup } from './cleanup.ts';
-import { ANY_PORT, type DnsAddress, serveClusterDns } from './cluster-dns.ts';
+import { ADDRESS_FOR_NODE, addressForPod, type DnsAddress, serveClusterDns } from './cluster-dns.ts';
 import { isSidecar } from './container.ts';
 import { leaseAddresses } from './leases.ts';
 import { waitForLock } from './lock-file.ts';
@@ -74,7 +74,7 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   const { pod, directory, host, settings } = input;
   const { podCidrs } = settings;
   const { uid } = directory.paths;
-  const serve = (podIP: string): DnsAddress => serveClusterDns(host.resolvConf, podIP, cleanup);
+  const serve = (wanted: DnsAddress): DnsAddress => serveClusterDns(host.resolvConf, wanted, cleanup);
   const takeBack = (): void =>
     cleanup.add('the rules of the pod', () => {
       entry.withdraw();
@@ -82,7 +82,7 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
     });
   if (pod.spec?.hostNetwork === true) {
     const addresses = [host.hostIP];
-    const dns = pod.spec.dnsPolicy === 'ClusterFirstWithHostNet' ? serve(ANY_PORT) : undefined;
+    const dns = pod.spec.dnsPolicy === 'ClusterFirstWithHostNet' ? serve(ADDRESS_FOR_NODE) : undefined;
     // Services may lead to it, too.
     takeBack();
     const wire = async (): Promise<boolean> => dns !== undefined && rule(input);
@@ -96,7 +96,7 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   preparing.catch(() => {});
   // The cluster's DNS has an address of IPv4 only.
   const ipv4 = addresses.find(address => familyOf(address) === 'IPv4');
-  const dns = ipv4 === undefined ? undefined : serve(ipv4);
+  const dns = ipv4 === undefined ? undefined : serve(addressForPod(ipv4));
   return network(input, entry, {
     addresses,
     podIPs: addresses,

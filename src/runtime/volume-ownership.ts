@@ -1,6 +1,6 @@
-import { chmodSync, chownSync, closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs';
+import { chmodSync, chownSync, constants, fstatSync, openSync } from 'node:fs';
 import { errnoCode } from '../base/errors.ts';
-import { OPEN_FLAGS } from '../linux/constants.generated.ts';
+import { namesIn, openName, withFd } from '../native/directory-fd.ts';
 
 /** Each level is open while those below it are looked at. */
 const MAX_DEPTH = 500;
@@ -12,13 +12,10 @@ const MAX_DEPTH = 500;
  * fsGroupChangePolicy OnRootMismatch: a root that is as it should be tells that all is.
  */
 export function ownByGroup(path: string, gid: number, isReadOnly: boolean, isMismatchOnly = false): void {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
+  withFd(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY), fd => {
     if (isMismatchOnly && isRightRoot(fd, gid, isReadOnly)) return;
     ownTree(fd, gid, isReadOnly ? [0o2550, 0o440] : [0o2770, 0o660], 0);
-  } finally {
-    closeSync(fd);
-  }
+  });
 }
 
 /** The opposite of the kubelet's requiresPermissionChange. */
@@ -31,30 +28,25 @@ function isRightRoot(fd: number, group: number, isReadOnly: boolean): boolean {
 type Bits = readonly [directory: number, file: number];
 
 function ownTree(directory: number, gid: number, bits: Bits, depth: number): void {
-  const here = `/proc/self/fd/${directory}`;
-  // Names are bytes: a container may have given one that is no UTF-8.
-  for (const name of readdirSync(here, { encoding: 'buffer' }))
-    ownEntry(Buffer.concat([Buffer.from(`${here}/`), name]), gid, bits, depth);
+  for (const name of namesIn(directory)) ownEntry(directory, name, gid, bits, depth);
   own(directory, gid, bits[0]);
 }
 
-function ownEntry(path: Buffer, gid: number, bits: Bits, depth: number): void {
-  let fd: number;
+function ownEntry(directory: number, name: Buffer, gid: number, bits: Bits, depth: number): void {
+  let node: number;
   try {
-    fd = openSync(path, OPEN_FLAGS.O_PATH[0] | constants.O_NOFOLLOW);
+    node = openName(directory, name);
   } catch (error) {
     if (errnoCode(error) === 'ENOENT') return;
     throw error;
   }
-  try {
+  withFd(node, fd => {
     const stat = fstatSync(fd);
     if (stat.isSymbolicLink()) chownSync(`/proc/self/fd/${fd}`, stat.uid, gid);
     else if (!stat.isDirectory()) own(fd, gid, bits[1]);
     else if (depth === MAX_DEPTH) throw new Error(`directories are nested deeper than ${MAX_DEPTH}`);
     else ownTree(fd, gid, bits, depth + 1);
-  } finally {
-    closeSync(fd);
-  }
+  });
 }
 
 /** A change of owner takes setuid and setgid bits away: the mode comes after it. */

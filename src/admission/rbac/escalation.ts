@@ -36,11 +36,11 @@ export function escalation(
   if (allowed.allowed) return undefined;
   const given = isBinding ? rulesOfRole(objects, object.roleRef, namespace) : (object.rules ?? []);
   if (typeof given === 'string') return given;
-  const missing = given.flatMap(parts).filter(part => !isCovered(rulesFor(objects, user, namespace), part));
+  const own = rulesFor(objects, user, namespace);
+  const missing = given.flatMap(parts).filter(part => !isCovered(own, part));
   if (missing.length === 0) return undefined;
   const groups = user.groups.map(group => JSON.stringify(group)).join(' ');
-  const { evaluationError } = rulesFor(objects, user, namespace);
-  const because = evaluationError === '' ? '' : `; resolution errors: [${evaluationError}]`;
+  const because = own.evaluationError === '' ? '' : `; resolution errors: [${own.evaluationError}]`;
   return `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC permissions not currently held:\n${compact(missing).join('\n')}${because}`;
 }
 

@@ -3,6 +3,7 @@ import { ERRNO, RESOLVE } from '../../linux/constants.generated.ts';
 import { describeErrno } from '../../linux/errno.ts';
 import { open, openat2, rawSyscall, SyscallError, type SyscallOperand } from '../../native/libc.ts';
 import { shown, TarError } from '../tar/entry.ts';
+import { split } from './entry-path.ts';
 
 /** What has no NUL yet. Paths are latin1 texts: one character a byte, so that every name of a kernel is one. */
 export const cPath = (path: string): Buffer => Buffer.from(`${path}\0`, 'latin1');
@@ -81,11 +82,6 @@ export class DirectoryTree {
     this.#onImplied(path);
     return this.#openDirectory(path, false);
   }
-}
-
-export function split(path: string): { readonly parent: string; readonly name: string } {
-  const slash = path.lastIndexOf('/');
-  return { parent: path.slice(0, Math.max(slash, 0)), name: path.slice(slash + 1) };
 }
 
 /** A system call about an entry: what fails is the archive's fault, or the disk's. */

@@ -17,14 +17,19 @@ export function entryPath(bytes: Buffer): string {
   return parts.join('/');
 }
 
+/** The directory, '' for the root, and the last component. */
+export function split(path: string): { readonly parent: string; readonly name: string } {
+  const slash = path.lastIndexOf('/');
+  return { parent: path.slice(0, Math.max(slash, 0)), name: path.slice(slash + 1) };
+}
+
 /** image-spec, layer.md, "Whiteouts": a name, the whole directory, or something of AUFS' own. */
 export type Whiteout = { readonly path: string } | { readonly opaque: string } | 'metadata';
 
 const PREFIX = '.wh.';
 
 export function whiteoutOf(path: string): Whiteout | undefined {
-  const slash = path.lastIndexOf('/');
-  const [parent, name] = [path.slice(0, Math.max(slash, 0)), path.slice(slash + 1)];
+  const { parent, name } = split(path);
   if (!name.startsWith(PREFIX)) return undefined;
   if (name === '.wh..wh..opq') return { opaque: parent };
   if (name.startsWith('.wh..wh.')) return 'metadata';

@@ -1,8 +1,9 @@
-import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
+import { type BigIntStats, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { errnoCode } from '../../base/errors.ts';
 
 /** A device 0:0 is a whiteout (kernel: Documentation/filesystems/overlayfs.rst). */
-export const isWhiteout = (stat: BigIntStats): boolean => stat.isCharacterDevice() && stat.rdev === 0n;
+export const isWhiteout = (stat: Stats | BigIntStats): boolean =>
+  stat.isCharacterDevice() && Number(stat.rdev) === 0;
 
 /** A path as the layers below show it. */
 export interface Seen {

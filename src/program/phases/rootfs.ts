@@ -1,13 +1,11 @@
 import { FSCONFIG, FSMOUNT, FSOPEN, MOUNT_ATTR, MS } from '../../linux/constants.generated.ts';
 import { propagationFlags } from '../../linux/mount-options.ts';
+import { lowerOptions } from '../../linux/overlay.ts';
 import type { OciConfig } from '../../oci/config.ts';
 import { CWD, flags, NULL, num, type ProgramBuilder } from '../builder.ts';
 import { cloneTree, close, moveMount, setAttributes } from '../mount-calls.ts';
 import type { Rootfs } from '../plan.ts';
 import type { SlotOperand } from '../program.ts';
-
-/** What fsconfig(2) takes as the value of an option. */
-export const MAX_OPTION = 255;
 
 /** Nothing that happens here may travel back to the host: every mount of the new namespace stops being shared. */
 export function isolatePropagation(b: ProgramBuilder): void {
@@ -34,10 +32,7 @@ export function makeRootfs(b: ProgramBuilder, rootfs: Rootfs, mountLabel: string
     b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_SET_STRING'), b.text(key), b.text(value), num(0)]);
   };
   set('source', 'overlay');
-  const lower = rootfs.lower.map(escapeLayer).join(':');
-  if (lower.length <= MAX_OPTION) set('lowerdir', lower);
-  // One by one, which Linux takes since 6.7.
-  else for (const layer of rootfs.lower) set('lowerdir+', layer);
+  for (const [key, value] of lowerOptions(rootfs.lower)) set(key, value);
   set('upperdir', rootfs.upper);
   set('workdir', rootfs.work);
   if (mountLabel !== undefined) set('context', mountLabel);
@@ -51,11 +46,6 @@ export function makeRootfs(b: ProgramBuilder, rootfs: Rootfs, mountLabel: string
 /** Puts it onto the working directory, which unshare(2) has carried over into the new mount namespace. */
 export function attachRootfs(b: ProgramBuilder, root: SlotOperand): void {
   moveMount(b, root, CWD);
-}
-
-/** overlayfs separates layers by ":" and takes "\" as the escape. */
-function escapeLayer(path: string): string {
-  return path.replace(/[\\:]/g, '\\$&');
 }
 
 /** Last before the pivot, so that mount points could still be made: the root itself, not the mounts on it. */
