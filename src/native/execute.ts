@@ -50,7 +50,7 @@ export class ProgramError extends Error {
 }
 
 /** It ended on the way, before any execve: a seccomp filter can do that, and so can the kernel for want of memory. */
-function wasKilled({ instructions }: VerifiedProgram, report: Report): boolean {
+export function wasKilled({ instructions }: VerifiedProgram, report: Report): boolean {
   return report.state === 'running' && !instructions[report.pc]?.name?.startsWith('execve');
 }
 

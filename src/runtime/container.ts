@@ -6,6 +6,7 @@ import { describeErrno } from '../linux/errno.ts';
 import { makeDirectories } from '../native/exact-mode.ts';
 import { type Child, execute, executeInShim, ProgramError } from '../native/execute.ts';
 import { rawSyscall } from '../native/libc.ts';
+import { emptyPipe, makePipe, makeSocketPair, receiveFd } from '../native/pipe.ts';
 import { procfsFd } from '../native/procfs.ts';
 import type { CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
@@ -14,7 +15,6 @@ import { compileStages } from '../pipeline.ts';
 import { Cgroup, CgroupError, createCgroup, withCgroup } from './cgroups.ts';
 import { deviceFilter } from './device-filter.ts';
 import { hasOomKill, removeCgroup } from './pod-cgroup.ts';
-import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
 import { TerminationLog } from './termination-message.ts';
 
 /** Our ends of what a started container reads and writes. */
