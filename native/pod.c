@@ -41,6 +41,7 @@ struct slot {
 	char id[112];
 	char record[160]; /* the text of its file */
 	int32_t pid;	  /* 0: not started, or ended */
+	int64_t started[2];
 	int sibling, log, is_used, is_ended, is_unwritten;
 	int held[HELD], tee[TEES];
 	struct stream stream[STREAMS];
@@ -264,12 +265,22 @@ static int copy(struct slot *slot, int which)
 	return 1;
 }
 
+/* It runs; as that process from now on. */
+static void record_start(struct slot *slot)
+{
+	char *at = number(slot->record, (uint64_t)slot->pid, 1, ' ');
+
+	at = number(at, (uint64_t)slot->started[0], 1, ' ');
+	*number(at, (uint64_t)slot->started[1], 1, '\n') = 0;
+	write_record(slot);
+}
+
 /* The process that a program started in may have gone on in a sibling: that one is the container then. */
 static void reap(struct slot *slot)
 {
 	int64_t usage[18], now[2];
 	int32_t status, sibling;
-	char *end = slot->record, *at;
+	char *end, *at;
 
 	while (slot->pid && ps_sys4(__NR_wait4, slot->pid, &status, 1 /* WNOHANG */, usage) > 0) {
 		sibling = 0;
@@ -277,11 +288,13 @@ static void reap(struct slot *slot)
 			ps_sys4(__NR_pread64, slot->sibling, &sibling, 4, 0);
 		close_fd(&slot->sibling);
 		slot->pid = sibling;
-		if (sibling > 0)
+		if (sibling > 0) {
+			record_start(slot);
 			continue;
+		}
 		copy(slot, 0);
 		copy(slot, 1);
-		while (*end)
+		for (end = slot->record; *end;)
 			end++;
 		ps_sys2(__NR_clock_gettime, 0, now);
 		at = number(end, (uint64_t)(uint32_t)status, 1, ' ');
@@ -312,8 +325,7 @@ static void run(struct request *request, int *fds, uint32_t count)
 {
 	struct slot *slot = find(request->id, 1);
 	struct clone_args args = { .flags = request->flags, .exit_signal = SIGCHLD };
-	int64_t now[2];
-	char failure[24], *at;
+	char failure[24];
 	long pid = -ENOSPC;
 
 	if (count < 4 || !slot || slot->pid)
@@ -329,11 +341,8 @@ static void run(struct request *request, int *fds, uint32_t count)
 		slot->pid = (int32_t)pid;
 		slot->sibling = fds[2];
 		fds[2] = -1;
-		ps_sys2(__NR_clock_gettime, 0, now);
-		at = number(slot->record, (uint64_t)pid, 1, ' ');
-		at = number(at, (uint64_t)now[0], 1, ' ');
-		*number(at, (uint64_t)now[1], 1, '\n') = 0;
-		write_record(slot);
+		ps_sys2(__NR_clock_gettime, 0, slot->started);
+		record_start(slot);
 	}
 close:
 	count += request->argument && args.cgroup;
