@@ -21,6 +21,8 @@ import { newUid } from './uid.ts';
 
 type StoredObject = LoadedObject['object'] & { readonly metadata?: ObjectMeta };
 
+type Identity = Pick<ObjectMeta, 'uid' | 'creationTimestamp'>;
+
 /** Which object: a cluster-wide one has no namespace. */
 export interface ObjectKey {
   readonly kind: string;
@@ -28,20 +30,21 @@ export interface ObjectKey {
   readonly name: string;
 }
 
-const directoryOf = ({ state }: Roots): string => join(state, 'objects');
+/** The root of all objects' files. */
+export const objectRoot = ({ state }: Roots): string => join(state, 'objects');
 
 /** The directories that the objects of a kind in a namespace are in, from the state root on; they come and go. */
 export function objectDirectories(roots: Roots, kind: string, namespace: string): readonly string[] {
-  const root = directoryOf(roots);
+  const root = objectRoot(roots);
   return [roots.state, root, join(root, segment(kind)), join(root, segment(kind), segment(namespace))];
 }
 
 /** Whether anything is stored. What cannot be seen is an error: policies that are not read would not decide. */
 export function hasObjects(roots: Roots): boolean {
   try {
-    return statSync(directoryOf(roots), { throwIfNoEntry: false }) !== undefined;
+    return statSync(objectRoot(roots), { throwIfNoEntry: false }) !== undefined;
   } catch (cause) {
-    throw unreadable(directoryOf(roots), cause);
+    throw unreadable(objectRoot(roots), cause);
   }
 }
 
@@ -58,7 +61,7 @@ export class ObjectStore {
   readonly #root: string;
 
   constructor(roots: Roots) {
-    this.#root = directoryOf(roots);
+    this.#root = objectRoot(roots);
   }
 
   /** All objects of a kind, by namespace and name. A damaged one is an error: without it others might decide. */
@@ -82,9 +85,14 @@ export class ObjectStore {
   }
 
   /** False if there is one of that name. */
-  create(key: ObjectKey, apiVersion: string, object: StoredObject): boolean {
+  create(
+    key: ObjectKey,
+    apiVersion: string,
+    object: StoredObject,
+    identity: Identity = { uid: newUid(), creationTimestamp: now() },
+  ): boolean {
     const file = this.#file(key);
-    const text = storedText(key, apiVersion, object, { uid: newUid(), creationTimestamp: now() });
+    const text = storedText(key, apiVersion, object, identity);
     const temporary = this.#write(key, `${text}\n`, file);
     try {
       linkSync(temporary, file);
@@ -96,6 +104,12 @@ export class ObjectStore {
       unlinkSync(temporary);
       this.#removeEmpty(dirname(file));
     }
+  }
+
+  /** Makes an object another one, its identity too. */
+  replace(key: ObjectKey, apiVersion: string, object: StoredObject, identity: Identity): void {
+    const file = this.#file(key);
+    renameSync(this.#write(key, `${storedText(key, apiVersion, object, identity)}\n`, file), file);
   }
 
   /** Makes an object what another one says, but for its identity. */
@@ -145,9 +159,8 @@ export class ObjectStore {
     return files;
   }
 
-  #file({ kind, namespace, name }: ObjectKey): string {
-    const directories = [kind, ...(namespace === undefined ? [] : [namespace])].map(segment);
-    return join(this.#root, ...directories, `${segment(name)}.json`);
+  #file(key: ObjectKey): string {
+    return join(this.#root, objectFile(key));
   }
 
   /** Undefined if there is no such file, or no more. */
@@ -209,7 +222,7 @@ function storedText(
   { kind, namespace, name }: ObjectKey,
   apiVersion: string,
   object: StoredObject,
-  identity: Pick<ObjectMeta, 'uid' | 'creationTimestamp'>,
+  identity: Identity,
 ): string {
   const { name: _, namespace: __, uid: ___, creationTimestamp: ____, ...more } = object.metadata ?? {};
   const metadata = { ...more, name, ...(namespace === undefined ? {} : { namespace }), ...identity };
@@ -221,7 +234,14 @@ function storedText(
 const segment = (name: string): string =>
   encodeURIComponent(name.replace(/\p{Surrogate}/gu, '\ufffd')).replace(/^\./, '%2E');
 
-const isObject = (name: string): boolean => name.endsWith('.json') && !name.startsWith('.');
+/** Where an object's file is, below the root of all of them. */
+export function objectFile({ kind, namespace, name }: ObjectKey): string {
+  const directories = [kind, ...(namespace === undefined ? [] : [namespace])].map(segment);
+  return join(...directories, `${segment(name)}.json`);
+}
+
+/** Whether a file of that name is an object, and not one that is being written. */
+export const isObject = (name: string): boolean => name.endsWith('.json') && !name.startsWith('.');
 
 /** A name that is too long for a file is that of none. */
 const isMissing = (error: unknown): boolean =>

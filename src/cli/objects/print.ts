@@ -1,18 +1,11 @@
 import { stringify } from 'yaml';
+import { tableOf } from '../../agent/print/table.ts';
 import { printable } from '../../base/printable.ts';
-import { formatSelector } from '../../kube/label-selector.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
-import type {
-  NetworkPolicy,
-  ObjectMeta,
-  PersistentVolumeClaim,
-  Service,
-  ServiceSpec,
-} from '../../kube/types.generated.ts';
+import type { ObjectMeta } from '../../kube/types.generated.ts';
 import { apiVersionOf, singularOf, storedKind } from '../../runtime/kinds.ts';
 import type { Io } from '../io.ts';
 import { formatTable } from '../table.ts';
-import { age } from './age.ts';
 
 export const metadataOf = ({ object }: LoadedObject): ObjectMeta => (object.metadata ?? {}) as ObjectMeta;
 
@@ -47,145 +40,6 @@ function asObject({ kind, object }: LoadedObject): object {
   return { apiVersion: apiVersionOf(storedKind(kind)), kind, ...rest };
 }
 
-type Row = (object: LoadedObject) => readonly string[];
-
-interface Columns {
-  readonly names: readonly string[];
-  readonly row: Row;
-}
-
-const text = (value: unknown): string => (value === undefined || value === '' ? '' : String(value));
-const list = (value: unknown): string => (Array.isArray(value) ? value.join(',') : '');
-type Fields = Readonly<Record<string, { readonly rule?: string } | undefined>>;
-
-const NONE = '<none>';
-const nameOf = (object: LoadedObject): string => metadataOf(object).name ?? '';
-const ageOf = (object: LoadedObject): string => age(metadataOf(object).creationTimestamp);
-const countOf = (...maps: readonly unknown[]): string =>
-  String(maps.reduce<number>((sum, map) => sum + Object.keys(map ?? {}).length, 0));
-
-const createdAt: Columns = {
-  names: ['NAME', 'CREATED AT'],
-  row: object => [metadataOf(object).name ?? '', text(metadataOf(object).creationTimestamp)],
-};
-const roleOf: Columns = {
-  names: ['NAME', 'ROLE', 'AGE'],
-  row: loaded => {
-    const { kind = '', name = '' } = (loaded.object.roleRef ?? {}) as { kind?: string; name?: string };
-    return [metadataOf(loaded).name ?? '', `${kind}/${name}`, age(metadataOf(loaded).creationTimestamp)];
-  },
-};
-
-/** getServiceExternalIP: nobody here gives a load balancer an address. */
-function externalIP({ type, externalIPs = [], externalName = '' }: ServiceSpec): string {
-  if (type === 'ExternalName') return externalName;
-  if (externalIPs.length > 0) return externalIPs.join(',');
-  return type === 'LoadBalancer' ? '<pending>' : NONE;
-}
-
-/** GetAccessModesAsString of kubectl. */
-const ACCESS_MODES: Readonly<Record<string, string>> = {
-  ReadWriteOnce: 'RWO',
-  ReadOnlyMany: 'ROX',
-  ReadWriteMany: 'RWX',
-  ReadWriteOncePod: 'RWOP',
-};
-
-/** kubectl's columns (pkg/printers/internalversion). */
-const COLUMNS: Readonly<Record<string, Columns>> = {
-  Namespace: {
-    names: ['NAME', 'STATUS', 'AGE'],
-    row: object => [metadataOf(object).name ?? '', 'Active', age(metadataOf(object).creationTimestamp)],
-  },
-  PodSecurityPolicy: {
-    names: [
-      'NAME',
-      'PRIV',
-      'CAPS',
-      'SELINUX',
-      'RUNASUSER',
-      'FSGROUP',
-      'SUPGROUP',
-      'READONLYROOTFS',
-      'VOLUMES',
-    ],
-    row: loaded => {
-      const spec = (loaded.object.spec ?? {}) as Record<string, unknown>;
-      const rules = spec as Fields;
-      return [
-        metadataOf(loaded).name ?? '',
-        String(spec.privileged === true),
-        list(spec.allowedCapabilities),
-        ...['seLinux', 'runAsUser', 'fsGroup', 'supplementalGroups'].map(field => text(rules[field]?.rule)),
-        String(spec.readOnlyRootFilesystem === true),
-        list(spec.volumes),
-      ];
-    },
-  },
-  NetworkPolicy: {
-    names: ['NAME', 'POD-SELECTOR', 'AGE'],
-    row: loaded => {
-      const { podSelector = {} } = (loaded.object as unknown as NetworkPolicy).spec ?? {};
-      return [nameOf(loaded), formatSelector(podSelector) || NONE, age(metadataOf(loaded).creationTimestamp)];
-    },
-  },
-  Service: {
-    names: ['NAME', 'TYPE', 'CLUSTER-IP', 'EXTERNAL-IP', 'PORT(S)', 'AGE'],
-    row: loaded => {
-      const { spec = {} } = loaded.object as unknown as Service;
-      const ports = (spec.ports ?? []).map(
-        ({ port, nodePort, protocol }) => `${port}${nodePort ? `:${nodePort}` : ''}/${protocol ?? 'TCP'}`,
-      );
-      return [
-        nameOf(loaded),
-        spec.type ?? 'ClusterIP',
-        spec.clusterIP ?? NONE,
-        externalIP(spec),
-        ports.join(',') || NONE,
-        age(metadataOf(loaded).creationTimestamp),
-      ];
-    },
-  },
-  ConfigMap: {
-    names: ['NAME', 'DATA', 'AGE'],
-    row: loaded => [nameOf(loaded), countOf(loaded.object.data, loaded.object.binaryData), ageOf(loaded)],
-  },
-  Secret: {
-    names: ['NAME', 'TYPE', 'DATA', 'AGE'],
-    row: loaded => [nameOf(loaded), text(loaded.object.type), countOf(loaded.object.data), ageOf(loaded)],
-  },
-  PersistentVolumeClaim: {
-    names: [
-      'NAME',
-      'STATUS',
-      'VOLUME',
-      'CAPACITY',
-      'ACCESS MODES',
-      'STORAGECLASS',
-      'VOLUMEATTRIBUTESCLASS',
-      'AGE',
-    ],
-    row: loaded => {
-      const { spec = {}, status = {} } = loaded.object as unknown as PersistentVolumeClaim;
-      const { accessModes = [], capacity = {}, phase = 'Pending' } = status;
-      return [
-        nameOf(loaded),
-        phase,
-        text(spec.volumeName),
-        text(capacity.storage),
-        accessModes.map(mode => ACCESS_MODES[mode] ?? mode).join(','),
-        text(spec.storageClassName),
-        text(spec.volumeAttributesClassName) || '<unset>',
-        ageOf(loaded),
-      ];
-    },
-  },
-  ClusterRole: createdAt,
-  Role: createdAt,
-  ClusterRoleBinding: roleOf,
-  RoleBinding: roleOf,
-};
-
 /** A table for each kind; of several the names say which. */
 export function printTables(
   io: Io,
@@ -194,18 +48,24 @@ export function printTables(
   isAllNamespaces: boolean,
 ): void {
   const kinds = [...new Set(objects.map(({ kind }) => kind))];
+  const now = Date.now();
   const tables = kinds.map(kind => {
-    const columns = COLUMNS[kind];
-    if (columns === undefined) throw new Error(`bug in podspace: no columns for ${kind}`);
     const hasNamespace = isAllNamespaces && storedKind(kind).namespaced;
-    const rows = objects
-      .filter(object => object.kind === kind)
-      .map(object => {
-        const [name = '', ...cells] = columns.row(object);
-        const own = [hasKinds ? fullName(object) : name, ...cells];
-        return (hasNamespace ? [metadataOf(object).namespace ?? '', ...own] : own).map(printable);
-      });
-    return formatTable([hasNamespace ? ['NAMESPACE', ...columns.names] : columns.names, ...rows]);
+    const ofKind = objects.filter(object => object.kind === kind);
+    const { columns, rows } = tableOf(
+      kind,
+      ofKind.map(({ object }) => object),
+      now,
+    );
+    const shown = columns.flatMap(({ priority }, i) => (priority === 0 ? [i] : []));
+    const lines = rows.map(({ cells }, r) => {
+      const loaded = ofKind[r] as LoadedObject;
+      const [name = '', ...others] = shown.map(i => String(cells[i] ?? ''));
+      const own = [hasKinds ? fullName(loaded) : name, ...others];
+      return (hasNamespace ? [metadataOf(loaded).namespace ?? '', ...own] : own).map(printable);
+    });
+    const names = shown.map(i => (columns[i]?.name ?? '').toUpperCase());
+    return formatTable([hasNamespace ? ['NAMESPACE', ...names] : names, ...lines]);
   });
   io.out(tables.join('\n'));
 }

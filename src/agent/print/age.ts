@@ -1,5 +1,5 @@
 /** How long ago, as kubectl's AGE (HumanDuration of k8s.io/apimachinery/pkg/util/duration). */
-export function age(timestamp: string | undefined, now = Date.now()): string {
+export function age(timestamp: string | undefined, now: number): string {
   const then = Date.parse(timestamp ?? '');
   return Number.isNaN(then) ? '<unknown>' : humanDuration(Math.trunc((now - then) / 1000));
 }
