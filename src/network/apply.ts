@@ -7,7 +7,7 @@ import { LOCK } from '../linux/constants.generated.ts';
 import { describeErrno } from '../linux/errno.ts';
 import { syscallInThread } from '../native/libc.ts';
 import { deleteFlow, deleteTable, getChain, getFlows, readFlow } from './netfilter.ts';
-import { NetfilterSocket } from './netfilter-socket.ts';
+import { type NetfilterSocket, netfilterSocket } from './netfilter-socket.ts';
 import { TABLE } from './nft.ts';
 import { runNft } from './nft-run.ts';
 import { ruleset } from './ruleset.ts';
@@ -69,7 +69,7 @@ export const RULES_LOCK = 'rules.lock';
  * Applies a state, without a lock. What is in force is written in the table itself, as the names of two chains without
  * rules: so nothing has to be believed about a file, and a table that somebody else flushed is made again.
  */
-export function applyState(given: NodeState, open = () => new NetfilterSocket()): RulesUpdate {
+export function applyState(given: NodeState, open = netfilterSocket): RulesUpdate {
   const state = canonicalState(given);
   const text = ruleset(state);
   const targets = udpTargets(state);
@@ -77,21 +77,17 @@ export function applyState(given: NodeState, open = () => new NetfilterSocket())
   const leadTo = describeTargets(targets);
   const leads = marker('udp', leadTo);
   const socket = opened(open);
-  try {
-    const hasChain = (name: string): boolean => socket.request(getChain('podspace', name)).errno === 0;
-    const isThere = hasChain(TABLE_MARKER);
-    if (text === '' ? !isThere : hasChain(inForce)) return 'unchanged';
-    // Looking through all flows takes the kernel ten milliseconds, even if there are none.
-    const leadsElsewhere = isThere ? !hasChain(leads) : leadTo !== '';
-    const markers = [TABLE_MARKER, inForce, leads].map(name => `add chain ${TABLE} ${name}`);
-    // The last pod that ends has nothing to wait for: nftables would first ask for all that there is.
-    if (text === '') throwIfFailed(socket.request(deleteTable('podspace')).errno);
-    else runNft([text.trimEnd(), ...markers, ...(isThere ? rememberedClients(text) : []), ''].join('\n'));
-    if (leadsElsewhere) forgetStaleFlows(socket, state, targets);
-    return 'changed';
-  } finally {
-    socket.close();
-  }
+  const hasChain = (name: string): boolean => socket.request(getChain('podspace', name)).errno === 0;
+  const isThere = hasChain(TABLE_MARKER);
+  if (text === '' ? !isThere : hasChain(inForce)) return 'unchanged';
+  // Looking through all flows takes the kernel ten milliseconds, even if there are none.
+  const leadsElsewhere = isThere ? !hasChain(leads) : leadTo !== '';
+  const markers = [TABLE_MARKER, inForce, leads].map(name => `add chain ${TABLE} ${name}`);
+  // The last pod that ends has nothing to wait for: nftables would first ask for all that there is.
+  if (text === '') throwIfFailed(socket.request(deleteTable('podspace')).errno);
+  else runNft([text.trimEnd(), ...markers, ...(isThere ? rememberedClients(text) : []), ''].join('\n'));
+  if (leadsElsewhere) forgetStaleFlows(socket, state, targets);
+  return 'changed';
 }
 
 /** A kernel without netfilter has no such sockets, and no rules. */

@@ -3,6 +3,7 @@ import { type Cidr, familyOf } from '../base/addresses.ts';
 import { UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { formatCidr } from '../network/addresses.ts';
+import { listenerOf } from '../network/dns-rules.ts';
 import { NetworkError } from '../network/errors.ts';
 import { hostPortConflict } from '../network/host-ports.ts';
 import { linkNames } from '../network/names.ts';
@@ -14,7 +15,7 @@ import { networkPod } from '../network/state.ts';
 import { wirePod } from '../network/wire.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { Cleanup } from './cleanup.ts';
-import { ADDRESS_FOR_NODE, addressForPod, type DnsAddress, serveClusterDns } from './cluster-dns.ts';
+import { ADDRESS_FOR_NODE, type DnsAddress, serveClusterDns } from './cluster-dns.ts';
 import { isSidecar } from './container.ts';
 import { leaseAddresses } from './leases.ts';
 import { waitForLock } from './lock-file.ts';
@@ -96,7 +97,7 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   preparing.catch(() => {});
   // The cluster's DNS has an address of IPv4 only.
   const ipv4 = addresses.find(address => familyOf(address) === 'IPv4');
-  const dns = ipv4 === undefined ? undefined : serve(addressForPod(ipv4));
+  const dns = ipv4 === undefined ? undefined : serve(listenerOf(ipv4));
   return network(input, entry, {
     addresses,
     podIPs: addresses,
