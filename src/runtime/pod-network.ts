@@ -180,9 +180,9 @@ export async function claimHostPorts(
     if (!isTold) {
       observer.onEvent?.('Warning', 'FailedScheduling', conflict.message, '');
       const { hostPort, protocol } = conflict.port;
-      const { namespace, name } = conflict.holder;
+      const [own, other] = [candidate, conflict.holder].map(each => `pod ${each.namespace}/${each.name}`);
       observer.onWarning?.(
-        `the pod is Pending until host port ${protocol} ${hostPort} is free: pod ${namespace}/${name} has it. ${conflict.message}`,
+        `${own} is Pending until host port ${protocol} ${hostPort} is free: ${other} has it. ${conflict.message}`,
       );
     }
     await delay(PORT_POLL, signal ?? new AbortController().signal);
