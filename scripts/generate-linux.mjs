@@ -66,7 +66,7 @@ const TABLES = {
     ['linux/magic.h'],
   ],
   NETFILTER: [
-    /^(NFPROTO_INET|NFNL_SUBSYS_(CTNETLINK|NFTABLES)|IPCTNL_MSG_CT_(NEW|GET|DELETE)|NFT_MSG_GETCHAIN|NFT_MSG_DELTABLE|NFNL_MSG_BATCH_(BEGIN|END))$/,
+    /^(NFPROTO_INET|NFNL_SUBSYS_(CTNETLINK|NFTABLES)|IPCTNL_MSG_CT_(NEW|GET|DELETE)|NFT_MSG_(GETCHAIN|DELTABLE|GETGEN)|NFNL_MSG_BATCH_(BEGIN|END))$/,
     [
       'linux/netlink.h',
       'linux/netfilter.h',
@@ -76,6 +76,7 @@ const TABLES = {
   ],
   NFTA_TABLE: [/^NFTA_TABLE_NAME$/, ['linux/netfilter/nf_tables.h']],
   NFTA_CHAIN: [/^NFTA_CHAIN_(TABLE|NAME)$/, ['linux/netfilter/nf_tables.h']],
+  NFTA_GEN: [/^NFTA_GEN_ID$/, ['linux/netfilter/nf_tables.h']],
   CTA: [/^CTA_(TUPLE_ORIG|TUPLE_REPLY|ID)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
   CTA_TUPLE: [/^CTA_TUPLE_(IP|PROTO|ZONE)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
   CTA_IP: [/^CTA_IP_V[46]_(SRC|DST)$/, ['linux/netfilter/nfnetlink_conntrack.h']],

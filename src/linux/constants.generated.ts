@@ -467,6 +467,7 @@ export const NETFILTER = {
   NFT_MSG_GETCHAIN: 4,
   NFNL_SUBSYS_NFTABLES: 10,
   NFNL_MSG_BATCH_BEGIN: 16,
+  NFT_MSG_GETGEN: 16,
   NFNL_MSG_BATCH_END: 17,
 } as const;
 
@@ -477,6 +478,10 @@ export const NFTA_TABLE = {
 export const NFTA_CHAIN = {
   NFTA_CHAIN_TABLE: 1,
   NFTA_CHAIN_NAME: 3,
+} as const;
+
+export const NFTA_GEN = {
+  NFTA_GEN_ID: 1,
 } as const;
 
 export const CTA = {

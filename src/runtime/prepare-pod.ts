@@ -132,8 +132,8 @@ export async function preparePod(
   writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, network.podIPs, host), 0o644);
   writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
   network.record([]);
-  const wired = namespaces.then(async made => {
-    const resolver = resolvConf(pod, host.resolvConf, (await network.wire(made)) ? CLUSTER : undefined);
+  const wired = network.wire(namespaces).then(hasDns => {
+    const resolver = resolvConf(pod, host.resolvConf, hasDns ? CLUSTER : undefined);
     writeWithMode(paths.etcFile('resolv.conf'), resolver.text, 0o644);
     tellOfResolver(options.observer, resolver.warnings);
   });

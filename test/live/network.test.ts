@@ -184,6 +184,20 @@ t.test('what inspect shows is what the kernel says', { skip: needsRoot }, async 
   await running.ended;
 });
 
+t.test('a pod waits for a host port that another one has, and both are named', { skip: needsRoot }, t => {
+  const ports = [{ containerPort: 80, hostPort: 8088 }];
+  const [one, other] = [1, 2].map(() => shell('sleep 0.3', {}, { ports }));
+  if (one === undefined || other === undefined) throw new Error('no pods');
+  const { status, stderr } = podspace(['run', '-'], list([one, other]));
+  t.equal(status, 0, stderr);
+  const [, waiting, holder] =
+    /^Warning: pod default\/(\S+) is Pending until host port TCP 8088 is free: pod default\/(\S+) has it\. /m.exec(
+      stderr,
+    ) ?? [];
+  t.same([waiting, holder].sort(), [one, other].map(({ metadata }) => metadata.name).sort(), stderr);
+  t.end();
+});
+
 t.test('--network=none: just lo', { skip: needsRoot }, t => {
   t.equal(output('ip -o link | wc -l; tail -1 /etc/hosts | cut -f1', {}, '--network=none'), '1\n127.0.0.1\n');
   t.same(podLinks(), []);
