@@ -21,6 +21,7 @@ export interface AddOptions {
   readonly signal?: AbortSignal | undefined;
   /** A layer is about to be unpacked; not told of those that are there already. */
   readonly onUnpack?: (layer: Descriptor) => void;
+  readonly onUnpacked?: (layer: Descriptor) => void;
 }
 
 /** What stands beside an unpacked layer, written when it is complete. */
@@ -161,6 +162,7 @@ async function fill(
       typeof writeFileSync
     >[2]);
     renameSync(`${file}.tmp`, file);
+    options.onUnpacked?.(blob);
   } catch (error) {
     removeTree(directory);
     if (!(error instanceof UserError)) throw error;
