@@ -39,6 +39,7 @@ const SEPARATE = {
   './cp.ts': './podspace-cp.cjs',
   './diff.ts': './podspace-diff.cjs',
   './volume-updates.ts': './podspace-volume-updates.cjs',
+  './image-volumes.ts': './podspace-image-volumes.cjs',
   './pull-for-pod.ts': './podspace-pull.cjs',
   '../runtime/authorize.ts': './podspace-authorize.cjs',
 };
@@ -110,6 +111,7 @@ if (!isFresh()) {
       ['src/cli/cp.ts', 'dist/podspace-cp.cjs'],
       ['src/cli/diff.ts', 'dist/podspace-diff.cjs'],
       ['src/runtime/volume-updates.ts', 'dist/podspace-volume-updates.cjs'],
+      ['src/runtime/image-volumes.ts', 'dist/podspace-image-volumes.cjs'],
       ['src/runtime/pull-for-pod.ts', 'dist/podspace-pull.cjs'],
       ['src/runtime/authorize.ts', 'dist/podspace-authorize.cjs'],
       ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],

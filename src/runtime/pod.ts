@@ -24,14 +24,14 @@ import { NodeEntry } from './node-registry.ts';
 import { requireServices } from './node-rules.ts';
 import { CGROUP, createPodCgroup, removePodCgroups } from './pod-cgroup.ts';
 import { PodDirectory, startTimeOf } from './pod-directory.ts';
-import { findImages, holdLayers } from './pod-images.ts';
+import { findImages, findVolumeImages, holdLayers } from './pod-images.ts';
 import { claimHostPorts, preparePodNetwork } from './pod-network.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { createSandbox, SandboxError } from './sandbox.ts';
 import { pauseFilter } from './seccomp.ts';
 import { VolumeError } from './volume-error.ts';
-import { imagesOfVolumes } from './volume-places.ts';
+import { volumeOverlays } from './volume-places.ts';
 import { fillVolumes, prepareVolumes } from './volumes.ts';
 
 /**
@@ -48,7 +48,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
   if (rejection !== undefined) return notRun(pod, 'Failed', rejection.reason, rejection.message);
   requireServices(options.networkObjects?.services ?? [], roots);
   const images = await findImages(options);
-  const used = [...images.values(), ...imagesOfVolumes(pod, options.images)];
+  const used = [...images.values(), ...(await findVolumeImages(options))];
   const names = podNames(pod, host);
   if ('error' in names)
     return notRun(pod, 'Pending', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
@@ -82,6 +82,7 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
         paths,
         nodename: names.nodename,
         layers: [...images.values()].flatMap(image => options.images.layers(image)),
+        overlays: volumeOverlays(pod, paths, options.images),
         isWired: options.network.podCidrs !== undefined,
         hostRoot,
         pause: {
@@ -264,6 +265,7 @@ function imageInput(
       cmd: config.Cmd,
       env: config.Env,
       workingDir: config.WorkingDir,
+      volumes: config.Volumes,
     },
     layers: images.layers(image),
   };

@@ -84,6 +84,15 @@ t.test('a pod pulls what its policy says', { skip: needsRoot }, async t => {
   );
   t.equal(both.status, 0);
   t.match(await run(root, ['image', 'fsck']), { status: 0, stdout: /^2 images, 2 layers, 4 blobs: ok/ });
+  await run(root, ['image', 'rm', latest]);
+  const volume = { volumes: [{ name: 'v', image: { reference: latest } }] };
+  const mounted = { args: ['cat', '/v/hello'], volumeMounts: [{ name: 'v', mountPath: '/v' }] };
+  t.same(await run(root, ['run', '-'], text(pod(v1, mounted, volume))), ok, 'an image that is a volume');
+  const none = { volumes: [{ name: 'v', image: { reference: `${registry.host}/app:v2` } }] };
+  t.match(
+    (await run(root, ['run', '-'], text(pod(v1, mounted, none)))).stderr,
+    /^error: volume "v": ErrImagePull: /,
+  );
 });
 
 t.test('imagePullSecrets, login and logout', { skip: needsRoot }, async t => {
