@@ -2,7 +2,8 @@ import { closeSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import { addImage } from './add.ts';
 import { resolve } from './archive/layout.ts';
-import { BlobStore, type Content, isDigest } from './blobs.ts';
+import { BlobStore, type Content } from './blobs.ts';
+import { isDigest } from './digest.ts';
 import { choose, MEDIA_TYPES, type Platform, parseIndex, parseManifest, thisPlatform } from './manifest.ts';
 import { PullAccount, type PullProgress } from './pull-progress.ts';
 import { formatReference, parseReference } from './reference.ts';
@@ -32,7 +33,7 @@ const MAX_DEPTH = 4;
 export async function pullImage(store: ImageStore, name: string, options: PullOptions = {}): Promise<Image> {
   const reference = parseReference(name);
   if (reference.digest !== undefined && !isDigest(reference.digest))
-    throw new UserError(`${name}: only sha256 digests can be proved`);
+    throw new UserError(`${name}: only sha256 and sha512 digests can be proved`);
   const { signal, retryDelay, insecureRegistries, secrets, platform = thisPlatform() } = options;
   const endpoint = endpointOf(reference, insecureRegistries);
   const credentials =

@@ -79,7 +79,8 @@ export async function startRegistry(
     requests: [],
     put: (repository, tag, manifest, image) => {
       manifests.set(`${repository}/${tag}`, manifest);
-      manifests.set(`${repository}/${digestOf(manifest)}`, manifest);
+      for (const algorithm of ['sha256', 'sha512'] as const)
+        manifests.set(`${repository}/${digestOf(manifest, algorithm)}`, manifest);
       if (image !== undefined) for (const [digest, bytes] of image.blobs) blobs.set(digest, bytes);
     },
     faults: [],
