@@ -43,13 +43,15 @@ const SEPARATE = {
   './pull-for-pod.ts': './podspace-pull.cjs',
   '../runtime/authorize.ts': './podspace-authorize.cjs',
 };
-const separate = {
+const separate = files => ({
   name: 'separate',
   setup: ({ onResolve }) =>
     onResolve({ filter: /\.ts$/ }, ({ path, kind }) =>
-      path in SEPARATE && kind === 'dynamic-import' ? { path: SEPARATE[path], external: true } : undefined,
+      path in files && kind === 'dynamic-import' ? { path: files[path], external: true } : undefined,
     ),
-};
+});
+/** The same for those files themselves. */
+const PROXY = { './proxy.ts': './podspace-proxy.cjs' };
 
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { stdio: 'inherit' });
 if (!isFresh()) {
@@ -79,7 +81,7 @@ if (!isFresh()) {
       ...cjs,
       entryPoints: ['src/cli/entry.ts'],
       outfile: 'dist/podspace-main.cjs',
-      plugins: [separate],
+      plugins: [separate(SEPARATE)],
       // The launcher compiles the file itself, and a copy of its text only to wrap it costs half a millisecond.
       banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
       footer: { js: '})' },
@@ -113,10 +115,11 @@ if (!isFresh()) {
       ['src/runtime/volume-updates.ts', 'dist/podspace-volume-updates.cjs'],
       ['src/runtime/image-volumes.ts', 'dist/podspace-image-volumes.cjs'],
       ['src/runtime/pull-for-pod.ts', 'dist/podspace-pull.cjs'],
+      ['src/image/registry/proxy.ts', 'dist/podspace-proxy.cjs'],
       ['src/runtime/authorize.ts', 'dist/podspace-authorize.cjs'],
       ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
-    ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile })),
+    ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile, plugins: [separate(PROXY)] })),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
   ]);
   copyFileSync('src/cli/launcher.cjs', 'dist/podspace.js');

@@ -37,7 +37,7 @@ export async function pullImage(store: ImageStore, name: string, options: PullOp
   const { signal, retryDelay, insecureRegistries, secrets, platform = thisPlatform() } = options;
   const endpoint = endpointOf(reference, insecureRegistries);
   const credentials =
-    options.credentials ?? findCredentials(endpoint.domain, endpoint.repository, store, secrets);
+    options.credentials ?? (await findCredentials(endpoint.domain, endpoint.repository, store, secrets));
   const client = new RegistryClient(endpoint, credentials, {
     signal,
     ...(retryDelay === undefined ? {} : { retryDelay }),

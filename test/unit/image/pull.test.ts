@@ -306,7 +306,7 @@ t.test(
   },
 );
 
-t.test('where credentials are looked for', t => {
+t.test('where credentials are looked for', async t => {
   const directory = t.testdir({
     containers: {
       'auth.json': '{"auths":{"quay.io/team":{"auth":"dGVhbTpw"},"quay.io":{"auth":"YWxsOnA="}}}',
@@ -318,17 +318,16 @@ t.test('where credentials are looked for', t => {
   });
   const store = new ImageStore(join(directory, 'state'));
   const env = { XDG_RUNTIME_DIR: directory, DOCKER_CONFIG: join(directory, 'docker') };
-  const find = (domain: string, repository: string): string | undefined =>
-    findCredentials(domain, repository, store, [], env)?.username;
-  t.equal(find('quay.io', 'team/app'), 'team');
-  t.equal(find('quay.io', 'other/app'), 'all');
-  t.equal(find('docker.io', 'library/nginx'), 'hub');
-  t.equal(find('example.org', 'x'), undefined);
-  t.throws(() => find('bad', 'x'), { message: /auth of "bad" is not "user:password" in base64/ });
+  const find = async (domain: string, repository: string): Promise<string | undefined> =>
+    (await findCredentials(domain, repository, store, [], env))?.username;
+  t.equal(await find('quay.io', 'team/app'), 'team');
+  t.equal(await find('quay.io', 'other/app'), 'all');
+  t.equal(await find('docker.io', 'library/nginx'), 'hub');
+  t.equal(await find('example.org', 'x'), undefined);
+  await t.rejects(find('bad', 'x'), { message: /auth of "bad" is not "user:password" in base64/ });
   writeFileSync(join(directory, 'docker/config.json'), '{');
-  t.throws(() => find('example.org', 'x'), { message: /config.json: it is no JSON/ });
+  await t.rejects(find('example.org', 'x'), { message: /config.json: it is no JSON/ });
   t.ok(readFileSync(join(directory, 'containers/auth.json')));
-  t.end();
 });
 
 t.test('where a registry is, and by which protocol', t => {
