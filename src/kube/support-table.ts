@@ -101,7 +101,7 @@ const VOLUMES: Readonly<Record<string, SupportRow>> = {
     'a directory of the state root, by namespace and claim; its size and access modes are not enforced',
   ),
   ephemeral: acted('a claim that goes with the pod'),
-  image: acted('of the local store; read-only, noexec'),
+  image: acted('from the local store, or its registry; read-only, noexec'),
   projected: acted('of configMap, secret and downwardAPI sources'),
   'projected.sources[].serviceAccountToken': refused('nobody here issues tokens: there is no API server'),
   'projected.sources[].clusterTrustBundle': refused('there are no cluster trust bundles on one machine'),

@@ -105,6 +105,7 @@ function imageInput(
       cmd: config.Cmd,
       env: config.Env,
       workingDir: config.WorkingDir,
+      volumes: config.Volumes,
     },
     layers: images.layers(image),
   };

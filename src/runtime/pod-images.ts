@@ -18,27 +18,59 @@ export async function findImages(options: RunPodOptions): Promise<ReadonlyMap<st
   const { pod } = options;
   const found = new Map<string, Image>();
   for (const container of [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])])
-    found.set(container.name, await findImage(options, container));
+    found.set(container.name, await findImage(options, wantedBy(container)));
   return found;
 }
 
-async function findImage(options: RunPodOptions, container: Container): Promise<Image> {
+/** The images that a pod has as volumes, found as those of its containers are (KEP-4639). */
+export async function findVolumeImages(options: RunPodOptions): Promise<readonly Image[]> {
+  const found: Image[] = [];
+  for (const { name, image } of options.pod.spec?.volumes ?? [])
+    if (image !== undefined)
+      found.push(
+        await findImage(options, {
+          whose: `volume "${name}"`,
+          container: '',
+          image: image.reference ?? '',
+          policy: image.pullPolicy,
+        }),
+      );
+  return found;
+}
+
+interface Wanted {
+  /** As messages begin. */
+  readonly whose: string;
+  /** Whose events these are; '' is the pod. */
+  readonly container: string;
+  readonly image: string;
+  readonly policy: string | undefined;
+}
+
+const wantedBy = ({ name, image = '', imagePullPolicy }: Container): Wanted => ({
+  whose: `container "${name}"`,
+  container: name,
+  image,
+  policy: imagePullPolicy,
+});
+
+async function findImage(options: RunPodOptions, wanted: Wanted): Promise<Image> {
   const { images, observer } = options;
-  const { name, image = '', imagePullPolicy } = container;
+  const { whose, image, policy } = wanted;
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
-    observer.onEvent?.(type, reason, message, name);
-  const domain = domainOf(container, event);
+    observer.onEvent?.(type, reason, message, wanted.container);
+  const domain = domainOf(wanted, event);
   const found = images.get(image);
-  const isKept = found !== undefined && (found.isPulled !== true || imagePullPolicy !== 'Always');
+  const isKept = found !== undefined && (found.isPulled !== true || policy !== 'Always');
   if (isKept) return found;
-  if (imagePullPolicy === 'Never') {
+  if (policy === 'Never') {
     const message = `Container image "${image}" is not present with pull policy of Never`;
     event('Warning', 'ErrImageNeverPull', message);
     event('Warning', 'Failed', 'Error: ErrImageNeverPull');
-    throw new UserError(`container "${name}": ErrImageNeverPull: ${message}`, { hint: known(images) });
+    throw new UserError(`${whose}: ErrImageNeverPull: ${message}`, { hint: known(images) });
   }
   if (domain === 'localhost')
-    throw new UserError(`container "${name}": image "${image}" is not in the local store`, {
+    throw new UserError(`${whose}: image "${image}" is not in the local store`, {
       hint: known(images),
     });
   event('Normal', 'Pulling', `Pulling image "${image}"`);
@@ -52,13 +84,13 @@ async function findImage(options: RunPodOptions, container: Container): Promise<
     const message = `Failed to pull image "${image}": ${error.message}`;
     event('Warning', 'Failed', message);
     event('Warning', 'Failed', 'Error: ErrImagePull');
-    throw new UserError(`container "${name}": ErrImagePull: ${message}`, { cause: error, hint: error.hint });
+    throw new UserError(`${whose}: ErrImagePull: ${message}`, { cause: error, hint: error.hint });
   }
 }
 
 /** The kubelet's own words for a name that is none. */
 function domainOf(
-  { name, image = '' }: Container,
+  { whose, image }: Wanted,
   event: (type: 'Warning', reason: string, message: string) => void,
 ): string {
   try {
@@ -68,7 +100,7 @@ function domainOf(
     const message = `Failed to apply default image tag "${image}": ${error.message}`;
     event('Warning', 'InspectFailed', message);
     event('Warning', 'Failed', 'Error: InvalidImageName');
-    throw new UserError(`container "${name}": InvalidImageName: ${message}`, { cause: error });
+    throw new UserError(`${whose}: InvalidImageName: ${message}`, { cause: error });
   }
 }
 
