@@ -19,6 +19,7 @@ import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import type { Sandbox } from './sandbox.ts';
 import { storageLimits, watchStorage } from './storage-limits.ts';
+import { type Attempt, type Reach, supervise } from './supervision.ts';
 import { secondsSince, startTimer } from './timer.ts';
 
 export interface LifecycleHooks {
@@ -26,6 +27,8 @@ export interface LifecycleHooks {
   readonly images: ReadonlyMap<string, Image>;
   /** Its namespaces are there, and the pod's volumes are filled. */
   readonly sandbox: Promise<Sandbox>;
+  /** For probes and hooks. */
+  readonly reach: Reach;
   /** Kills every process of the pod. */
   kill(): void;
   /** Writes down what runs, for other commands, and whether the pod's end has begun. */
@@ -60,7 +63,8 @@ export class PodLifecycle {
     this.#running = new RunningContainers(
       spec,
       options.killSignal,
-      ({ name }) => options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${name}`, name),
+      ({ name }, message = `Stopping container ${name}`) =>
+        options.observer.onEvent?.('Normal', 'Killing', message, name),
       () => hooks.kill(),
     );
   }
@@ -147,7 +151,7 @@ export class PodLifecycle {
       const startedAt = Date.now();
       const exit = await this.#attempt(container, attempt, result);
       if (exit === undefined) return false;
-      if (this.#isStopping || !shouldRestart(this.#options.pod, container, exit.exitCode))
+      if (this.#isStopping || !shouldRestart(this.#options.pod, container, exit.exitCode, exit.wasUnhealthy))
         return exit.exitCode === 0;
       if (!(await this.#waitBeforeRestart(container, exit, backOff.next(secondsSince(startedAt)))))
         return false;
@@ -158,12 +162,16 @@ export class PodLifecycle {
   async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
     const result = this.#resultOf(container, true);
     const backOff = new BackOff();
-    for (let attempt = 0; !this.#isStopping; attempt++) {
-      const startedAt = Date.now();
-      const exit = await this.#attempt(container, attempt, result, onStarted);
+    try {
+      for (let attempt = 0; !this.#isStopping; attempt++) {
+        const startedAt = Date.now();
+        const exit = await this.#attempt(container, attempt, result, onStarted);
+        if (exit === undefined || this.#isStopping) return;
+        if (!(await this.#waitBeforeRestart(container, exit, backOff.next(secondsSince(startedAt))))) return;
+      }
+    } finally {
+      // For those that wait for it still; who has started has said so long ago.
       onStarted(false);
-      if (exit === undefined || this.#isStopping) return;
-      if (!(await this.#waitBeforeRestart(container, exit, backOff.next(secondsSince(startedAt))))) return;
     }
   }
 
@@ -192,7 +200,7 @@ export class PodLifecycle {
     attempt: number,
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
-  ): Promise<Exit | undefined> {
+  ): Promise<Attempt | undefined> {
     const { observer } = this.#options;
     const startedAt = Date.now();
     let started: StartedContainer;
@@ -222,11 +230,19 @@ export class PodLifecycle {
     const streams = readStreams(this.#options, container, started, result);
     const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
     const ended = waitForExit(started.child.pidfd);
-    this.#running.add({ container, image: this.#hooks.images.get(container.name), started, ended });
+    const running = { container, image: this.#hooks.images.get(container.name), started, ended };
+    const supervision = supervise(running, this.#running, {
+      ...this.#options,
+      reach: this.#hooks.reach,
+      onChange: () => this.#record(),
+    });
+    this.#running.add({ ...running, supervision });
     this.#record();
-    onStarted?.(true);
+    if (supervision === undefined) onStarted?.(true);
+    else void supervision.begin().then(() => onStarted?.(true));
     const exit = await ended;
     const finishedAt = Date.now();
+    supervision?.end();
     this.#running.remove(container);
     this.#record();
     if (keptInput !== undefined) closeSync(keptInput);
@@ -239,12 +255,12 @@ export class PodLifecycle {
     const message = started.terminationLog.read();
     started.terminationLog.close();
     result.ended(
-      { ...exit, maxRss: memory.end(exit.maxRss), isOomKilled, message },
+      { ...exit, maxRss: memory.end(exit.maxRss), isOomKilled, message, failure: supervision?.failure },
       startedAt,
       finishedAt,
       attempt,
     );
-    return exit;
+    return { ...exit, wasUnhealthy: supervision?.wasUnhealthy === true };
   }
 
   /** Written a moment later: many containers start in one moment, and some are gone before anybody could ask. */

@@ -148,9 +148,16 @@ export async function runPod(options: RunPodOptions): Promise<PodResult> {
       paths,
       images,
       sandbox,
+      reach: {
+        network: {
+          namespace: pod.spec?.hostNetwork === true ? undefined : paths.namespace('network'),
+          podIP: network.podIPs[0] ?? '127.0.0.1',
+        },
+        ...(hostRoot === 0 ? {} : { hostRoot }),
+      },
       kill: () => cgroup?.tracking.kill(),
       record: (containers, pause, isEnding) => {
-        network.record(isEnding ? [] : containers.map(container => container.name));
+        network.record(isEnding ? [] : containers.filter(({ ready }) => ready).map(({ name }) => name));
         directory.write({
           uid,
           name,

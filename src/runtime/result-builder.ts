@@ -80,7 +80,12 @@ export class ResultBuilder {
   }
 
   ended(
-    exit: Exit & { readonly isOomKilled?: boolean; readonly message?: string },
+    exit: Exit & {
+      readonly isOomKilled?: boolean;
+      readonly message?: string;
+      /** Why it was ended before its time, and what is said of that. */
+      readonly failure?: { readonly reason: string; readonly message: string } | undefined;
+    },
     startedAt: number,
     finishedAt: number,
     restartCount: number,
@@ -88,8 +93,10 @@ export class ResultBuilder {
     this.#cpuMicroseconds += exit.cpuMicroseconds;
     this.#maxRss = Math.max(this.#maxRss, exit.maxRss);
     this.#state = {
-      reason: exit.exitCode === 0 ? 'Completed' : exit.isOomKilled === true ? 'OOMKilled' : 'Error',
-      message: this.#message(exit.message ?? '', exit.exitCode),
+      reason:
+        exit.failure?.reason ??
+        (exit.exitCode === 0 ? 'Completed' : exit.isOomKilled === true ? 'OOMKilled' : 'Error'),
+      message: exit.failure?.message ?? this.#message(exit.message ?? '', exit.exitCode),
       exitCode: exit.exitCode,
       signal: exit.signal,
       startedAt: new Date(startedAt).toISOString(),

@@ -12,11 +12,24 @@ const MAX_HEADERS = 64 << 10;
 const AWAITING_HEADERS = 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)';
 const READING_BODY = 'context deadline exceeded (Client.Timeout or context cancellation while reading body)';
 
-/** Gets a page as a kubelet's probe does: certificates are not looked at, redirects are followed on the same host. */
-export async function httpGet(first: HttpRequest, from: DialFrom, limit: Limit): Promise<Outcome> {
+/** What a client is told that speaks HTTPS to a server of HTTP. */
+export const HTTP_TO_HTTPS = 'http: server gave HTTP response to HTTPS client';
+
+/** What came of a request: the last answer of its redirects, or why there is none. */
+export type Page =
+  | { readonly kind: 'answer'; readonly status: number; readonly body: string }
+  | { readonly kind: 'failed'; readonly message: string }
+  /** An answer has begun, and never came to its end. */
+  | { readonly kind: 'unfinished'; readonly message: string };
+
+/** Gets a page as a kubelet does: certificates are not looked at, redirects are followed on the same host. */
+export async function getPage(first: HttpRequest, from: DialFrom, limit: Limit): Promise<Page> {
   let request = first;
   for (let hops = 1; ; hops++) {
-    const failed = (reason: string): Outcome => failure(`Get ${JSON.stringify(urlOf(request))}: ${reason}`);
+    const failed = (reason: string): Page => ({
+      kind: 'failed',
+      message: `Get ${JSON.stringify(urlOf(request))}: ${reason}`,
+    });
     let exchange: Exchange;
     try {
       exchange = await send(request, from, limit);
@@ -32,18 +45,23 @@ export async function httpGet(first: HttpRequest, from: DialFrom, limit: Limit):
         request = redirect.request;
         continue;
       }
-      return judge(status, await readBody(exchange.response, limit));
+      return { kind: 'answer', status, body: await readBody(exchange.response, limit) };
     } catch (error) {
-      // The kubelet's client does not take this for the server's answer.
-      return failedToRun(error instanceof LimitReached ? READING_BODY : reasonOf(error, request), 'failure');
+      const message = error instanceof LimitReached ? READING_BODY : reasonOf(error, request);
+      return { kind: 'unfinished', message };
     } finally {
       exchange.close();
     }
   }
 }
 
-/** 200–399 is well; what is left of the 300s led to another host, or nowhere. */
-function judge(status: number, body: string): Outcome {
+/** A probe: 200–399 is well; what is left of the 300s led to another host, or nowhere. */
+export async function httpGet(request: HttpRequest, from: DialFrom, limit: Limit): Promise<Outcome> {
+  const page = await getPage(request, from, limit);
+  if (page.kind === 'failed') return failure(page.message);
+  // The kubelet's client does not take this for the server's answer.
+  if (page.kind === 'unfinished') return failedToRun(page.message, 'failure');
+  const { status, body } = page;
   if (status < 200 || status >= 400) return failure(`HTTP probe failed with statuscode: ${status}`);
   return status < 300 ? success(body) : warning(body);
 }
@@ -143,7 +161,6 @@ function reasonOf(error: unknown, { scheme }: HttpRequest): string {
     return `net/http: HTTP/1.x transport connection broken: malformed HTTP response (${message})`;
   if (code === 'ERR_INVALID_CHAR') return 'net/http: invalid header field value';
   if (code === 'ECONNRESET') return message.includes('hang up') ? 'EOF' : 'read: connection reset by peer';
-  if (scheme === 'https' && /wrong version number|packet length too long/.test(message))
-    return 'http: server gave HTTP response to HTTPS client';
+  if (scheme === 'https' && /wrong version number|packet length too long/.test(message)) return HTTP_TO_HTTPS;
   return message;
 }
