@@ -50,15 +50,23 @@ export function supervise(
 ): Supervision | undefined {
   const { container } = running;
   if (!needsSupervision(container)) return undefined;
+  let complaint = '';
   return new Supervision({
     pod,
     container,
     reach,
     ending: containers.ending,
     record: recordOf(running),
-    onEvent: (type, reason, message) => observer.onEvent?.(type, reason, message, container.name),
+    onEvent: (type, reason, message) => {
+      observer.onEvent?.(type, reason, message, container.name);
+      if (reason === 'Unhealthy') complaint = message;
+    },
     onChange,
-    stop: (message, graceSeconds) => void containers.stop(container, message, graceSeconds),
+    stop: (message, graceSeconds) => {
+      // Nobody would understand its end who does not watch events.
+      if (complaint !== '') observer.onWarning?.(`${message}: ${complaint.trimEnd()}`);
+      void containers.stop(container, message, graceSeconds);
+    },
   });
 }
 

@@ -172,6 +172,10 @@ t.test('httpGet: servers that mean no good', async t => {
       t.match(await get(port), outcome, name);
     });
   await serving(
+    raw(socket => socket.end('HTTP/1.0 200 OK\nX: y\n\nfine')),
+    async port => void t.same(await get(port), { kind: 'success', output: 'fine' }, 'no CR'),
+  );
+  await serving(
     raw(socket => socket.end('HTTP/1.1 200 OK\r\n\r\n')),
     async port => {
       t.match(await get(port, { scheme: 'HTTPS' }), {
