@@ -56,9 +56,8 @@ export class ContainerResults {
       const { name } = container;
       const state = (this.#results.get(name) ?? this.#new(container, isInit, waitsFor)).state();
       const image = this.#images.get(name);
-      const isRunning = state.state.is === 'running';
       const imageNames = { image: image?.reference ?? container.image ?? '', imageId: image?.id ?? '' };
-      return { ...state, ...imageNames, started: isRunning, ready: isRunning };
+      return { ...state, ...imageNames };
     };
     return [
       ...initContainers.map(container => stateOf(container, true)),

@@ -37,7 +37,7 @@ export type OwnStreams = { -readonly [K in keyof ContainerStreams]: number | und
 /** What must be known of a container for as long as it runs. */
 export interface ContainerFacts {
   /** For other commands, but for the process itself. */
-  readonly record: Omit<ContainerRecord, 'pid' | 'startTime'>;
+  readonly record: Omit<ContainerRecord, 'pid' | 'startTime' | 'ready'>;
   readonly cgroup: CgroupPlan;
   /** Its processes end with its main one. */
   readonly hasOwnPids: boolean;
@@ -53,6 +53,8 @@ export interface StartedContainer {
   readonly warnings: readonly string[];
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** What probes had said of one that was found running. */
+  readonly known?: { readonly started: boolean; readonly ready: boolean };
   /** How it was made; of one that was found running nobody remembers. */
   readonly made: { readonly stages: ContainerStages; readonly report: Report } | undefined;
 }

@@ -10,6 +10,7 @@ import type { Compiled } from '../program/compile.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
 import type { Exit } from './child-exits.ts';
 import type { ContainerFacts, OwnStreams, StartedContainer } from './container.ts';
+import type { ContainerState } from './container-state.ts';
 import { writeWhole } from './pod-directory.ts';
 import { TerminationLog } from './termination-message.ts';
 
@@ -38,7 +39,12 @@ interface AttemptFile {
   readonly terminal?: number;
   /** Why it could not be started. */
   readonly failure?: string;
+  /** What its probes have said. */
+  readonly known?: Known;
 }
+
+type Known = Pick<ContainerState, 'started' | 'ready'>;
+const HEALTHY: Known = { started: true, ready: true };
 
 /** Nobody knows how it ended. */
 const LOST: Exit = { exitCode: 137, signal: undefined, cpuMicroseconds: 0, maxRss: 0 };
@@ -125,10 +131,18 @@ export class Keeper {
   }
 
   /** The program that was to become the container has failed. */
-  failed({ name }: Container, attempt: number, failure: string): void {
+  failed(container: Container, attempt: number, failure: string): void {
+    this.#amend(container, attempt, { failure });
+  }
+
+  /** What the probes say of it now. */
+  note(container: Container, attempt: number, known: Known): void {
+    this.#amend(container, attempt, { known });
+  }
+
+  #amend({ name }: Container, attempt: number, more: Partial<AttemptFile>): void {
     const file = this.#attemptFile(idOf(name, attempt));
-    const before = JSON.parse(readFileSync(file, 'utf8')) as AttemptFile;
-    writeWhole(file, { ...before, failure } satisfies AttemptFile);
+    writeWhole(file, { ...(JSON.parse(readFileSync(file, 'utf8')) as AttemptFile), ...more });
   }
 
   /** A container that runs, or that ended while nobody looked: as if it had been started just now. */
@@ -138,7 +152,7 @@ export class Keeper {
   ): StartedContainer | { readonly failure: string } {
     const id = idOf(name, number);
     const text = readFileSync(this.#attemptFile(id), 'utf8');
-    const { facts, stdin, terminal, failure } = JSON.parse(text) as AttemptFile;
+    const { facts, stdin, terminal, failure, known = HEALTHY } = JSON.parse(text) as AttemptFile;
     if (failure !== undefined) return { failure };
     const fetch = (fd: number | undefined): number | undefined =>
       fd === undefined || end !== undefined ? undefined : this.shim.fetch(fd);
@@ -152,6 +166,7 @@ export class Keeper {
       terminationLog: TerminationLog.open(this.#paths.terminationLog(name, number)),
       warnings: [],
       startedAt,
+      known,
       made: undefined,
     };
   }

@@ -12,19 +12,24 @@ import { delay, onAbort } from './on-abort.ts';
 import { hasOomKill } from './pod-cgroup.ts';
 import { watchLimits } from './pod-limits.ts';
 import type { PodResult } from './pod-result.ts';
+import { RecordLater } from './record-later.ts';
 import { type BackOff, duration, resume, shouldRestart } from './restart.ts';
 import type { ResultBuilder } from './result-builder.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
+import { type Attempt, supervise } from './supervision.ts';
 
 /** Seconds until what is missing or wrong around a container is looked at again. */
 const CONFIG_RETRY_SECONDS = 10;
 
 /** containerd's exit code of what could not be started. */
-const NOT_STARTED: Exit = { exitCode: 128, signal: undefined, cpuMicroseconds: 0, maxRss: 0 };
-
-/** Milliseconds until what runs is written down for other commands. */
-const RECORD_DELAY = 4;
+const NOT_STARTED: Attempt = {
+  wasUnhealthy: false,
+  exitCode: 128,
+  signal: undefined,
+  cpuMicroseconds: 0,
+  maxRss: 0,
+};
 
 /** The life of one attached pod: init containers, sidecars, app containers, restarts, the end in the kubelet's order. */
 export class PodLifecycle {
@@ -33,7 +38,7 @@ export class PodLifecycle {
   readonly #hooks: LifecycleHooks;
   readonly #running: RunningContainers;
   readonly #results: ContainerResults;
-  #recording: NodeJS.Timeout | undefined;
+  readonly #record: RecordLater;
   #reason: { readonly reason: string; readonly message: string } | undefined;
 
   constructor(
@@ -49,8 +54,17 @@ export class PodLifecycle {
     this.#running = new RunningContainers(
       spec,
       options.killSignal,
-      ({ name }) => options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${name}`, name),
+      ({ name }, message = `Stopping container ${name}`) =>
+        options.observer.onEvent?.('Normal', 'Killing', message, name),
       () => hooks.kill(),
+    );
+    this.#record = new RecordLater(
+      async () => {
+        const { pause } = await hooks.sandbox;
+        hooks.record(this.#running.records(), pause, this.#isStopping);
+      },
+      // A full disk is no reason to end a pod that runs.
+      error => options.observer.onWarning?.(`ps, inspect and exec do not know what runs: ${error}`),
     );
   }
 
@@ -58,7 +72,7 @@ export class PodLifecycle {
     const { pod, signal } = this.#options;
     const spec = pod.spec ?? { containers: [] };
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
-    onAbort(this.#running.ending, () => this.#record());
+    onAbort(this.#running.ending, () => this.#record.soon());
     const stopWatching = watchLimits(this.#options, this.#hooks, {
       attempt: container => this.#results.attempt(container),
       fail: (reason, message, graceSeconds) => this.#fail(reason, message, graceSeconds),
@@ -80,7 +94,7 @@ export class PodLifecycle {
       ignoreAbort();
       await this.#running.end();
       await Promise.all(background);
-      clearTimeout(this.#recording);
+      this.#record.stop();
     }
     return this.#results.build(this.#reason);
   }
@@ -119,7 +133,9 @@ export class PodLifecycle {
       if (exit === undefined && !(await this.#canRetry())) return false;
       if (exit === undefined) continue;
       const isAttached = this.#hooks.keeper === undefined;
-      if (this.#isStopping || !shouldRestart(this.#options.pod, container, exit.exitCode, { isAttached }))
+      const { exitCode, wasUnhealthy } = exit;
+      const { pod } = this.#options;
+      if (this.#isStopping || !shouldRestart(pod, container, exitCode, { isAttached, wasUnhealthy }))
         return exit.exitCode === 0;
       if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return false;
     }
@@ -136,12 +152,16 @@ export class PodLifecycle {
   async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
     const result = this.#results.begin(container, true);
     const { backOff, first } = resume(this.#hooks.keeper?.attempts(container));
-    for (let attempt = first; !this.#isStopping; attempt++) {
-      const exit = await this.#attempt(container, attempt, result, onStarted);
-      if (exit === undefined && (await this.#canRetry())) continue;
+    try {
+      for (let attempt = first; !this.#isStopping; attempt++) {
+        const exit = await this.#attempt(container, attempt, result, onStarted);
+        if (exit === undefined && (await this.#canRetry())) continue;
+        if (exit === undefined || this.#isStopping) return;
+        if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return;
+      }
+    } finally {
+      // For those that wait for it still; who has started has said so long ago.
       onStarted(false);
-      if (exit === undefined || this.#isStopping) return;
-      if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return;
     }
   }
 
@@ -185,7 +205,7 @@ export class PodLifecycle {
     attempt: number,
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
-  ): Promise<Exit | undefined> {
+  ): Promise<Attempt | undefined> {
     const [found] = this.#hooks.keeper?.attempts(container) ?? [];
     const adopted = found?.number === attempt ? this.#hooks.keeper?.adopt(container, found) : undefined;
     if (adopted !== undefined && 'failure' in adopted) {
@@ -240,7 +260,7 @@ export class PodLifecycle {
     started: StartedContainer,
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
-  ): Promise<Exit> {
+  ): Promise<Attempt> {
     const { facts, exited: ended } = started;
     const keptInput = connectInput(this.#options, container, started);
     const { keeper } = this.#hooks;
@@ -248,12 +268,26 @@ export class PodLifecycle {
       keeper === undefined ? readStreams(this.#options, container, started, result) : Promise.resolve();
     const memory =
       keeper === undefined ? new MemoryPeak(started.child.pid, this.#options.capture === true) : undefined;
-    this.#running.add({ container, image: this.#hooks.images.get(container.name), started, ended });
-    result.running(started.startedAt, attempt);
+    const running = { container, image: this.#hooks.images.get(container.name), started, ended };
+    const supervision = supervise(running, this.#running, {
+      ...this.#options,
+      reach: this.#hooks.reach,
+      onChange: () => {
+        keeper?.note(container, attempt, {
+          started: supervision?.started === true,
+          ready: supervision?.ready === true,
+        });
+        this.#changed();
+      },
+    });
+    this.#running.add({ ...running, supervision });
+    result.running(started.startedAt, attempt, supervision);
     this.#changed();
-    onStarted?.(true);
+    if (supervision === undefined) onStarted?.(true);
+    else void supervision.begin().then(() => onStarted?.(true));
     const exit = await ended;
     const finishedAt = keeper?.attempts(container)[0]?.end?.finishedAt ?? Date.now();
+    supervision?.end();
     this.#running.remove(container);
     if (keptInput !== undefined) closeSync(keptInput);
     if (started.streams.terminal !== undefined && keeper !== undefined) closeSync(started.streams.terminal);
@@ -267,32 +301,23 @@ export class PodLifecycle {
     const message = started.terminationLog.read();
     started.terminationLog.close();
     const maxRss = memory?.end(exit.maxRss) ?? exit.maxRss;
-    result.ended({ ...exit, maxRss, isOomKilled, message }, started.startedAt, finishedAt, attempt);
+    result.ended(
+      { ...exit, maxRss, isOomKilled, message, failure: supervision?.failure },
+      started.startedAt,
+      finishedAt,
+      attempt,
+    );
     this.#changed();
-    return exit;
+    return { ...exit, wasUnhealthy: supervision?.wasUnhealthy === true };
   }
 
   #changed(): void {
-    this.#record();
+    this.#record.soon();
     this.#tellStates();
   }
 
   #tellStates(): void {
     this.#hooks.onStates?.(this.#results.states());
-  }
-
-  /** Written a moment later: many containers start in one moment, and some are gone before anybody could ask. */
-  #record(): void {
-    this.#recording ??= setTimeout(async () => {
-      this.#recording = undefined;
-      const { pause } = await this.#hooks.sandbox;
-      try {
-        this.#hooks.record(this.#running.records(), pause, this.#isStopping);
-      } catch (error) {
-        // A full disk is no reason to end a pod that runs.
-        this.#options.observer.onWarning?.(`ps, inspect and exec do not know what runs: ${error}`);
-      }
-    }, RECORD_DELAY);
   }
 
   /** Sends a signal to the main process of every running container. */

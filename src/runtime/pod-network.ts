@@ -16,12 +16,7 @@ import { wirePod } from '../network/wire.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import type { Cleanup } from './cleanup.ts';
-import {
-  ADDRESS_FOR_NODE,
-  type DnsAddress,
-  serveClusterDns,
-  serveClusterDnsAgain,
-} from './cluster-dns.ts';
+import { ADDRESS_FOR_NODE, type DnsAddress, serveClusterDns, serveClusterDnsAgain } from './cluster-dns.ts';
 import { isSidecar } from './container.ts';
 import { leaseAddresses } from './leases.ts';
 import { waitForLock } from './lock-file.ts';

@@ -1,4 +1,4 @@
-import type { Container, Pod } from '../kube/types.generated.ts';
+import type { Container, ContainerRestartRule, Pod } from '../kube/types.generated.ts';
 import type { Attempt } from './keeper.ts';
 
 const FIRST_DELAY = 10;
@@ -34,14 +34,17 @@ export function resume(attempts: readonly Attempt[] = []): {
 
 /**
  * Whether a container that ended is started again by an attached run. The pod's `Always` is not obeyed there: a command
- * that never ended would be of no use, so each container runs once, as with Never. A container's own policy is (1.35).
+ * that never ended would be of no use, so each container runs once, as with Never. A container's own policy and rules are
+ * (1.35). One that was ended because its probes failed has not ended by itself: that follows the policy as it is.
  */
 export function shouldRestart(
   pod: Pod,
   container: Container,
   exitCode: number,
-  { isAttached = true } = {},
+  { wasUnhealthy = false, isAttached = true } = {},
 ): boolean {
+  if (wasUnhealthy && restartsUnhealthy(pod, container)) return true;
+  if ((container.restartPolicyRules ?? []).some(rule => applies(rule, exitCode))) return true;
   const ofPod = pod.spec?.restartPolicy ?? 'Always';
   const policy = container.restartPolicy ?? (isAttached && ofPod === 'Always' ? 'Never' : ofPod);
   if (policy === 'Always') return true;
@@ -51,4 +54,16 @@ export function shouldRestart(
 /** Seconds as Go prints a duration: 10s, 1m20s, 5m0s. */
 export function duration(seconds: number): string {
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}
+
+/** Whether a container is started again that did not come up, or does not live, whatever its exit code is then. */
+export function restartsUnhealthy({ spec }: Pod, { restartPolicy }: Container): boolean {
+  return (restartPolicy ?? spec?.restartPolicy) !== 'Never';
+}
+
+/** The one action here is Restart: see the support table. */
+function applies({ exitCodes }: ContainerRestartRule, exitCode: number): boolean {
+  if (exitCodes === undefined) return false;
+  const isListed = (exitCodes.values ?? []).includes(exitCode);
+  return exitCodes.operator === 'In' ? isListed : !isListed;
 }
