@@ -1,3 +1,4 @@
+import type { IoPriorityClass, SchedulerFlag, SchedulerPolicy } from '../linux/scheduling.ts';
 import type { SeccompAction, SeccompArchitecture, SeccompFlag, SeccompOperator } from '../linux/seccomp.ts';
 
 /**
@@ -39,8 +40,26 @@ export interface OciProcess {
   readonly rlimits: readonly OciRlimit[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj?: number;
+  readonly scheduler?: OciScheduler;
+  readonly ioPriority?: OciIoPriority;
   readonly apparmorProfile?: string;
   readonly selinuxLabel?: string;
+}
+
+/** config.md, "Linux Process": what sched_setattr(2) takes. */
+export interface OciScheduler {
+  readonly policy: SchedulerPolicy;
+  readonly nice: number;
+  readonly priority: number;
+  readonly flags: readonly SchedulerFlag[];
+  readonly runtime: number;
+  readonly deadline: number;
+  readonly period: number;
+}
+
+export interface OciIoPriority {
+  readonly class: IoPriorityClass;
+  readonly priority: number;
 }
 
 export interface OciUser {

@@ -19,6 +19,7 @@ import {
   setUmask,
   unblockSignals,
 } from './phases/process.ts';
+import { resetOnFork, setScheduling } from './phases/scheduling.ts';
 import { installAuditFilter, installFilter } from './phases/seccomp.ts';
 import type { Gate } from './plan.ts';
 import type { DataOperand } from './program.ts';
@@ -40,6 +41,7 @@ export function becomeProcess(
   { filter, needsClone, isDetachable, gate }: Ending,
 ): void {
   setLimits(b, process);
+  setScheduling(b, process, needsClone);
   b.phase('working directory');
   const entered = notEntered(b);
   enterWorkingDirectory(b, process.cwd, entered);
@@ -50,7 +52,10 @@ export function becomeProcess(
   setIdentity(b, process);
   enterWorkingDirectory(b, process.cwd, entered);
   checkWorkingDirectory(b, entered);
-  if (needsClone) b.clone(gate !== undefined);
+  if (needsClone) {
+    b.clone(gate !== undefined);
+    resetOnFork(b, process);
+  }
   becomeSessionLeader(b, process.terminal);
   if (!isDetachable) dieWithParent(b);
   setUmask(b, process);
@@ -104,6 +109,7 @@ function becomeFilteredWithPrivileges(
   raiseAmbient(b, process);
   if (needsClone) {
     b.clone(gate !== undefined);
+    resetOnFork(b, process);
     lead();
     wait(b, process, gate);
   }

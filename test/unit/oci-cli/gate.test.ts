@@ -77,6 +77,18 @@ t.test(
   },
 );
 
+t.test('scheduling: before the identity, which takes the right to it away', async t => {
+  const scheduler = { policy: 'SCHED_BATCH', nice: 5, flags: ['SCHED_FLAG_RESET_ON_FORK'] };
+  const ioPriority = { class: 'IOPRIO_CLASS_BE', priority: 3 };
+  const process = { ...MINIMAL.process, scheduler, ioPriority };
+  const order = [
+    'sched_setattr(0, {SCHED_BATCH, nice=5, priority=0}, 0)',
+    'ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_BE<<13|3)',
+    'setresuid(0, 0, 0)',
+  ];
+  t.equal(missing(program({ ...MINIMAL, process }, { preserved: 0, hasHooks: false }), order), '');
+});
+
 t.test('a joined PID namespace: who waits is the sibling, when nothing privileged is left in it', async t => {
   const namespaces = [
     { type: 'mount' },

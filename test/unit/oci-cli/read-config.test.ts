@@ -71,8 +71,23 @@ t.test('an error names the field', async t => {
       { 'process.rlimits': [{ type: 'RLIMIT_CPU', soft: 2, hard: 1 }] },
       'process.rlimits[0].soft: 2 is more than the hard limit 1',
     ],
-    [{ 'process.scheduler': { policy: 'SCHED_BATCH' } }, 'process.scheduler: is not supported'],
-    [{ 'process.ioPriority': { class: 'IOPRIO_CLASS_IDLE' } }, 'process.ioPriority: is not supported'],
+    [{ 'process.scheduler': {} }, 'process.scheduler.policy: is missing'],
+    [
+      { 'process.scheduler': { policy: 'SCHED_BATCH', nice: 20 } },
+      'process.scheduler.nice: expected a whole number from -20 to 19, not 20',
+    ],
+    [
+      { 'process.scheduler': { policy: 'SCHED_OTHER', flags: ['SCHED_FLAG_UTIL_CLAMP_MIN'] } },
+      'process.scheduler.flags[0]: "SCHED_FLAG_UTIL_CLAMP_MIN" is not supported',
+    ],
+    [
+      { 'process.ioPriority': { class: 'IOPRIO_CLASS_BE', priority: 8 } },
+      'process.ioPriority.priority: expected a whole number from 0 to 7, not 8',
+    ],
+    [
+      { 'process.ioPriority': { class: 'X' } },
+      'process.ioPriority.class: "X" is none of IOPRIO_CLASS_RT, IOPRIO_CLASS_BE, IOPRIO_CLASS_IDLE',
+    ],
     [{ 'process.execCPUAffinity': { initial: '0' } }, 'process.execCPUAffinity: is not supported'],
     [{ 'linux.intelRdt': { closID: 'x' } }, 'linux.intelRdt: is not supported'],
     [{ 'linux.personality': { domain: 'BSD' } }, 'linux.personality.domain: "BSD" is none of LINUX, LINUX32'],
