@@ -138,6 +138,9 @@ export interface OciSeccomp {
   /** Without, SPEC_ALLOW is the runtimes' default. */
   readonly flags?: readonly SeccompFlag[];
   readonly syscalls: readonly OciSyscallRule[];
+  /** Of the socket that the fd for SCMP_ACT_NOTIFY is sent to, and what is sent with it. */
+  readonly listenerPath?: string;
+  readonly listenerMetadata?: string;
 }
 
 export interface OciSyscallRule {

@@ -147,7 +147,38 @@ t.test('an error names the field', async t => {
     ],
     [
       { 'linux.seccomp': { defaultAction: 'SCMP_ACT_NOTIFY' } },
-      'linux.seccomp: defaultAction: SCMP_ACT_NOTIFY needs a listener, and there is no way to hand one over',
+      'linux.seccomp: defaultAction: SCMP_ACT_NOTIFY needs listenerPath',
+    ],
+    [
+      { 'linux.seccomp': { defaultAction: 'SCMP_ACT_NOTIFY', listenerPath: '/s' } },
+      'linux.seccomp: defaultAction: SCMP_ACT_NOTIFY cannot be used for sendmsg, which hands the listener over',
+    ],
+    [
+      {
+        'linux.seccomp': {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          listenerPath: '/s',
+          syscalls: [{ names: ['x', 'sendmsg'], action: 'SCMP_ACT_NOTIFY' }],
+        },
+      },
+      'linux.seccomp: syscalls[0].action: SCMP_ACT_NOTIFY cannot be used for sendmsg, which hands the listener over',
+    ],
+    [
+      { 'linux.seccomp': { defaultAction: 'SCMP_ACT_ALLOW', listenerPath: 's' } },
+      'linux.seccomp: listenerPath: is not an absolute path',
+    ],
+    [
+      { 'linux.seccomp': { defaultAction: 'SCMP_ACT_ALLOW', listenerMetadata: 'x' } },
+      'linux.seccomp: listenerMetadata: needs listenerPath',
+    ],
+    [
+      {
+        'linux.seccomp': {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          flags: ['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'],
+        },
+      },
+      'linux.seccomp: flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs SCMP_ACT_NOTIFY',
     ],
     [{ hooks: { prestart: [{ path: 'x' }] } }, 'hooks.prestart[0].path: is not an absolute path'],
     [{ vm: { kernel: { path: '/x' } } }, 'vm: is not supported'],
