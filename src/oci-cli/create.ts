@@ -50,6 +50,7 @@ export async function create(options: CreateOptions): Promise<WaitingChild> {
     cgroup: planCgroups(cgroupsPath),
     cgroupsPath,
     hooks: read.hooks,
+    deviceRules: read.resources.devices,
     sharesPid: !read.config.linux.namespaces.some(({ type, path }) => type === 'pid' && path === undefined),
   };
   try {
