@@ -24,6 +24,7 @@ if [ "${1:-}" = test ]; then
   need runc runc
   need podman podman
   need conmon conmon
+  need containerd containerd
   need strace strace
   need zstd zstd
   need xz-utils xz

@@ -32,6 +32,7 @@ export const SYSCALL_NUMBERS = {
   getsockname: [51, 204],
   gettid: [186, 178],
   ioctl: [16, 29],
+  ioprio_set: [251, 30],
   landlock_create_ruleset: [444, 444],
   lgetxattr: [192, 9],
   linkat: [265, 37],
@@ -61,6 +62,7 @@ export const SYSCALL_NUMBERS = {
   recvfrom: [45, 207],
   renameat2: [316, 276],
   rt_sigprocmask: [14, 135],
+  sched_setattr: [314, 274],
   seccomp: [317, 277],
   sendmsg: [46, 211],
   sendto: [44, 206],
@@ -412,6 +414,28 @@ export const SECCOMP = {
   SECCOMP_RET_ALLOW: 2147418112,
   SECCOMP_RET_KILL_PROCESS: 2147483648,
   SECCOMP_RET_ACTION_FULL: 4294901760,
+} as const;
+
+export const SCHED = {
+  SCHED_NORMAL: 0,
+  SCHED_FLAG_RESET_ON_FORK: 1,
+  SCHED_FIFO: 1,
+  SCHED_RR: 2,
+  SCHED_FLAG_RECLAIM: 2,
+  SCHED_BATCH: 3,
+  SCHED_FLAG_DL_OVERRUN: 4,
+  SCHED_IDLE: 5,
+  SCHED_DEADLINE: 6,
+  SCHED_FLAG_KEEP_POLICY: 8,
+  SCHED_FLAG_KEEP_PARAMS: 16,
+} as const;
+
+export const IOPRIO = {
+  IOPRIO_CLASS_RT: 1,
+  IOPRIO_WHO_PROCESS: 1,
+  IOPRIO_CLASS_BE: 2,
+  IOPRIO_CLASS_IDLE: 3,
+  IOPRIO_CLASS_SHIFT: 13,
 } as const;
 
 export const AUDIT_ARCH = {
