@@ -19,11 +19,16 @@ const hierarchies = () =>
 
 const quoted = text => `'${text.replaceAll("'", "'\\''")}'`;
 
-export function makeTestNode() {
+/** With the machine's cgroups from their root on, where a test needs those. */
+export function makeTestNode({ hasOwnCgroups = true } = {}) {
   // On the disk that podspace's own would be on: a file system in memory does not do all that a disk does.
   const state = mkdtempSync('/var/lib/test-node-');
   const name = basename(state);
-  const cgroups = hierarchies().map(([at, type]) => ({ at, type, own: join(at, name) }));
+  const cgroups = (hasOwnCgroups ? hierarchies() : []).map(([at, type]) => ({
+    at,
+    type,
+    own: join(at, name),
+  }));
   mkdirSync('/var/lib/podspace', { recursive: true });
   for (const { own } of cgroups) mkdirSync(own);
   const podspace = `${quoted(process.execPath)} dist/podspace.js`;

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { rounds } from '../rounds.ts';
 import { isRoot, needsRoot, podspace, STAY, start } from './harness.ts';
 import { importImages, ownState, scripted } from './with-policies.ts';
 
@@ -180,7 +181,7 @@ t.test('a container swaps directories for links while it is copied', { skip: nee
     { volumeMounts: [{ name: 's', mountPath: '/s' }] },
   );
   let copied = 0;
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < rounds(8); i++) {
     const out = join(here, `out${i}`);
     on('cp', `${pod}:/t`, out);
     const file = join(out, 'd/file');
