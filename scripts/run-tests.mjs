@@ -1,7 +1,7 @@
 // Compiles the test files of some areas (all by default) with esbuild, and runs them in lanes beside each other.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { availableParallelism, setPriority } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 import { makeTestNode } from './test-node.mjs';
@@ -97,7 +97,7 @@ function take({ source, text, counts: ofFile, failures: some, seconds, cpu }) {
   results.push({ source, seconds, cpu });
 }
 
-/** Runs files of these queues, the first queue first, one at a time, until there are none; pure ones last, and politely. */
+/** Runs files of these queues, the first queue first, one at a time, until there are none. */
 function lane(wrap, queues) {
   const [command, ...args] = wrap([process.execPath, '--enable-source-maps', 'scripts/test-lane.mjs']);
   const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env });
@@ -107,7 +107,6 @@ function lane(wrap, queues) {
     if (result !== null) take(result);
     current = queues.find(queue => queue.length > 0)?.shift();
     number += current === undefined ? 0 : 1;
-    if (current !== undefined && !makesPods(current)) setPriority(child.pid, 5);
     child.send(
       current === undefined ? null : { file: join(OUT, `${outOf(current)}.mjs`), source: current, number },
     );
@@ -123,7 +122,7 @@ function lane(wrap, queues) {
 }
 
 // Files that make pods look at what is left behind: one at a time in each of two nodes or more, that have nothing to do with
-// each other. The others are pure; one more lane has them, after what needs the machine, and does not slow down what is timed.
+// each other. The others are pure; one more lane has them, after what needs the machine's cgroups.
 const makesPods = file => /^test\/(live|native)\//.test(file);
 const ofMachine = files.filter(file => makesPods(file) && OF_MACHINE.has(titleOf(file)));
 const ofNode = files.filter(file => makesPods(file) && !OF_MACHINE.has(titleOf(file)));
