@@ -110,8 +110,8 @@ export function removeEmptyNode(): void {
   for (const directory of [NODE_DIRECTORY, dirname(NODE_DIRECTORY)]) {
     try {
       rmdirSync(directory);
-    } catch {
-      return;
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EROFS'].includes(errnoCode(error) ?? '')) throw error;
     }
   }
 }

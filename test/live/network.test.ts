@@ -4,12 +4,11 @@ import { connect } from 'node:net';
 import t from 'tap';
 import type { NetworkPod } from '../../src/network/state.ts';
 import type { NodeRecord } from '../../src/runtime/node-registry.ts';
-import { leftovers, needsRoot, podspace, probe, probePod, runPod, start } from './harness.ts';
+import { leftovers, needsRoot, podspace, probe, probePod, runPod, STAY, start } from './harness.ts';
 import { hello, ip, noPodLinks, outside, podLinks, podRoutes } from './node.ts';
 
 const BOTH = '10.244.0.0/16,fd00:10:244::/64';
 /** Runs until it is told to end. */
-const STAY = 'echo ready; trap "exit 0" TERM; sleep 1000 & wait';
 const shell = (script: string, spec: object = {}, container: object = {}) =>
   probePod(spec, { image: 'localhost/busybox', command: ['sh', '-c', script], ...container });
 /** What a pod's shell printed. */
