@@ -13,7 +13,7 @@ import { hasOomKill } from './pod-cgroup.ts';
 import { watchLimits } from './pod-limits.ts';
 import type { PodResult } from './pod-result.ts';
 import { RecordLater } from './record-later.ts';
-import { type BackOff, duration, resume, shouldRestart } from './restart.ts';
+import { type BackOff, backOffWords, resume, shouldRestart } from './restart.ts';
 import type { ResultBuilder } from './result-builder.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
@@ -173,27 +173,17 @@ export class PodLifecycle {
     result: ResultBuilder,
   ): Promise<boolean> {
     const { observer, pod } = this.#options;
-    const { name, namespace, uid } = pod.metadata ?? {};
     const { state } = result.state();
     const { startedAt, finishedAt } = state.is === 'terminated' ? state : { startedAt: 0, finishedAt: 0 };
     const wanted = backOff.next(startedAt === 0 ? 0 : (finishedAt - startedAt) / 1000);
     const seconds = Math.max(0, Math.min(wanted, wanted - (Date.now() - finishedAt) / 1000));
     if (wanted > 0) {
-      result.waiting(
-        'CrashLoopBackOff',
-        `back-off ${duration(wanted)} restarting failed container=${container.name} pod=${name}_${namespace}(${uid})`,
-      );
+      const words = backOffWords(pod, container, exit.exitCode, wanted);
+      result.waiting('CrashLoopBackOff', words.state);
       this.#tellStates();
-      observer.onEvent?.(
-        'Warning',
-        'BackOff',
-        `Back-off restarting failed container ${container.name} in pod ${name}_${namespace}(${uid})`,
-        container.name,
-      );
+      observer.onEvent?.('Warning', 'BackOff', words.event, container.name);
       // Minutes in which nothing would be seen to happen.
-      observer.onWarning?.(
-        `container "${container.name}" ended with exit code ${exit.exitCode}: back-off ${wanted}s before it is restarted`,
-      );
+      observer.onWarning?.(words.warning);
     }
     await delay(seconds * 1000, this.#running.ending);
     return !this.#isStopping;

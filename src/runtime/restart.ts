@@ -52,8 +52,23 @@ export function shouldRestart(
 }
 
 /** Seconds as Go prints a duration: 10s, 1m20s, 5m0s. */
-export function duration(seconds: number): string {
+function duration(seconds: number): string {
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}
+
+/** What the kubelet says while a container waits for its restart; and what a person is told who ran the pod. */
+export function backOffWords(
+  { metadata }: Pod,
+  { name }: Container,
+  exitCode: number,
+  seconds: number,
+): { readonly state: string; readonly event: string; readonly warning: string } {
+  const pod = `${metadata?.name}_${metadata?.namespace}(${metadata?.uid})`;
+  return {
+    state: `back-off ${duration(seconds)} restarting failed container=${name} pod=${pod}`,
+    event: `Back-off restarting failed container ${name} in pod ${pod}`,
+    warning: `container "${name}" ended with exit code ${exitCode}: back-off ${seconds}s before it is restarted`,
+  };
 }
 
 /** Whether a container is started again that did not come up, or does not live, whatever its exit code is then. */
