@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import type { Container } from '../kube/types.generated.ts';
 import type { Child } from '../native/execute.ts';
-import { PodShim, readShimRecord, type ShimExit, type ShimRecord } from '../native/pod-shim.ts';
+import { PodShim } from '../native/pod-shim.ts';
 import { removeTree } from '../native/remove-tree.ts';
+import { RECORDS, readShimRecord, type ShimExit, type ShimRecord } from '../native/shim-records.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import type { Compiled } from '../program/compile.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
@@ -68,7 +69,7 @@ export class Keeper {
   }
 
   static async start(paths: PodPaths, logs: string): Promise<Keeper> {
-    for (const name of ['records', 'attempts']) mkdirSync(join(paths.run, name), { mode: 0o700 });
+    for (const name of [RECORDS, 'attempts']) mkdirSync(join(paths.run, name), { mode: 0o700 });
     return new Keeper(await PodShim.start(paths.run), paths, logs);
   }
 
@@ -120,7 +121,7 @@ export class Keeper {
 
   /** The last attempts of a container, the newest first. */
   attempts({ name }: Container): readonly Attempt[] {
-    const numbers = readdirSync(join(this.#paths.run, 'records'))
+    const numbers = readdirSync(join(this.#paths.run, RECORDS))
       .filter(file => file.startsWith(`${name}.`))
       .map(file => Number(file.slice(name.length + 1)))
       .sort((a, b) => b - a);
@@ -206,7 +207,7 @@ export class Keeper {
   /** What is left of an attempt that is of no use any more. */
   forget(container: string, attempt: number): void {
     const id = idOf(container, attempt);
-    for (const file of [this.#attemptFile(id), join(this.#paths.run, 'records', id)]) {
+    for (const file of [this.#attemptFile(id), join(this.#paths.run, RECORDS, id)]) {
       try {
         unlinkSync(file);
       } catch (error) {

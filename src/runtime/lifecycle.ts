@@ -1,7 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Container } from '../kube/types.generated.ts';
 import type { ContainerInput } from '../pipeline.ts';
-import type { Audit } from './audit/audit.ts';
 import type { Exit } from './child-exits.ts';
 import { connectInput, readStreams } from './connect-streams.ts';
 import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
@@ -103,7 +102,6 @@ export class PodLifecycle {
     return this.#running.ending.aborted;
   }
 
-  /** Ends the pod as a whole. */
   #fail(reason: string, message: string, graceSeconds?: number): void {
     this.#reason = { reason, message };
     void this.#running.end(graceSeconds);
@@ -174,7 +172,7 @@ export class PodLifecycle {
   ): Promise<boolean> {
     const { observer, pod } = this.#options;
     const { state } = result.state();
-    const { startedAt, finishedAt } = state.is === 'terminated' ? state : { startedAt: 0, finishedAt: 0 };
+    const { startedAt = 0, finishedAt = 0 } = state.is === 'terminated' ? state : {};
     const wanted = backOff.next(startedAt === 0 ? 0 : (finishedAt - startedAt) / 1000);
     const seconds = Math.max(0, Math.min(wanted, wanted - (Date.now() - finishedAt) / 1000));
     if (wanted > 0) {
@@ -189,7 +187,7 @@ export class PodLifecycle {
     return !this.#isStopping;
   }
 
-  /** One start of a container to its exit; undefined if it did not start. */
+  /** One start to its exit; undefined if it did not start. */
   async #attempt(
     container: Container,
     attempt: number,
@@ -206,7 +204,11 @@ export class PodLifecycle {
     if (adopted !== undefined) return this.#untilEnd(container, attempt, adopted, result, onStarted);
     const { observer } = this.#options;
     const input = this.#input(container, attempt);
-    const audit = this.#options.onAudited === undefined ? undefined : await startAudit(input);
+    // Loaded only when asked for: it brings node:worker_threads along.
+    const audit =
+      this.#options.onAudited === undefined
+        ? undefined
+        : await (await import('./audit/audit.ts')).startAudit(input);
     let started: StartedContainer;
     try {
       started = await this.#running.starting(
@@ -314,9 +316,4 @@ export class PodLifecycle {
   signal(signal: number): void {
     this.#running.signal(signal);
   }
-}
-
-/** Loaded only when asked for: it brings node:worker_threads along. */
-async function startAudit(input: ContainerInput): Promise<Audit> {
-  return (await import('./audit/audit.ts')).startAudit(input);
 }
