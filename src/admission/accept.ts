@@ -26,6 +26,8 @@ export interface AcceptOptions {
   /** Fields that podspace does not support are passed over, with a warning. */
   readonly isLenient?: boolean;
   readonly admission?: Admission | undefined;
+  /** It is kept, and its containers are started again: not one run of it. */
+  readonly isKept?: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface AcceptOptions {
 export function acceptPod(
   loaded: LoadedPod,
   uid: string,
-  { isLenient = false, admission }: AcceptOptions = {},
+  { isLenient = false, admission, isKept = false }: AcceptOptions = {},
 ): AcceptedPod {
   const { pod: written, source } = loaded;
   const defaulted = setDefaults(written);
@@ -55,7 +57,7 @@ export function acceptPod(
   const ignored = isLenient ? support.errors.map(({ path, detail }) => `${path} is ignored: ${detail}`) : [];
   // Only where it is said: it is also the default.
   const always =
-    written.spec?.restartPolicy === 'Always'
+    written.spec?.restartPolicy === 'Always' && !isKept
       ? ['spec.restartPolicy Always has no effect: an attached run starts each container once']
       : [];
   return {

@@ -7,6 +7,8 @@ import type { Denial } from './admission.ts';
 /** A pod that admission refuses: the API server's words (403), and below them where each field stands. */
 export class ForbiddenPodError extends UserError {
   readonly breaches: Denial['breaches'];
+  /** What the API server says after `pods "NAME" is forbidden: `. */
+  readonly denial: string;
 
   constructor(
     { source, isNameGenerated = false }: LoadedPod,
@@ -25,5 +27,6 @@ export class ForbiddenPodError extends UserError {
     super(places === '' ? text : `${text}\n${places}`, { hint });
     this.name = 'ForbiddenPodError';
     this.breaches = breaches;
+    this.denial = denial;
   }
 }

@@ -35,6 +35,7 @@ export class ObjectFiles {
   readonly #observer: FileObserver;
   /** Of each file what says that it has not changed. */
   readonly #known = new Map<string, string>();
+  readonly #damaged = new Map<string, string>();
   readonly #watchers = new Map<string, { readonly inode: number; readonly watcher: FSWatcher }>();
   readonly #timer: NodeJS.Timeout;
 
@@ -45,6 +46,11 @@ export class ObjectFiles {
     mkdirSync(roots.state, { recursive: true, mode: 0o755 });
     this.#timer = setInterval(() => this.look(), LOOK).unref();
     this.look();
+  }
+
+  /** What is wrong with files that deny, and that nobody can read. */
+  get damaged(): readonly string[] {
+    return [...this.#damaged.values()];
   }
 
   /** A file that we have written or removed ourselves is no news. */
@@ -101,6 +107,7 @@ export class ObjectFiles {
       return;
     }
     if (this.#known.get(path) === mark) return;
+    this.#damaged.delete(path);
     const object = this.#read(path, file);
     if (object === undefined) return;
     this.#known.set(path, mark);
@@ -109,6 +116,7 @@ export class ObjectFiles {
 
   #forget(path: string): void {
     this.#known.delete(path);
+    this.#damaged.delete(path);
     this.#observer.gone(path);
   }
 
@@ -120,8 +128,10 @@ export class ObjectFiles {
       const [kind = ''] = path.split('/');
       const reason = errnoCode(error) === undefined ? (error as Error).message : fileFailure(error);
       const damaged = `the stored object "${file}" is damaged: ${reason}`;
-      if (DENYING.includes(kind)) this.#observer.warning(`${damaged}; it must be repaired or removed`);
-      else this.#observer.warning(`${damaged}; ${this.#moveAside(path, file)}`);
+      if (DENYING.includes(kind)) {
+        this.#damaged.set(path, damaged);
+        this.#observer.warning(`${damaged}; it must be repaired or removed`);
+      } else this.#observer.warning(`${damaged}; ${this.#moveAside(path, file)}`);
       return 'damaged';
     }
   }

@@ -70,6 +70,11 @@ export class Registry {
     return this.#table.resourceVersion;
   }
 
+  /** What is wrong with stored objects that deny something, and that nobody can read: without them more would be allowed. */
+  get damaged(): readonly string[] {
+    return this.#files.damaged;
+  }
+
   /** All objects of a kind, by namespace and name. */
   list(
     kind: string,

@@ -64,7 +64,7 @@ export function gatherAdmission(
   validateObjects(objects);
   const latest = new Map(objects.map(object => [keyOf(object), object] as const));
   return {
-    ...collect([...latest.values()]),
+    ...collectAdmission([...latest.values()]),
     user: userOf(options),
     ...(level === undefined ? {} : { level }),
   };
@@ -120,7 +120,8 @@ function levelOf(text: string): LevelVersion {
   });
 }
 
-const metadataOf = ({ object }: LoadedObject): ObjectMeta => (object.metadata ?? {}) as ObjectMeta;
+const metadataOf = ({ object }: Pick<LoadedObject, 'object'>): ObjectMeta =>
+  (object.metadata ?? {}) as ObjectMeta;
 
 /** An object that leaves its name to the API server, with one. */
 export function withObjectName(loaded: LoadedObject): LoadedObject {
@@ -139,8 +140,11 @@ function keyOf(object: LoadedObject): string {
 const rbacOf = <K extends RbacKind>(kind: K, object: LoadedObject['object']): RbacKinds[K] =>
   setRbacDefaults(object as unknown as RbacKinds[K], kind);
 
-function collect(objects: readonly LoadedObject[]): AdmissionObjects {
-  const ofKind = (kind: string): readonly LoadedObject[] => objects.filter(each => each.kind === kind);
+/** What decides, of valid objects: one of each name. */
+export function collectAdmission(
+  objects: readonly Pick<LoadedObject, 'kind' | 'object'>[],
+): AdmissionObjects {
+  const ofKind = (kind: string): typeof objects => objects.filter(each => each.kind === kind);
   const rbac = <K extends RbacKind>(kind: K): readonly RbacKinds[K][] =>
     ofKind(kind).map(({ object }) => rbacOf(kind, object));
   return {

@@ -1,8 +1,8 @@
 import { UserError } from '../base/errors.ts';
-import { formatFieldError, formatInvalid } from '../kube/field-error.ts';
+import { type FieldError, formatFieldError, formatInvalid } from '../kube/field-error.ts';
 import type { LoadedObject } from '../kube/manifest.ts';
 import type { Service } from '../kube/types.generated.ts';
-import { allocateServices, type ServiceRanges } from '../network/allocate-services.ts';
+import { type Allocation, allocateServices, type ServiceRanges } from '../network/allocate-services.ts';
 import { updateRules } from '../network/apply.ts';
 import { NODE } from '../network/dns-rules.ts';
 import { mergeObjects, NETWORK_KINDS, type NetworkObjects, networkObjects } from '../network/objects.ts';
@@ -51,14 +51,28 @@ function readAll(records: readonly StoredRecord[], more?: Roots): NetworkObjects
 /** Throws a UserError for Services that cannot get the address or the node port that they ask for: no rule would be made of them. */
 export function requireServices(services: readonly Service[], roots: Roots): void {
   if (services.length === 0) return;
+  const messages = allocate(services, roots).refused.map(({ service, errors }) =>
+    formatInvalid('Service', service.metadata?.name ?? '', errors.map(formatFieldError)),
+  );
+  if (messages.length > 0) throw new UserError(messages.join('\n'));
+}
+
+/** A Service with the addresses and node ports that it gets beside all others; or why it cannot. */
+export function allocateService(
+  service: Service,
+  roots: Roots,
+): Service | { readonly errors: readonly FieldError[] } {
+  const { services, refused } = allocate([service], roots);
+  const [none] = refused;
+  if (none !== undefined) return { errors: none.errors };
+  return services.find(each => qualifiedName(each) === qualifiedName(service)) ?? service;
+}
+
+function allocate(services: readonly Service[], roots: Roots): Allocation {
   const names = new Set(services.map(qualifiedName));
   const others = readAll(readNode(), roots).services.filter(service => !names.has(qualifiedName(service)));
-  const messages = allocateServices([...others, ...services], SERVICE_RANGES)
-    .refused.filter(({ service }) => services.includes(service))
-    .map(({ service, errors }) =>
-      formatInvalid('Service', service.metadata?.name ?? '', errors.map(formatFieldError)),
-    );
-  if (messages.length > 0) throw new UserError(messages.join('\n'));
+  const { refused, ...allocation } = allocateServices([...others, ...services], SERVICE_RANGES);
+  return { ...allocation, refused: refused.filter(({ service }) => services.includes(service)) };
 }
 
 function storedObjects(roots: Roots): readonly LoadedObject[] {

@@ -3,8 +3,11 @@ import type { Socket } from 'node:net';
 import { errnoCode } from '../base/errors.ts';
 import { duplicate } from '../native/execute.ts';
 
-/** Takes a chunk; false when no more is wanted: the pipe is closed then, and who writes to it sees that. */
-type OnData = (chunk: Buffer) => boolean | undefined;
+/**
+ * Takes a chunk; false when no more is wanted: the pipe is closed then, and who writes to it sees that. A promise: no more
+ * until it is resolved.
+ */
+type OnData = (chunk: Buffer) => boolean | undefined | Promise<unknown>;
 
 /** Reads a pipe until its end, and closes it. node:net takes 4 ms to load, so it is not loaded before it is needed. */
 export async function readAll(fd: number, onData: OnData): Promise<void> {
@@ -37,9 +40,10 @@ export async function readTerminal(fd: number, onData: OnData): Promise<void> {
   const { ReadStream } = await import('node:tty');
   const rest = duplicate(fd);
   let isWanted = true;
-  const take = (chunk: Buffer): boolean => {
-    isWanted = onData(chunk) !== false;
-    return isWanted;
+  const take = (chunk: Buffer): boolean | Promise<unknown> => {
+    const more = onData(chunk);
+    isWanted = more !== false;
+    return more ?? true;
   };
   try {
     await drain(new ReadStream(fd), take);
@@ -49,12 +53,12 @@ export async function readTerminal(fd: number, onData: OnData): Promise<void> {
   }
 }
 
-function readRest(terminal: number, take: (chunk: Buffer) => boolean): void {
+function readRest(terminal: number, take: OnData): void {
   const buffer = Buffer.allocUnsafe(4096);
   try {
     for (let size = -1; size !== 0; ) {
       size = readSync(terminal, buffer);
-      if (size > 0 && !take(Buffer.from(buffer.subarray(0, size)))) return;
+      if (size > 0 && take(Buffer.from(buffer.subarray(0, size))) === false) return;
     }
   } catch (error) {
     if (!['EIO', 'EAGAIN'].includes(errnoCode(error) ?? '')) throw error;
@@ -64,7 +68,14 @@ function readRest(terminal: number, take: (chunk: Buffer) => boolean): void {
 function drain(stream: Socket, onData: OnData): Promise<void> {
   return new Promise(resolve => {
     stream.on('data', chunk => {
-      if (onData(chunk) === false) stream.destroy();
+      const more = onData(chunk);
+      if (more === false) stream.destroy();
+      if (!(more instanceof Promise)) return;
+      stream.pause();
+      more.then(
+        () => stream.resume(),
+        () => stream.destroy(),
+      );
     });
     stream.on('error', () => stream.destroy());
     stream.on('close', () => resolve());

@@ -264,6 +264,9 @@ t.test('a damaged file is moved aside, one that denies stays; the others go on',
   t.match(warnings.join('\n'), /deny\.json" is damaged: .*; it must be repaired or removed/);
   t.equal(readdirSync(join(roots.state, 'damaged')).length, 3);
   t.ok(existsSync(join(roots.state, 'objects/NetworkPolicy/default/deny.json')));
+  t.match(next.damaged, [/deny\.json/]);
+  store.remove({ kind: 'NetworkPolicy', namespace: 'default', name: 'deny' });
+  t.ok(await until(() => next.damaged.length === 0));
 });
 
 t.test('a namespace goes with what is in it', async t => {

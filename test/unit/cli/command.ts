@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { UserError } from '../../../src/base/errors.ts';
+import { formatUserError, UserError } from '../../../src/base/errors.ts';
 import type { Io } from '../../../src/cli/io.ts';
 import { parseArguments } from '../../../src/cli/parse.ts';
 import { rootsAt } from '../../../src/oci/pod-paths.ts';
@@ -24,6 +24,9 @@ export async function command(
     out: text => {
       stdout += text;
     },
+    outBytes: bytes => {
+      stdout += Buffer.from(bytes).toString();
+    },
     err: text => {
       stderr += text;
     },
@@ -40,6 +43,6 @@ export async function command(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const hint = error.hint === undefined ? '' : `hint: ${error.hint}\n`;
-    return { stdout, stderr: `${stderr}error: ${error.message}\n${hint}`, exitCode: 1 };
+    return { stdout, stderr: `${stderr}${formatUserError(error)}\n${hint}`, exitCode: 1 };
   }
 }

@@ -111,23 +111,34 @@ export function toText(value: unknown): string {
 
 /** A template's text for a value (`-o jsonpath=…`). Throws a UserError. */
 export function renderTemplate(template: string, value: unknown): string {
-  const explain = (what: string, error: unknown): never => {
+  return evaluate(template, parts => render(parts, value));
+}
+
+/** The values that the paths of a template find (`-o jsonpath-as-json=…`). Throws a UserError. */
+export function evaluateTemplate(template: string, value: unknown): Values {
+  return evaluate(template, parts => valuesOf(parts, value));
+}
+
+function evaluate<T>(template: string, body: (parts: readonly Part[]) => T): T {
+  let doing = 'parsing';
+  try {
+    const parts = parseTemplate(template);
+    doing = 'executing';
+    return body(parts);
+  } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`error ${what} jsonpath ${JSON.stringify(template)}: ${error.message}`, {
+    throw new UserError(`error ${doing} jsonpath ${JSON.stringify(template)}: ${error.message}`, {
       cause: error,
     });
-  };
-  let parts: readonly Part[] = [];
-  try {
-    parts = parseTemplate(template);
-  } catch (error) {
-    explain('parsing', error);
   }
-  try {
-    return render(parts, value);
-  } catch (error) {
-    return explain('executing', error);
-  }
+}
+
+function valuesOf(parts: readonly Part[], value: unknown): Values {
+  return parts.flatMap(part => {
+    if (part.kind === 'text') return [];
+    const found = findAll(part.steps, value);
+    return part.kind === 'path' ? found : found.flatMap(item => valuesOf(part.body, item));
+  });
 }
 
 function render(parts: readonly Part[], value: unknown): string {

@@ -1,0 +1,51 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoCode } from '../../base/errors.ts';
+import type { Roots } from '../../oci/pod-paths.ts';
+
+/** The pod whose logs are meant. */
+export interface LoggedPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Where the logs of a container are, a file for each attempt (the kubelet's layout below /var/log/pods). */
+export const logDirectory = (
+  { state }: Roots,
+  { namespace, name, uid }: LoggedPod,
+  container: string,
+): string => join(state, 'logs', `${namespace}_${name}_${uid}`, container);
+
+/** `2.log`, and `2.log.20260102-150405` once it has been rotated. */
+const NAME = /^(\d+)\.log(\.\d{8}-\d{6}(?:\.\d+)?)?$/;
+
+/** The attempts of which there is a log, the newest first. */
+export function attemptsOf(directory: string): readonly number[] {
+  const attempts = namesIn(directory).flatMap(name => {
+    const match = NAME.exec(name);
+    return match === null ? [] : [Number(match[1])];
+  });
+  return [...new Set(attempts)].sort((a, b) => b - a);
+}
+
+/** The files of an attempt's log, in the order in which they were written. */
+export function filesOf(directory: string, attempt: number): readonly string[] {
+  const rotated = namesIn(directory).filter(name => {
+    const match = NAME.exec(name);
+    return match !== null && Number(match[1]) === attempt && match[2] !== undefined;
+  });
+  const current = `${attempt}.log`;
+  return [...rotated.sort(), ...(namesIn(directory).includes(current) ? [current] : [])].map(name =>
+    join(directory, name),
+  );
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoCode(error) ?? '')) return [];
+    throw error;
+  }
+}
