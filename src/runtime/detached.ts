@@ -34,6 +34,8 @@ export interface DetachedOptions extends RunPodOptions {
   /** The directory of the pod's logs. */
   readonly logs: string;
   onStates(states: readonly ContainerState[]): void;
+  /** What its containers were before their shim was lost. */
+  readonly before?: ReadonlyMap<string, ContainerState> | undefined;
 }
 
 /** What the next process must know: `detached.json` in the pod's run directory. */
@@ -109,6 +111,7 @@ function begin(
     keeper,
     startedAt: facts.createdAt,
     onStates: options.onStates,
+    before: options.before,
   });
   return { paths, facts, keeper, lifecycle, own };
 }

@@ -27,6 +27,8 @@ export interface LifecycleHooks {
   readonly keeper?: Keeper;
   /** When it began, in milliseconds since the epoch; without it, now. */
   readonly startedAt?: number;
+  /** What containers were in a pod that was lost: they go on counting. */
+  readonly before?: ReadonlyMap<string, ContainerState> | undefined;
   /** Told of every change. */
   onStates?(states: readonly ContainerState[]): void;
 }

@@ -3,7 +3,7 @@ import type { Container } from '../kube/types.generated.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import type { Exit } from './child-exits.ts';
 import { connectInput, readStreams } from './connect-streams.ts';
-import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
+import { ContainerStartError, isSidecar, type StartedContainer } from './container.ts';
 import { ContainerResults } from './container-results.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { MemoryPeak } from './memory-peak.ts';
@@ -16,6 +16,7 @@ import { type BackOff, backOffWords, resume, shouldRestart } from './restart.ts'
 import type { ResultBuilder } from './result-builder.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
+import { type ObservedStart, startObserved } from './start-observed.ts';
 import { type Attempt, supervise } from './supervision.ts';
 
 /** Seconds until what is missing or wrong around a container is looked at again. */
@@ -49,7 +50,7 @@ export class PodLifecycle {
     this.#input = input;
     this.#hooks = hooks;
     const spec = options.pod.spec ?? { containers: [] };
-    this.#results = new ContainerResults(options.pod, hooks.images, options.capture === true);
+    this.#results = new ContainerResults(options.pod, hooks, options.capture === true);
     this.#running = new RunningContainers(
       spec,
       options.killSignal,
@@ -125,7 +126,7 @@ export class PodLifecycle {
   /** Runs a container, again and again as its policy says; true if it ended well. */
   async #runToEnd(container: Container, isInit: boolean): Promise<boolean> {
     const result = this.#results.begin(container, isInit);
-    const { backOff, first } = resume(this.#hooks.keeper?.attempts(container));
+    const { backOff, first } = resume(this.#hooks, container);
     for (let attempt = first; ; attempt++) {
       const exit = await this.#attempt(container, attempt, result);
       if (exit === undefined && !(await this.#canRetry())) return false;
@@ -149,7 +150,7 @@ export class PodLifecycle {
   /** A sidecar: restarted for ever, and its exit codes never count. */
   async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
     const result = this.#results.begin(container, true);
-    const { backOff, first } = resume(this.#hooks.keeper?.attempts(container));
+    const { backOff, first } = resume(this.#hooks, container);
     try {
       for (let attempt = first; !this.#isStopping; attempt++) {
         const exit = await this.#attempt(container, attempt, result, onStarted);
@@ -202,47 +203,20 @@ export class PodLifecycle {
       return NOT_STARTED;
     }
     if (adopted !== undefined) return this.#untilEnd(container, attempt, adopted, result, onStarted);
-    const { observer } = this.#options;
     const input = this.#input(container, attempt);
-    // Loaded only when asked for: it brings node:worker_threads along.
-    const audit =
-      this.#options.onAudited === undefined
-        ? undefined
-        : await (await import('./audit/audit.ts')).startAudit(input);
-    let started: StartedContainer;
+    const image = this.#hooks.images.get(container.name);
+    let made: ObservedStart;
     try {
-      started = await this.#running.starting(
-        startContainer(input, this.#hooks.images.get(container.name), {
-          trace: this.#options.trace === true,
-          sandbox: this.#hooks.sandbox,
-          auditSocket: audit?.socket,
-          keeper: this.#hooks.keeper,
-        }),
-      );
+      made = await this.#running.starting(startObserved(this.#options, this.#hooks, input, image));
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error;
-      if (error.programError !== undefined)
-        observer.onTrace?.(container.name, error.programError.program, error.programError.report);
-      observer.onEvent?.('Warning', 'Failed', `Error: ${error.message}`, container.name);
       result.notStarted(error.reason, error.message, attempt);
       if (error.reason === 'StartError') this.#hooks.keeper?.failed(container, attempt, error.message);
       this.#tellStates();
       return this.#hooks.keeper !== undefined && error.reason === 'StartError' ? NOT_STARTED : undefined;
-    } finally {
-      audit?.close();
     }
-    if (attempt === 0)
-      for (const warning of started.warnings)
-        observer.onWarning?.(`container "${container.name}": ${warning}`);
-    const { made } = started;
-    if (made !== undefined) {
-      observer.onTrace?.(container.name, made.stages.compiled.program, made.report);
-      observer.onStarted?.(container.name, made.stages);
-    }
-    observer.onEvent?.('Normal', 'Started', 'Container started', container.name);
-    const exit = await this.#untilEnd(container, attempt, started, result, onStarted);
-    if (audit !== undefined && made !== undefined)
-      this.#options.onAudited?.(container, made.stages, await audit.observation);
+    const exit = await this.#untilEnd(container, attempt, made.started, result, onStarted);
+    await made.ended();
     return exit;
   }
 
@@ -310,6 +284,16 @@ export class PodLifecycle {
 
   #tellStates(): void {
     this.#hooks.onStates?.(this.#results.states());
+  }
+
+  /** Ends the pod: the grace period, in seconds, is its own if none is given. */
+  end(graceSeconds?: number): Promise<void> {
+    return this.#running.end(graceSeconds);
+  }
+
+  /** A container that runs now. */
+  running(name: string): StartedContainer | undefined {
+    return this.#running.get(name)?.started;
   }
 
   /** Sends a signal to the main process of every running container. */

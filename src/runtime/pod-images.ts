@@ -38,6 +38,35 @@ export async function findVolumeImages(options: RunPodOptions): Promise<readonly
   return found;
 }
 
+/** An image that a container does not get; `reason` is the kubelet's word for it. */
+export class ImageError extends UserError {
+  readonly reason: 'ErrImagePull' | 'ErrImageNeverPull' | 'InvalidImageName';
+  /** Whose it is; "" for that of a volume. */
+  readonly container: string;
+  readonly detail: string;
+
+  constructor(
+    { whose, container }: Pick<Wanted, 'whose' | 'container'>,
+    reason: ImageError['reason'],
+    detail: string,
+    options: {
+      readonly cause?: unknown;
+      readonly hint?: string | undefined;
+      /** The reason need not be said: nobody was asked for it. */
+      readonly isPlain?: boolean;
+    },
+  ) {
+    const { cause, hint } = options;
+    super(options.isPlain === true ? `${whose}: ${detail}` : `${whose}: ${reason}: ${detail}`, {
+      ...(hint === undefined ? {} : { hint }),
+      cause,
+    });
+    this.reason = reason;
+    this.container = container;
+    this.detail = detail;
+  }
+}
+
 interface Wanted {
   /** As messages begin. */
   readonly whose: string;
@@ -56,7 +85,7 @@ const wantedBy = ({ name, image = '', imagePullPolicy }: Container): Wanted => (
 
 async function findImage(options: RunPodOptions, wanted: Wanted): Promise<Image> {
   const { images, observer } = options;
-  const { whose, image, policy } = wanted;
+  const { image, policy } = wanted;
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
     observer.onEvent?.(type, reason, message, wanted.container);
   const domain = domainOf(wanted, event);
@@ -67,11 +96,12 @@ async function findImage(options: RunPodOptions, wanted: Wanted): Promise<Image>
     const message = `Container image "${image}" is not present with pull policy of Never`;
     event('Warning', 'ErrImageNeverPull', message);
     event('Warning', 'Failed', 'Error: ErrImageNeverPull');
-    throw new UserError(`${whose}: ErrImageNeverPull: ${message}`, { hint: known(images) });
+    throw new ImageError(wanted, 'ErrImageNeverPull', message, { hint: known(images) });
   }
   if (domain === 'localhost')
-    throw new UserError(`${whose}: image "${image}" is not in the local store`, {
+    throw new ImageError(wanted, 'ErrImagePull', `image "${image}" is not in the local store`, {
       hint: known(images),
+      isPlain: true,
     });
   event('Normal', 'Pulling', `Pulling image "${image}"`);
   try {
@@ -84,15 +114,13 @@ async function findImage(options: RunPodOptions, wanted: Wanted): Promise<Image>
     const message = `Failed to pull image "${image}": ${error.message}`;
     event('Warning', 'Failed', message);
     event('Warning', 'Failed', 'Error: ErrImagePull');
-    throw new UserError(`${whose}: ErrImagePull: ${message}`, { cause: error, hint: error.hint });
+    throw new ImageError(wanted, 'ErrImagePull', message, { cause: error, hint: error.hint });
   }
 }
 
 /** The kubelet's own words for a name that is none. */
-function domainOf(
-  { whose, image }: Wanted,
-  event: (type: 'Warning', reason: string, message: string) => void,
-): string {
+function domainOf(wanted: Wanted, event: (type: 'Warning', reason: string, message: string) => void): string {
+  const { image } = wanted;
   try {
     return parseReference(image).domain;
   } catch (error) {
@@ -100,7 +128,7 @@ function domainOf(
     const message = `Failed to apply default image tag "${image}": ${error.message}`;
     event('Warning', 'InspectFailed', message);
     event('Warning', 'Failed', 'Error: InvalidImageName');
-    throw new UserError(`${whose}: InvalidImageName: ${message}`, { cause: error });
+    throw new ImageError(wanted, 'InvalidImageName', message, { cause: error });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Container, ContainerRestartRule, Pod } from '../kube/types.generated.ts';
-import type { Attempt } from './keeper.ts';
+import type { LifecycleHooks } from './lifecycle-hooks.ts';
 
 const FIRST_DELAY = 10;
 const MAX_DELAY = 300;
@@ -20,16 +20,17 @@ export class BackOff {
   }
 }
 
-/** Where a container stands whose attempts are on record, the newest first; one that was never started begins. */
-export function resume(attempts: readonly Attempt[] = []): {
-  readonly backOff: BackOff;
-  readonly first: number;
-} {
+/** Where a container stands whose attempts are on record, or that was lost with its pod; any other one begins. */
+export function resume(
+  { keeper, before }: Pick<LifecycleHooks, 'keeper' | 'before'>,
+  container: Container,
+): { readonly backOff: BackOff; readonly first: number } {
   const backOff = new BackOff();
-  const [last, ...before] = attempts;
-  for (const { startedAt, end } of before.reverse())
+  const [last, ...earlier] = keeper?.attempts(container) ?? [];
+  for (const { startedAt, end } of earlier.reverse())
     backOff.next(((end?.finishedAt ?? startedAt) - startedAt) / 1000);
-  return { backOff, first: last?.number ?? 0 };
+  const lost = before?.get(container.name);
+  return { backOff, first: last?.number ?? (lost === undefined ? 0 : lost.restartCount + 1) };
 }
 
 /**

@@ -24,6 +24,8 @@ interface ResultOptions {
   readonly containers: number;
   /** Why it does not run from the beginning. */
   readonly waitsFor?: 'ContainerCreating' | 'PodInitializing';
+  /** What it was in a pod that was lost. */
+  readonly before?: ContainerState | undefined;
 }
 
 /** Collects what is known of one container over its attempts. */
@@ -57,10 +59,12 @@ export class ResultBuilder {
 
   constructor(
     kind: Pick<ContainerResult, 'name' | 'init' | 'sidecar'>,
-    { capture, fallsBackToLogs, containers, waitsFor = 'ContainerCreating' }: ResultOptions,
+    { capture, fallsBackToLogs, containers, waitsFor = 'ContainerCreating', before }: ResultOptions,
   ) {
     this.#kind = kind;
     this.#now = { is: 'waiting', reason: waitsFor, message: undefined };
+    if (before !== undefined) this.#attempt = before.restartCount;
+    this.#last = before?.state.is === 'terminated' ? before.state : before?.lastState;
     this.#containers = containers;
     this.#fallsBackToLogs = fallsBackToLogs;
     this.#tail = fallsBackToLogs ? new LogTail() : undefined;

@@ -71,6 +71,10 @@ export class RunningContainers {
     if (this.ending.aborted) void this.#endOne(running, this.#deadline);
   }
 
+  get(name: string): Running | undefined {
+    return this.#running.get(name);
+  }
+
   remove(container: Container): void {
     this.#running.delete(container.name);
   }
