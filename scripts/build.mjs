@@ -52,7 +52,7 @@ const separate = files => ({
     ),
 });
 /** The same for those files themselves. */
-const PROXY = { './proxy.ts': './podspace-proxy.cjs' };
+const RARE = { './proxy.ts': './podspace-proxy.cjs', '../../agent/main.ts': './podspace-agent.cjs' };
 
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { stdio: 'inherit' });
 if (!isFresh()) {
@@ -109,6 +109,7 @@ if (!isFresh()) {
       ['src/cli/validate-report.ts', 'dist/podspace-validate.cjs'],
       ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
       ['src/cli/agent-commands.ts', 'dist/podspace-agent-commands.cjs'],
+      ['src/agent/main.ts', 'dist/podspace-agent.cjs'],
       ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
       ['src/cli/net.ts', 'dist/podspace-net.cjs'],
       ['src/cli/image.ts', 'dist/podspace-image.cjs'],
@@ -121,7 +122,7 @@ if (!isFresh()) {
       ['src/runtime/authorize.ts', 'dist/podspace-authorize.cjs'],
       ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
-    ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile, plugins: [separate(PROXY)] })),
+    ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile, plugins: [separate(RARE)] })),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
   ]);
   copyFileSync('src/cli/launcher.cjs', 'dist/podspace.js');

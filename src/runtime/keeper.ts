@@ -186,6 +186,16 @@ export class Keeper {
     }
   }
 
+  /** Sends what a container prints to a socket, too, from now on. */
+  tee(container: string, attempt: number, socket: number): void {
+    this.shim.tee(idOf(container, attempt), socket);
+  }
+
+  /** The directory of a container's logs. */
+  logDirectory(container: string): string {
+    return join(this.#logs, container);
+  }
+
   reopenLog(container: string, attempt: number): void {
     this.#openLog(container, attempt);
   }

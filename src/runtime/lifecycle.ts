@@ -296,6 +296,11 @@ export class PodLifecycle {
     return this.#running.get(name)?.started;
   }
 
+  /** Of the containers that run now, by name. */
+  attempts(): readonly { readonly name: string; readonly attempt: number }[] {
+    return this.#running.names().map(name => ({ name, attempt: this.#results.attempt(name) }));
+  }
+
   /** Sends a signal to the main process of every running container. */
   signal(signal: number): void {
     this.#running.signal(signal);

@@ -71,6 +71,10 @@ export class RunningContainers {
     if (this.ending.aborted) void this.#endOne(running, this.#deadline);
   }
 
+  names(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
   get(name: string): Running | undefined {
     return this.#running.get(name);
   }
