@@ -2,7 +2,16 @@
  * A machine of its own for podspace, as far as it can tell: network, /run, /var/lib/podspace and the place of its cgroups are
  * another one's. Two of these do not see each other's pods, so what is left behind can be looked for in each of them.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { inPrivateNode } from './private-node.mjs';
 
@@ -30,7 +39,13 @@ export function makeTestNode({ hasOwnCgroups = true } = {}) {
     own: join(at, name),
   }));
   mkdirSync('/var/lib/podspace', { recursive: true });
-  for (const { own } of cgroups) mkdirSync(own);
+  for (const { at, own } of cgroups) {
+    mkdirSync(own);
+    // A v1 cgroup takes no process before it has these.
+    for (const file of ['cpuset.cpus', 'cpuset.mems'])
+      if (existsSync(join(own, 'tasks')) && existsSync(join(own, file)))
+        writeFileSync(join(own, file), readFileSync(join(at, file)));
+  }
   const podspace = `${quoted(process.execPath)} dist/podspace.js`;
   const setUp = [
     'mount -t tmpfs -o mode=755 tmpfs /run',
