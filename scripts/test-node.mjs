@@ -2,6 +2,7 @@
  * A machine of its own for podspace, as far as it can tell: network, /run, /var/lib/podspace and the place of its cgroups are
  * another one's. Two of these do not see each other's pods, so what is left behind can be looked for in each of them.
  */
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -30,6 +31,8 @@ const quoted = text => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** With the machine's cgroups from their root on, where a test needs those. */
 export function makeTestNode({ hasOwnCgroups = true } = {}) {
+  if (!IMAGES.every(image => existsSync(`build/rootfs/${image}/config.json`)))
+    execFileSync('bash', ['rootfs/build.sh', 'build/rootfs'], { stdio: ['ignore', 'ignore', 'inherit'] });
   // On the disk that podspace's own would be on: a file system in memory does not do all that a disk does.
   const state = mkdtempSync('/var/lib/test-node-');
   const name = basename(state);
