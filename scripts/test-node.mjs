@@ -29,6 +29,16 @@ const hierarchies = () =>
 
 const quoted = text => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** Where nobody may make a cgroup, pods have none either. */
+function isMade(path) {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** With the machine's cgroups from their root on, where a test needs those. */
 export function makeTestNode({ hasOwnCgroups = true } = {}) {
   if (!IMAGES.every(image => existsSync(`build/rootfs/${image}/config.json`)))
@@ -36,14 +46,11 @@ export function makeTestNode({ hasOwnCgroups = true } = {}) {
   // On the disk that podspace's own would be on: a file system in memory does not do all that a disk does.
   const state = mkdtempSync('/var/lib/test-node-');
   const name = basename(state);
-  const cgroups = (hasOwnCgroups ? hierarchies() : []).map(([at, type]) => ({
-    at,
-    type,
-    own: join(at, name),
-  }));
+  const cgroups = (hasOwnCgroups ? hierarchies() : [])
+    .map(([at, type]) => ({ at, type, own: join(at, name) }))
+    .filter(({ own }) => isMade(own));
   mkdirSync('/var/lib/podspace', { recursive: true });
   for (const { at, own } of cgroups) {
-    mkdirSync(own);
     // A v1 cgroup takes no process before it has these.
     for (const file of ['cpuset.cpus', 'cpuset.mems'])
       if (existsSync(join(own, 'tasks')) && existsSync(join(own, file)))
@@ -59,7 +66,7 @@ export function makeTestNode({ hasOwnCgroups = true } = {}) {
       .filter(({ type }) => type === 'cgroup2')
       .map(
         ({ at }) =>
-          `for c in $(cat ${at}/cgroup.controllers); do echo +$c >${at}/cgroup.subtree_control || true; done`,
+          `for c in $(cat ${at}/cgroup.controllers); do echo +$c >${at}/cgroup.subtree_control 2>/dev/null || true; done`,
       ),
     ...cgroups.map(({ at, own }) => `mount --bind ${own} ${at}`),
     ...IMAGES.map(
