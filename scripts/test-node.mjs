@@ -2,7 +2,17 @@
  * A machine of its own for podspace, as far as it can tell: network, /run, /var/lib/podspace and the place of its cgroups are
  * another one's. Two of these do not see each other's pods, so what is left behind can be looked for in each of them.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { inPrivateNode } from './private-node.mjs';
 
@@ -19,18 +29,33 @@ const hierarchies = () =>
 
 const quoted = text => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** Where nobody may make a cgroup, pods have none either. */
+function isMade(path) {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** With the machine's cgroups from their root on, where a test needs those. */
 export function makeTestNode({ hasOwnCgroups = true } = {}) {
+  if (!IMAGES.every(image => existsSync(`build/rootfs/${image}/config.json`)))
+    execFileSync('bash', ['rootfs/build.sh', 'build/rootfs'], { stdio: ['ignore', 'ignore', 'inherit'] });
   // On the disk that podspace's own would be on: a file system in memory does not do all that a disk does.
   const state = mkdtempSync('/var/lib/test-node-');
   const name = basename(state);
-  const cgroups = (hasOwnCgroups ? hierarchies() : []).map(([at, type]) => ({
-    at,
-    type,
-    own: join(at, name),
-  }));
+  const cgroups = (hasOwnCgroups ? hierarchies() : [])
+    .map(([at, type]) => ({ at, type, own: join(at, name) }))
+    .filter(({ own }) => isMade(own));
   mkdirSync('/var/lib/podspace', { recursive: true });
-  for (const { own } of cgroups) mkdirSync(own);
+  for (const { at, own } of cgroups) {
+    // A v1 cgroup takes no process before it has these.
+    for (const file of ['cpuset.cpus', 'cpuset.mems'])
+      if (existsSync(join(own, 'tasks')) && existsSync(join(own, file)))
+        writeFileSync(join(own, file), readFileSync(join(at, file)));
+  }
   const podspace = `${quoted(process.execPath)} dist/podspace.js`;
   const setUp = [
     'mount -t tmpfs -o mode=755 tmpfs /run',
@@ -41,7 +66,7 @@ export function makeTestNode({ hasOwnCgroups = true } = {}) {
       .filter(({ type }) => type === 'cgroup2')
       .map(
         ({ at }) =>
-          `for c in $(cat ${at}/cgroup.controllers); do echo +$c >${at}/cgroup.subtree_control || true; done`,
+          `for c in $(cat ${at}/cgroup.controllers); do echo +$c >${at}/cgroup.subtree_control 2>/dev/null || true; done`,
       ),
     ...cgroups.map(({ at, own }) => `mount --bind ${own} ${at}`),
     ...IMAGES.map(
