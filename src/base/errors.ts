@@ -1,3 +1,9 @@
+interface UserErrorOptions {
+  readonly hint?: string | undefined;
+  readonly label?: string;
+  readonly cause?: unknown;
+}
+
 const USER_ERROR = Symbol.for('podspace.UserError');
 
 /**
@@ -10,6 +16,8 @@ const USER_ERROR = Symbol.for('podspace.UserError');
 export class UserError extends Error {
   /** What the user can do about it; printed on a line of its own. */
   readonly hint: string | undefined;
+  /** What is printed before the message in place of "error:"; "" for nothing. */
+  readonly label: string | undefined;
   readonly [USER_ERROR] = true;
 
   /** Parts of podspace are bundles of their own, each with this class: they are one. */
@@ -21,11 +29,24 @@ export class UserError extends Error {
     return value instanceof Error && USER_ERROR in value;
   }
 
-  constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
+  constructor(message: string, options: UserErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'UserError';
     this.hint = options.hint;
+    this.label = options.label;
   }
+}
+
+/** A user's mistake in one line, as it is printed. */
+export function formatUserError({ message, label = 'error:' }: UserError): string {
+  return label === '' ? message : `${label} ${message}`;
+}
+
+/** One error of several that are reported together; a single one is itself. */
+export function joinUserErrors(errors: readonly UserError[]): UserError {
+  const [first, ...others] = errors;
+  if (first !== undefined && others.length === 0) return first;
+  return new UserError(errors.map(formatUserError).join('\n'), { label: '' });
 }
 
 /** The errno word of a failed Node call (`ENOENT`…), or undefined. */

@@ -1,3 +1,4 @@
+import { AGENT_COMMAND_SPECS } from './agent-command-specs.ts';
 import type { CommandSpec } from './command-spec.ts';
 import { DEFAULT_DETACH_KEYS } from './detach-keys.ts';
 import { FILE_COMMAND_SPECS } from './file-command-specs.ts';
@@ -251,6 +252,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: () => import('./image.ts'),
   },
   ...OBJECT_COMMAND_SPECS,
+  ...AGENT_COMMAND_SPECS,
   doctor: {
     describe: 'say what this machine offers, and what each lack means',
     positionals: [],

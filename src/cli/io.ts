@@ -5,6 +5,8 @@ export interface Io {
   readonly stdin: number;
   /** Writes text as it is. */
   out(text: string): void;
+  /** Writes bytes as they are: the output of others. */
+  outBytes(bytes: Uint8Array): void;
   err(text: string): void;
   /** stderr is a terminal. */
   readonly isTerminal: boolean;

@@ -1,14 +1,13 @@
 import { fstatSync, statSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileFailure, UserError } from '../base/errors.ts';
+import { fileFailure, formatUserError, UserError } from '../base/errors.ts';
 import { DEFAULT_ROOTS, rootsAt } from '../oci/pod-paths.ts';
 import type { Io } from './io.ts';
 import { type Parsed, parseArguments } from './parse.ts';
 import { version } from './version.ts';
 
 /** Synchronous writes, so that nothing is lost at exit and nothing is reordered between the two streams. */
-function write(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
+function write(fd: number, bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length; ) {
     try {
       offset += writeSync(fd, bytes, offset);
@@ -28,8 +27,9 @@ function makeIo(parsed: Parsed): Io {
   const root = values.root;
   return {
     stdin: 0,
-    out: text => write(1, text),
-    err: text => write(2, text),
+    out: text => write(1, Buffer.from(text)),
+    outBytes: bytes => write(1, bytes),
+    err: text => write(2, Buffer.from(text)),
     isTerminal: isTerminal(2),
     color: { out: wants && isTerminal(1), err: wants && isTerminal(2) },
     roots: typeof root === 'string' ? rootsAt(stateDirectory(root)) : DEFAULT_ROOTS,
@@ -79,7 +79,7 @@ async function dispatch(parsed: Parsed, io: Io, argv: readonly string[]): Promis
 /** The last word, which may be impossible too. */
 function complain(text: string): void {
   try {
-    write(2, text);
+    write(2, Buffer.from(text));
   } catch {
     // the exit code still tells
   }
@@ -105,10 +105,12 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 function describe(error: unknown, argv: readonly string[]): string {
-  const red =
-    isTerminal(2) && (process.env.NO_COLOR ?? '') === '' ? '\u001b[31merror:\u001b[39m ' : 'error: ';
-  if (error instanceof UserError)
-    return `${red}${error.message}\n${error.hint === undefined ? '' : `hint: ${error.hint}\n`}`;
+  const isColored = isTerminal(2) && (process.env.NO_COLOR ?? '') === '';
+  const red = isColored ? '\u001b[31merror:\u001b[39m ' : 'error: ';
+  if (error instanceof UserError) {
+    const line = error.label === undefined ? `${red}${error.message}` : formatUserError(error);
+    return `${line}\n${error.hint === undefined ? '' : `hint: ${error.hint}\n`}`;
+  }
   const text = error instanceof Error ? error.message : String(error);
   const isLoud =
     argv.includes('-v') || argv.includes('--verbose') || process.env.PODSPACE_DEBUG !== undefined;

@@ -59,8 +59,28 @@ export const allNamespaces: Option = { type: 'boolean', alias: 'A', describe: 'o
 export const objectOutput: Option = {
   type: 'string',
   alias: 'o',
-  describe: 'output format',
-  choices: ['json', 'yaml', 'name'],
+  describe: 'output format: json, yaml, name or jsonpath=TEMPLATE',
+};
+export const tableOutput: Option = {
+  ...objectOutput,
+  describe: 'output format: wide, json, yaml, name, jsonpath=TEMPLATE or custom-columns=HEADER:PATH,…',
+};
+/** Files of objects: several, and directories of them. */
+export const filenames: Readonly<Record<string, Option>> = {
+  filename: {
+    type: 'strings',
+    alias: 'f',
+    describe: 'file or directory of objects, "-" for standard input; can be given several times',
+  },
+  recursive: { type: 'boolean', alias: 'R', describe: 'directories with all below them' },
+};
+export const selectors: Readonly<Record<string, Option>> = {
+  selector: {
+    type: 'string',
+    alias: 'l',
+    describe: 'only objects with such labels: app=web,tier in (a,b),!old',
+  },
+  'field-selector': { type: 'string', describe: 'only objects with such fields: status.phase=Running' },
 };
 
 /** A kubelet's flags. */

@@ -36,6 +36,8 @@ export interface LoadedObject {
 }
 
 export interface Manifest {
+  /** Every object, in order. */
+  readonly all: readonly LoadedObject[];
   readonly pods: readonly LoadedPod[];
   readonly configMaps: readonly ConfigMap[];
   readonly secrets: readonly Secret[];
@@ -76,6 +78,7 @@ export function loadManifest(
   const ofKind = <T>(kind: string): T[] =>
     objects.filter(object => object.kind === kind).map(({ object }) => object as T);
   return {
+    all: objects,
     pods,
     configMaps: ofKind<ConfigMap>('ConfigMap'),
     secrets: ofKind<Secret>('Secret'),

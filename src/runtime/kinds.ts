@@ -12,6 +12,9 @@ const STORED_KINDS: readonly string[] = [
   ...new Set([...Object.keys(ADMISSION_KINDS), ...NETWORK_KINDS, ...POD_KINDS]),
 ];
 
+/** Whether commands keep objects of a kind themselves, without the agent. */
+export const isStoredKind = (kind: string): boolean => STORED_KINDS.includes(kind);
+
 /** The type of a kind that is stored, by a word as kubectl takes it: `psp`, `clusterroles`, `role.rbac.authorization.k8s.io`. */
 export function storedType(word: string): ResourceType {
   const [resource = '', ...group] = word.split('.');

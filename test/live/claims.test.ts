@@ -68,7 +68,7 @@ t.test('a claim outlives its pods, and goes when it is deleted', { skip: needsRo
   t.notOk(existsSync(join(root, 'claims')));
   t.match(on('delete', 'pvc', 'data'), {
     status: 1,
-    stderr: 'error: persistentvolumeclaims "data" not found\n',
+    stderr: 'Error from server (NotFound): persistentvolumeclaims "data" not found\n',
   });
   t.end();
 });

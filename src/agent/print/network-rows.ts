@@ -19,6 +19,7 @@ import {
 export interface Endpoints extends Named {
   readonly subsets?: readonly {
     readonly addresses?: readonly { readonly ip: string }[];
+    readonly notReadyAddresses?: readonly { readonly ip: string }[];
     readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string }[];
   }[];
 }
@@ -27,7 +28,14 @@ export interface Endpoints extends Named {
 export interface EndpointSlice extends Named {
   readonly addressType?: string;
   readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
-  readonly endpoints?: readonly { readonly addresses?: readonly string[] }[];
+  readonly endpoints?: readonly {
+    readonly addresses?: readonly string[];
+    readonly conditions?: { readonly ready?: boolean };
+    readonly hostname?: string;
+    readonly targetRef?: { readonly kind?: string; readonly name?: string };
+    readonly nodeName?: string;
+    readonly zone?: string;
+  }[];
 }
 
 /** getServiceExternalIP: nobody here gives a load balancer an address. */

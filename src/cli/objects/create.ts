@@ -1,153 +1,74 @@
-import { type Built, failed, nameError } from '../../admission/rbac/create.ts';
-import {
-  type ClusterRoleBindingFlags,
-  createClusterRoleBinding,
-  createRoleBinding,
-  type RoleBindingFlags,
-} from '../../admission/rbac/create-binding.ts';
-import { type ClusterRoleFlags, createClusterRole, createRole } from '../../admission/rbac/create-role.ts';
-import type { RbacObject } from '../../admission/rbac/objects.ts';
 import { UserError } from '../../base/errors.ts';
-import { printable } from '../../base/printable.ts';
 import type { LoadedObject } from '../../kube/manifest.ts';
-import type { Namespace } from '../../kube/types.generated.ts';
-import { networkObjects } from '../../network/objects.ts';
-import { requireNoEscalation } from '../../runtime/authorize.ts';
-import { apiVersionOf, keyOf, pluralOf, singularOf, storedKind } from '../../runtime/kinds.ts';
-import { requireServices } from '../../runtime/node-rules.ts';
-import { ObjectStore } from '../../runtime/object-store.ts';
-import { validateObjects, validateUpdate } from '../../runtime/validate-objects.ts';
-import { admissionOptions } from '../input.ts';
+import { agent, runningAgent } from '../agent/connection.ts';
+import { writeWithAgent } from '../agent/write-objects.ts';
 import { type Args, type Io, text, texts } from '../io.ts';
-import { requireRoot } from '../root.ts';
-import { printObjects } from './print.ts';
-import { placed, readObjects } from './read-objects.ts';
-import { requireVerb } from './require-verb.ts';
-import { updateRunningPods } from './update-running-pods.ts';
+import { builtObject } from './built-objects.ts';
+import { type FiledObject, placed, readObjects } from './read-objects.ts';
+import { storeObjects } from './store-objects.ts';
+import { isAgents } from './types.ts';
 
-type Flags = ClusterRoleFlags & ClusterRoleBindingFlags & RoleBindingFlags;
+/** What is to become of objects. */
+export type Verb = 'create' | 'apply' | 'replace';
 
-/** Objects that are made from flags. */
-const BUILDERS: Readonly<
-  Record<string, readonly [kind: string, build: (flags: Flags) => Built<RbacObject | Namespace>]>
-> = {
-  namespace: ['Namespace', createNamespace],
-  ns: ['Namespace', createNamespace],
-  clusterrole: ['ClusterRole', createClusterRole],
-  role: ['Role', createRole],
-  clusterrolebinding: ['ClusterRoleBinding', createClusterRoleBinding],
-  rolebinding: ['RoleBinding', createRoleBinding],
-};
+/** How a failure is told: `error when creating "pod.yaml"`. */
+export type Doing = (verb: string, object: FiledObject) => string;
 
-function createNamespace({ names }: Flags): Built<Namespace> {
-  const error = nameError(names);
-  if (error !== undefined) return failed(error);
-  return {
-    object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: names[0] ?? '' } },
-    warnings: [],
-  };
+export interface WriteRequest {
+  readonly verb: Verb;
+  readonly objects: readonly FiledObject[];
+  readonly doing: Doing;
 }
 
+const inFile: Doing = (verb, { file }) => `error when ${verb} ${JSON.stringify(file)}`;
+const fromFlags: Doing = (_verb, { kind }) => `failed to create ${kind.toLowerCase()}`;
+
 /** `create -f FILE`, or `create clusterrole NAME --verb=…`. */
-export function create(args: Args, io: Io): Promise<number> {
+export async function create(args: Args, io: Io): Promise<number> {
   const words = texts(args, 'object');
-  const file = text(args, 'filename');
-  if (file !== undefined && words.length > 0) throw new UserError(`unexpected argument "${words[0]}"`);
-  if (file === undefined) return createFromFlags(args, io, words);
-  const name = JSON.stringify(file === '-' ? '(stdin)' : file);
-  return store(args, io, objectsOf(file, 'create'), why => `error when creating ${name}: ${why}`);
+  if (texts(args, 'filename').length > 0) {
+    if (words.length > 0) throw new UserError(`unexpected argument "${words[0]}"`);
+    return write(args, io, { verb: 'create', objects: objectsOf(args, io, 'create'), doing: inFile });
+  }
+  return write(args, io, { verb: 'create', objects: [builtObject(args, io, words)], doing: fromFlags });
 }
 
 /** `apply -f FILE`: what is not there is created, what is there becomes what the file says. */
-export function apply(args: Args, io: Io): Promise<number> {
-  const file = text(args, 'filename');
-  if (file === undefined) throw new UserError('must specify -f', { hint: 'podspace apply -f FILE' });
-  return store(args, io, objectsOf(file, 'apply'));
+export async function apply(args: Args, io: Io): Promise<number> {
+  return write(args, io, { verb: 'apply', objects: objectsOf(args, io, 'apply'), doing: inFile });
 }
 
-function objectsOf(file: string, verb: string): readonly LoadedObject[] {
-  const objects = readObjects(file);
+/** `replace -f FILE`: what is there becomes what the file says, and nothing else. */
+export async function replace(args: Args, io: Io): Promise<number> {
+  return write(args, io, { verb: 'replace', objects: objectsOf(args, io, 'replace'), doing: inFile });
+}
+
+function objectsOf(args: Args, io: Io, verb: Verb): readonly FiledObject[] {
+  const files = texts(args, 'filename');
+  if (files.length === 0) throw new UserError('must specify -f', { hint: `podspace ${verb} -f FILE` });
+  const objects = readObjects(args, io);
   if (objects.length === 0)
-    throw new UserError(`${file === '-' ? '(stdin)' : file}: no objects passed to ${verb}`);
+    throw new UserError(
+      `${files.map(file => (file === '-' ? '(stdin)' : file)).join(', ')}: no objects passed to ${verb}`,
+    );
+  if (verb === 'apply') objects.forEach(requireName);
   return objects;
 }
 
-function createFromFlags(args: Args, io: Io, [word = '', ...names]: readonly string[]): Promise<number> {
-  const builder = Object.hasOwn(BUILDERS, word) ? BUILDERS[word] : undefined;
-  if (builder === undefined)
-    throw new UserError(word === '' ? 'must specify -f, or what to create' : `unknown object "${word}"`, {
-      hint: `podspace create ${Object.keys(BUILDERS).join('|')} NAME, or -f FILE`,
-    });
-  const [kind, build] = builder;
-  const namespace = text(args, 'namespace');
-  const one = (option: string): object => {
-    const value = text(args, option);
-    return value === undefined ? {} : { [option]: value };
-  };
-  const built = build({
-    names,
-    verb: texts(args, 'verb'),
-    resource: texts(args, 'resource'),
-    resourceName: texts(args, 'resource-name'),
-    nonResourceUrl: texts(args, 'non-resource-url'),
-    aggregationRule: texts(args, 'aggregation-rule'),
-    user: texts(args, 'user'),
-    group: texts(args, 'group'),
-    serviceaccount: texts(args, 'serviceaccount'),
-    ...one('clusterrole'),
-    ...one('role'),
-    ...(namespace === undefined ? {} : { namespace }),
-  });
-  for (const warning of built.warnings) io.err(`${warning}\n`);
-  if ('error' in built) throw new UserError(built.error, { hint: `podspace create --help` });
-  const { apiVersion = '' } = built.object;
-  const object = built.object as unknown as LoadedObject['object'];
-  const source = { file: '(flags)', locate: () => ({ line: 1, column: 1 }) };
-  const loaded = { apiVersion, kind, object, source };
-  return store(args, io, [loaded], why => `failed to create ${kind.toLowerCase()}: ${why}`);
+function requireName({ object }: LoadedObject): void {
+  const { name, generateName = '' } = (object.metadata ?? {}) as { name?: string; generateName?: string };
+  if (name === undefined && generateName !== '')
+    throw new UserError(`from ${generateName}: cannot use generate name with apply`);
 }
 
-/** `exists` says what is wrong with an object that is there already; without it such a one is changed. */
-async function store(
-  args: Args,
-  io: Io,
-  objects: readonly LoadedObject[],
-  exists?: (why: string) => string,
-): Promise<number> {
+/** With the agent if one runs, or if only that takes objects of these kinds. */
+async function write(args: Args, io: Io, request: WriteRequest): Promise<number> {
   const namespace = text(args, 'namespace');
-  const all = objects.map(object => placed(object, namespace));
-  validateObjects(all);
-  const isDry = text(args, 'dry-run') === 'client';
-  const format = text(args, 'output');
-  if (!isDry) {
-    requireRoot();
-    requireServices(networkObjects(all).services, io.roots);
-  }
-  const stored = new ObjectStore(io.roots);
-  const done: LoadedObject[] = [];
-  const errors: string[] = [];
-  for (const loaded of all) {
-    const type = storedKind(loaded.kind);
-    const key = keyOf(type, loaded, 'default');
-    const isChanged = exists === undefined && stored.get(key) !== undefined;
-    if (isChanged) validateUpdate(loaded, stored.get(key));
-    requireVerb(args, io, isChanged ? 'patch' : 'create', type, isChanged ? key : { ...key, name: '' });
-    requireNoEscalation(io.roots, admissionOptions(args), loaded);
-    let result = `${isChanged ? 'configured' : 'created'} (dry run)`;
-    if (!isDry) {
-      if (exists === undefined) result = stored.apply(key, apiVersionOf(type), loaded.object);
-      else if (stored.create(key, apiVersionOf(type), loaded.object)) result = 'created';
-      else {
-        errors.push(exists(`${pluralOf(type)} ${JSON.stringify(key.name)} already exists`));
-        continue;
-      }
-    }
-    if (format === undefined) io.out(`${singularOf(type)}/${printable(key.name)} ${result}\n`);
-    done.push(isDry ? loaded : (stored.get(key) ?? loaded));
-  }
-  if (done.length > 0 && format !== undefined) printObjects(io, done, format, done.length === 1);
-  if (!isDry) await updateRunningPods(done);
-  // What can be stored is, whatever becomes of the others: as with kubectl.
-  if (errors.length > 0) throw new UserError(errors.join('\n'));
-  return 0;
+  const objects = request.objects.map(object => placed(object, namespace));
+  const needsAgent = objects.some(isAgents) && text(args, 'dry-run') !== 'client';
+  const client = await (needsAgent ? agent(args, io) : runningAgent(args, io));
+  const placedRequest = { ...request, objects };
+  return client === undefined
+    ? storeObjects(args, io, placedRequest)
+    : writeWithAgent(client, args, io, placedRequest);
 }

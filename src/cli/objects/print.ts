@@ -1,71 +1,121 @@
 import { stringify } from 'yaml';
+import type { ApiObject } from '../../agent/objects.ts';
+import { customCells } from '../../agent/print/custom-columns.ts';
+import { evaluateTemplate, renderTemplate } from '../../agent/print/jsonpath/evaluate.ts';
+import { formatLabels, NONE } from '../../agent/print/row.ts';
 import { tableOf } from '../../agent/print/table.ts';
 import { printable } from '../../base/printable.ts';
-import type { LoadedObject } from '../../kube/manifest.ts';
-import type { ObjectMeta } from '../../kube/types.generated.ts';
-import { apiVersionOf, singularOf, storedKind } from '../../runtime/kinds.ts';
+import { singularOf } from '../../runtime/kinds.ts';
 import type { Io } from '../io.ts';
 import { formatTable } from '../table.ts';
-
-export const metadataOf = ({ object }: LoadedObject): ObjectMeta => (object.metadata ?? {}) as ObjectMeta;
+import type { Output } from './output.ts';
+import { servedKind } from './types.ts';
 
 /** Prints objects as kubectl does with `-o`: a list of them, or the one. */
 export function printObjects(
   io: Io,
-  objects: readonly LoadedObject[],
-  format: string | undefined,
+  objects: readonly ApiObject[],
+  output: Exclude<Output, { kind: 'table' }>,
   isSingle: boolean,
 ): void {
-  if (format === 'name') {
+  if (output.kind === 'columns') {
+    const header = output.columns.map(each => each.header);
+    io.out(
+      formatTable([header, ...objects.map(object => customCells(output.columns, object).map(printable))]),
+    );
+    return;
+  }
+  if (output.kind === 'name') {
     for (const object of objects) io.out(`${printable(fullName(object))}\n`);
     return;
   }
-  const whole = objects.map(asObject);
-  const document = isSingle
-    ? whole[0]
-    : { apiVersion: 'v1', kind: 'List', metadata: { resourceVersion: '' }, items: whole };
-  io.out(format === 'yaml' ? stringify(document, YAML) : `${JSON.stringify(document, null, 2)}\n`);
+  const list = { apiVersion: 'v1', kind: 'List', metadata: { resourceVersion: '' }, items: objects };
+  const document = isSingle ? objects[0] : list;
+  io.out(documentText(document, output));
+}
+
+type Document = Extract<Output, { kind: 'json' | 'yaml' | 'jsonpath' }>;
+
+function documentText(document: unknown, output: Document): string {
+  if (output.kind === 'yaml') return stringify(document, YAML);
+  if (output.kind === 'json') return `${JSON.stringify(document, null, 2)}\n`;
+  if (!output.isJson) return renderTemplate(output.template, document);
+  return `${JSON.stringify(evaluateTemplate(output.template, document), null, 4)}\n`;
 }
 
 /** As kubectl's. What YAML 1.1 would take for another type is quoted: whoever reads it gets back what there was. */
 const YAML = { version: '1.1', lineWidth: 0, indentSeq: false, sortMapEntries: true } as const;
 
-/** `clusterrole.rbac.authorization.k8s.io/NAME` */
-const fullName = (object: LoadedObject): string =>
-  `${singularOf(storedKind(object.kind))}/${metadataOf(object).name ?? ''}`;
+const nameOf = ({ metadata }: ApiObject): string => metadata.name ?? '';
 
-/** `apiVersion` and `kind` first. */
-function asObject({ kind, object }: LoadedObject): object {
-  const { apiVersion: _, kind: __, ...rest } = object;
-  return { apiVersion: apiVersionOf(storedKind(kind)), kind, ...rest };
+/** `clusterrole.rbac.authorization.k8s.io/NAME` */
+export const fullName = (object: ApiObject): string =>
+  `${singularOf(servedKind(object.kind))}/${nameOf(object)}`;
+
+export interface TableOptions {
+  readonly isWide: boolean;
+  readonly isAllNamespaces: boolean;
+  /** Names say of what kind they are. */
+  readonly hasKinds: boolean;
+  readonly hasLabels: boolean;
+  /** Labels that have a column. */
+  readonly labelColumns: readonly string[];
+}
+
+export const PLAIN_TABLE: TableOptions = {
+  isWide: false,
+  isAllNamespaces: false,
+  hasKinds: false,
+  hasLabels: false,
+  labelColumns: [],
+};
+
+/** The header and the rows of objects of one kind. */
+export function tableRows(
+  kind: string,
+  objects: readonly ApiObject[],
+  { isWide, isAllNamespaces, hasKinds, hasLabels, labelColumns }: TableOptions,
+): readonly (readonly string[])[] {
+  const { columns, rows } = tableOf(kind, objects, Date.now());
+  const hasNamespace = isAllNamespaces && servedKind(kind).namespaced;
+  const shown = columns.flatMap(({ priority }, i) => (priority === 0 || isWide ? [i] : []));
+  const header = [
+    ...(hasNamespace ? ['NAMESPACE'] : []),
+    ...shown.map(i => (columns[i]?.name ?? '').toUpperCase()),
+    ...labelColumns.map(label => (label.split('/').at(-1) ?? '').toUpperCase()),
+    ...(hasLabels ? ['LABELS'] : []),
+  ];
+  const lines = rows.map(({ cells, object }) => {
+    const { namespace = '', labels = {} } = object.metadata;
+    const own = shown.map(i =>
+      hasKinds && columns[i]?.format === 'name' ? fullName(object) : String(cells[i] ?? ''),
+    );
+    const line = [
+      ...(hasNamespace ? [namespace] : []),
+      ...own,
+      ...labelColumns.map(label => labels[label] ?? NONE),
+      ...(hasLabels ? [formatLabels(labels)] : []),
+    ];
+    return line.map(printable);
+  });
+  return [header, ...lines];
 }
 
 /** A table for each kind; of several the names say which. */
 export function printTables(
   io: Io,
-  objects: readonly LoadedObject[],
-  hasKinds: boolean,
-  isAllNamespaces: boolean,
+  objects: readonly ApiObject[],
+  options: TableOptions,
+  hasHeaders = true,
 ): void {
   const kinds = [...new Set(objects.map(({ kind }) => kind))];
-  const now = Date.now();
   const tables = kinds.map(kind => {
-    const hasNamespace = isAllNamespaces && storedKind(kind).namespaced;
-    const ofKind = objects.filter(object => object.kind === kind);
-    const { columns, rows } = tableOf(
+    const rows = tableRows(
       kind,
-      ofKind.map(({ object }) => object),
-      now,
+      objects.filter(object => object.kind === kind),
+      options,
     );
-    const shown = columns.flatMap(({ priority }, i) => (priority === 0 ? [i] : []));
-    const lines = rows.map(({ cells }, r) => {
-      const loaded = ofKind[r] as LoadedObject;
-      const [name = '', ...others] = shown.map(i => String(cells[i] ?? ''));
-      const own = [hasKinds ? fullName(loaded) : name, ...others];
-      return (hasNamespace ? [metadataOf(loaded).namespace ?? '', ...own] : own).map(printable);
-    });
-    const names = shown.map(i => (columns[i]?.name ?? '').toUpperCase());
-    return formatTable([hasNamespace ? ['NAMESPACE', ...names] : names, ...lines]);
+    return formatTable(hasHeaders ? rows : rows.slice(1));
   });
   io.out(tables.join('\n'));
 }

@@ -1,10 +1,10 @@
-import type { ResourceType } from '../../admission/rbac/resources.ts';
+import type { ServedType } from '../../agent/resources.ts';
 import { UserError } from '../../base/errors.ts';
-import { storedType } from '../../runtime/kinds.ts';
+import { servedType, servedTypes } from './types.ts';
 
 /** Objects of one type that a command is about; without names all of them. */
 export interface Asked {
-  readonly type: ResourceType;
+  readonly type: ServedType;
   readonly names: readonly string[];
 }
 
@@ -12,9 +12,9 @@ export interface Asked {
 export function askedObjects(words: readonly string[]): readonly Asked[] {
   if (!words.some(word => word.includes('/'))) {
     const [types = '', ...names] = words;
-    return types.split(',').map(word => ({ type: storedType(word), names }));
+    return servedTypes(types).map(type => ({ type, names }));
   }
-  const asked = new Map<ResourceType, string[]>();
+  const asked = new Map<ServedType, string[]>();
   for (const word of words) {
     const [type = '', name = '', ...more] = word.split('/');
     if (!word.includes('/'))
@@ -26,7 +26,7 @@ export function askedObjects(words: readonly string[]): readonly Asked[] {
       throw new UserError('arguments in resource/name form may not have more than one slash');
     if (type === '' || name === '')
       throw new UserError('arguments in resource/name form must have a single resource and name');
-    const found = storedType(type);
+    const found = servedType(type);
     const names = asked.get(found);
     if (names === undefined) asked.set(found, [name]);
     else names.push(name);

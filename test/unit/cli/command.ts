@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { UserError } from '../../../src/base/errors.ts';
+import { formatUserError, UserError } from '../../../src/base/errors.ts';
 import type { Io } from '../../../src/cli/io.ts';
 import { parseArguments } from '../../../src/cli/parse.ts';
 import { rootsAt } from '../../../src/oci/pod-paths.ts';
@@ -16,13 +16,26 @@ export interface Printed {
 /** Runs a command that touches nothing, as `main` does; nothing is stored unless `root` says where. */
 export async function command(
   words: readonly string[],
-  { root = '/nonexistent', hasColor = false }: { readonly root?: string; readonly hasColor?: boolean } = {},
+  {
+    root = '/nonexistent',
+    hasColor = false,
+    onOut = () => {},
+  }: {
+    readonly root?: string;
+    readonly hasColor?: boolean;
+    /** What is printed, when it is. */
+    readonly onOut?: (text: string) => void;
+  } = {},
 ): Promise<Printed> {
   let [stdout, stderr] = ['', ''];
   const io: Io = {
     stdin: 0,
     out: text => {
+      onOut(text);
       stdout += text;
+    },
+    outBytes: bytes => {
+      stdout += Buffer.from(bytes).toString();
     },
     err: text => {
       stderr += text;
@@ -40,6 +53,6 @@ export async function command(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const hint = error.hint === undefined ? '' : `hint: ${error.hint}\n`;
-    return { stdout, stderr: `${stderr}error: ${error.message}\n${hint}`, exitCode: 1 };
+    return { stdout, stderr: `${stderr}${formatUserError(error)}\n${hint}`, exitCode: 1 };
   }
 }

@@ -1,0 +1,15 @@
+/** Commands that ask the agent, in one file of their own beside the bundle: the words are kubectl's. */
+import { controlAgent } from './agent/agent.ts';
+import { describe } from './agent/describe.ts';
+import { events } from './agent/events.ts';
+import { logs } from './agent/logs.ts';
+import { top } from './agent/top.ts';
+import { wait } from './agent/wait.ts';
+import type { Args, Io } from './io.ts';
+
+export const AGENT_COMMANDS: Readonly<
+  Record<
+    'describe' | 'logs' | 'wait' | 'events' | 'top' | 'agent',
+    (args: Args, io: Io) => number | Promise<number>
+  >
+> = { describe, logs, wait, events, top, agent: controlAgent };

@@ -1,0 +1,91 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { lockHolder } from '../../agent/lock-holder.ts';
+import { agentLock, agentSocket, ensureAgent, isAnswering } from '../../agent/start.ts';
+import { systemdUnits } from '../../agent/units.ts';
+import { fileFailure, UserError } from '../../base/errors.ts';
+import { type Args, flag, type Io, text } from '../io.ts';
+import { requireRoot } from '../root.ts';
+import { podspacePath } from './podspace-path.ts';
+
+const UNITS = '/etc/systemd/system';
+const PATIENCE = 10_000;
+
+const ACTIONS: Readonly<Record<string, (args: Args, io: Io) => number | Promise<number>>> = {
+  start,
+  stop,
+  status,
+  install,
+};
+
+/** `agent start|stop|status|install`. */
+export async function controlAgent(args: Args, io: Io): Promise<number> {
+  const action = text(args, 'action') ?? 'status';
+  const act = ACTIONS[action];
+  if (act === undefined) throw new UserError(`unknown action "${action}"`);
+  return act(args, io);
+}
+
+const holder = ({ roots }: Io): number | undefined => lockHolder(agentLock(roots));
+
+async function start(_args: Args, io: Io): Promise<number> {
+  requireRoot();
+  await ensureAgent(io.roots, podspacePath());
+  return status(_args, io);
+}
+
+/** The pods go on: the next agent takes them over. */
+async function stop(_args: Args, io: Io): Promise<number> {
+  requireRoot();
+  const pid = holder(io);
+  if (pid === undefined) {
+    io.out('agent is not running\n');
+    return 0;
+  }
+  process.kill(pid, 'SIGTERM');
+  for (const end = Date.now() + PATIENCE; holder(io) === pid; await delay(20))
+    if (Date.now() > end)
+      throw new UserError(`the agent (pid ${pid}) does not end`, {
+        hint: `kill -9 ${pid}: pods go on without it`,
+      });
+  io.out('agent stopped\n');
+  return 0;
+}
+
+async function status(_args: Args, io: Io): Promise<number> {
+  requireRoot();
+  const [pid, socket] = [holder(io), agentSocket(io.roots)];
+  if (pid === undefined) {
+    io.out('agent is not running\n');
+    return 1;
+  }
+  const answer = (await isAnswering(socket)) ? `listens on ${socket}` : 'does not answer';
+  io.out(`agent is running (pid ${pid}), and ${answer}\n`);
+  return 0;
+}
+
+function install(args: Args, io: Io): number {
+  const units = systemdUnits(io.roots, { node: process.execPath, podspace: podspacePath() });
+  if (flag(args, 'print')) {
+    io.out(
+      Object.entries(units)
+        .map(([name, unit]) => `# ${join(UNITS, name)}\n${unit}`)
+        .join('\n'),
+    );
+    return 0;
+  }
+  requireRoot();
+  for (const [name, unit] of Object.entries(units)) {
+    const file = join(UNITS, name);
+    try {
+      mkdirSync(UNITS, { recursive: true });
+      writeFileSync(file, unit, { mode: 0o644 });
+    } catch (cause) {
+      throw new UserError(`cannot write "${file}": ${fileFailure(cause)}`, { cause });
+    }
+    io.out(`${file} written\n`);
+  }
+  io.out('systemctl daemon-reload && systemctl enable --now podspace.socket podspace.service\n');
+  return 0;
+}
