@@ -46,9 +46,15 @@ export class AgentClient {
   readonly socketPath: string;
   readonly #headers: Readonly<Record<string, string | readonly string[]>>;
   readonly #connections = new Agent({ keepAlive: true });
+  readonly #onWarning: (message: string) => void;
 
-  constructor(socketPath: string, { as, asGroups = [] }: Identity = {}) {
+  constructor(
+    socketPath: string,
+    { as, asGroups = [] }: Identity = {},
+    onWarning: (message: string) => void = () => {},
+  ) {
     this.socketPath = socketPath;
+    this.#onWarning = onWarning;
     this.#headers = {
       ...(as === undefined ? {} : { 'Impersonate-User': as }),
       ...(asGroups.length === 0 ? {} : { 'Impersonate-Group': [...asGroups] }),
@@ -185,9 +191,16 @@ export class AgentClient {
       if (signal?.aborted === true) throw cause;
       throw lost(cause);
     }
+    for (const header of response.headersDistinct.warning ?? []) this.#onWarning(warningText(header));
     if ((response.statusCode ?? 500) < 400) return response;
     throw new ServerError(statusOf(response.statusCode ?? 500, await textOf(response)));
   }
+}
+
+/** The text of `299 - "text"` (RFC 9111, 5.5). */
+function warningText(header: string): string {
+  const quoted = /^\d{3} \S+ "((?:[^"\\]|\\.)*)"/.exec(header)?.[1];
+  return quoted === undefined ? header : quoted.replace(/\\(.)/g, '$1');
 }
 
 /** An answer that is no Status is not the agent's own. */

@@ -1,13 +1,13 @@
 import { AgentClient } from '../../agent/client.ts';
 import { agentSocket, ensureAgent, isAnswering } from '../../agent/start.ts';
 import { errnoCode } from '../../base/errors.ts';
-import { admissionOptions } from '../input.ts';
+import { admissionOptions, printWarnings } from '../input.ts';
 import type { Args, Io } from '../io.ts';
 import { requireRoot } from '../root.ts';
 import { podspacePath } from './podspace-path.ts';
 
-const clientOf = (args: Args, { roots }: Io): AgentClient =>
-  new AgentClient(agentSocket(roots), admissionOptions(args));
+const clientOf = (args: Args, io: Io): AgentClient =>
+  new AgentClient(agentSocket(io.roots), admissionOptions(args), message => printWarnings(io, [message]));
 
 /** The agent; it is started if none runs. */
 export async function agent(args: Args, io: Io): Promise<AgentClient> {

@@ -17,13 +17,12 @@ import { type Asked, askedObjects } from '../objects/words.ts';
 /** `describe TYPE [NAME|PREFIX…]`, `describe TYPE/NAME…`, `describe -f FILE`. */
 export async function describe(args: Args, io: Io): Promise<number> {
   const isFile = texts(args, 'filename').length > 0;
-  const asked = isFile
-    ? ofFiles(args, io)
-    : askedObjects(texts(args, 'object')).map(each => ({ ...each, namespace: undefined }));
-  if (asked.length === 0 || (!isFile && texts(args, 'object').length === 0))
+  const words = texts(args, 'object');
+  if (!isFile && words.length === 0)
     throw new UserError('you must specify the type of resource to describe', {
       hint: 'podspace describe TYPE [NAME]',
     });
+  const asked: readonly Placed[] = isFile ? ofFiles(args, io) : askedObjects(words);
   const types = asked.map(({ type }) => type);
   const source = await objectSource(args, io, types);
   const given = flag(args, 'all-namespaces') ? undefined : (text(args, 'namespace') ?? 'default');
@@ -48,7 +47,10 @@ export async function describe(args: Args, io: Io): Promise<number> {
   return 0;
 }
 
-const ofFiles = (args: Args, io: Io): readonly (Asked & { readonly namespace: string | undefined })[] =>
+/** With the namespace that a file says. */
+type Placed = Asked & { readonly namespace?: string | undefined };
+
+const ofFiles = (args: Args, io: Io): readonly Placed[] =>
   readObjects(args, io).map(object => {
     const type = askedKind(object.kind);
     const { namespace, name } = keyOf(type, placed(object, text(args, 'namespace')), 'default');

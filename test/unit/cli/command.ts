@@ -16,12 +16,22 @@ export interface Printed {
 /** Runs a command that touches nothing, as `main` does; nothing is stored unless `root` says where. */
 export async function command(
   words: readonly string[],
-  { root = '/nonexistent', hasColor = false }: { readonly root?: string; readonly hasColor?: boolean } = {},
+  {
+    root = '/nonexistent',
+    hasColor = false,
+    onOut = () => {},
+  }: {
+    readonly root?: string;
+    readonly hasColor?: boolean;
+    /** What is printed, when it is. */
+    readonly onOut?: (text: string) => void;
+  } = {},
 ): Promise<Printed> {
   let [stdout, stderr] = ['', ''];
   const io: Io = {
     stdin: 0,
     out: text => {
+      onOut(text);
       stdout += text;
     },
     outBytes: bytes => {
