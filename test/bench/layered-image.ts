@@ -1,8 +1,19 @@
 /** Images of many megabytes for the benchmarks: what this machine has in /usr, in layers. */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
 
 export interface LayeredImage {
   /** An OCI layout. */
@@ -23,12 +34,13 @@ function* filesBelow(directory: string): Iterable<readonly [path: string, size: 
   }
 }
 
-/** So many layers of so many bytes before compression; the lowest has busybox's `true` too. */
+/** So many layers of so many bytes before compression; the lowest has busybox's `true` too. `level` is gzip's. */
 export async function makeLayeredImage(
   directory: string,
   layers: number,
   bytes: number,
   busybox: string,
+  level: number,
 ): Promise<LayeredImage> {
   const blobs = join(directory, 'blobs/sha256');
   mkdirSync(blobs, { recursive: true });
@@ -63,7 +75,8 @@ export async function makeLayeredImage(
     execFileSync('tar', pack, { stdio: ['ignore', 'inherit', 'ignore'] });
     if (i === 0) execFileSync('tar', ['-rf', tar, '-C', busybox, 'bin']);
     const diffId = await digestOf(tar);
-    execFileSync('gzip', ['-1nf', tar]);
+    await pipeline(createReadStream(tar), createGzip({ level }), createWriteStream(`${tar}.gz`));
+    rmSync(tar);
     made.push({ diffId, ...(await addBlob(blobs, `${tar}.gz`)) });
   }
   const add = async (document: object): Promise<{ digest: string; size: number }> => {
