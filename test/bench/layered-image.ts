@@ -25,12 +25,18 @@ export interface LayeredImage {
 
 const SOURCES = ['/usr/lib', '/usr/share', '/usr/bin', '/usr/include'];
 
+/** No file is so large that it makes a layer on its own. */
+const MAX_FILE = 4e6;
+
 /** Regular files, in the order in which directories have them. */
 function* filesBelow(directory: string): Iterable<readonly [path: string, size: number]> {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     const path = `${directory}/${entry.name}`;
     if (entry.isDirectory()) yield* filesBelow(path);
-    else if (entry.isFile()) yield [path, statSync(path).size];
+    else if (entry.isFile()) {
+      const { size } = statSync(path);
+      if (size <= MAX_FILE) yield [path, size];
+    }
   }
 }
 
