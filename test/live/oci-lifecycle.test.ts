@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { needsRoot } from './harness.ts';
@@ -65,8 +65,40 @@ t.test('podspace-runtime', { skip: needsRoot }, async t => {
     t.same([...(await both('create', '--bundle', bundle, 'two'))].sort(), [0, 1]);
     t.equal(place.status('two'), 'created');
     t.same([...(await both('start', 'two'))].sort(), [0, 1]);
-    t.equal(place.call('delete', '--force', 'two').status, 0);
+    t.same(await both('delete', '--force', 'two'), [0, 0], 'two who delete it');
     t.same(place.leftovers('two'), []);
+  });
+
+  t.test('poststop hooks run once, however often it is deleted', async t => {
+    const out = join(place.directory, 'stopped');
+    const bundle = place.bundle('true', config => {
+      config.hooks = { poststop: [{ path: '/bin/sh', args: ['sh', '-c', `echo stop >>${out}`] }] };
+    });
+    place.create(bundle, 'once');
+    const ends = ['a', 'b', 'c'].map(
+      () => new Promise(done => place.start('delete', '--force', 'once').on('close', done)),
+    );
+    t.same(await Promise.all(ends), [0, 0, 0]);
+    t.equal(place.call('delete', '--force', 'once').status, 0, 'once more, as containerd does');
+    t.equal(readFileSync(out, 'utf8'), 'stop\n');
+  });
+
+  t.test('HOME is what /etc/passwd of the root says, and never that of the machine', async t => {
+    const home = (uid: number, change: (root: string) => void = () => {}) => {
+      const bundle = place.bundle('echo "$HOME"', config => {
+        config.process.user = { uid, gid: uid };
+      });
+      change(join(bundle, 'rootfs/etc/passwd'));
+      return place.call('run', '--bundle', bundle, `home${uid}`).stdout;
+    };
+    t.equal(home(405), '/home/guest\n');
+    t.equal(home(4000), '/\n');
+    const away = (target: string) => (file: string) => {
+      rmSync(file);
+      symlinkSync(target, file);
+    };
+    t.equal(home(0, away('/../../../../../../../../etc/passwd')), '/\n', 'a link to itself');
+    t.equal(home(0, away('/dev/zero')), '/\n', 'a device of endless length');
   });
 
   t.test('what fails leaves nothing, and one line that says why', async t => {
