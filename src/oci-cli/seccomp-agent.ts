@@ -3,9 +3,9 @@ import { UserError } from '../base/errors.ts';
 import { executeSync, ProgramError, reap } from '../native/execute.ts';
 import { SyscallError } from '../native/libc.ts';
 import { hostArch } from '../native/library.ts';
+import { makeSocketPair, receiveFd } from '../native/pipe.ts';
 import type { SeccompFilter } from '../oci/seccomp/generate.ts';
 import { compileMessage } from '../program/compile-socket.ts';
-import { makeSocketPair, receiveFd } from '../runtime/streams.ts';
 import { connectTo } from './spawn.ts';
 import { type ContainerRecord, type Status, stateOf } from './state.ts';
 

@@ -6,7 +6,6 @@ import type { Exit } from './child-exits.ts';
 import { isSidecar, type StartedContainer } from './container.ts';
 import { onAbort } from './on-abort.ts';
 import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
-import { recordFilter } from './seccomp.ts';
 import { startTimer } from './timer.ts';
 
 export interface Running {
@@ -74,16 +73,10 @@ export class RunningContainers {
   /** In the manifest's order, app containers first: the first one is what exec is for. */
   records(): readonly ContainerRecord[] {
     const running = this.#order.flatMap(name => this.#running.get(name) ?? []);
-    return running.map(({ container, image, started: { child, stages, cgroup } }) => ({
-      name: container.name,
-      image: image?.reference ?? '',
-      imageId: image?.id ?? '',
+    return running.map(({ started: { child, facts } }) => ({
+      ...facts.record,
       pid: child.pid,
       startTime: startTimeOf(child.pid) ?? '',
-      process: stages.oci.process,
-      seccomp: recordFilter(stages.plan.seccomp),
-      cgroup: cgroup?.path,
-      cgroupProcs: stages.cgroup.joins,
     }));
   }
 

@@ -4,7 +4,7 @@ import t from 'tap';
 import { koffi } from '../../src/native/koffi.ts';
 import { syscall } from '../../src/native/libc.ts';
 import { Listener } from '../../src/native/notifications.ts';
-import { receiveFd } from '../../src/runtime/streams.ts';
+import { receiveFd } from '../../src/native/pipe.ts';
 import { needsRoot } from './harness.ts';
 import { Place } from './oci.ts';
 
