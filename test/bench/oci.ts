@@ -10,12 +10,14 @@ import { hyperfine } from './whole-commands.ts';
 const CONTAINERS = 50;
 /** Debian's crun refuses a machine that has both versions of cgroups. */
 const VIEW = 'unshare -m sh -c \'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"\' sh';
-const RUNTIMES = { 'podspace-runtime': RUNTIME, crun: 'crun', runc: 'runc' };
+const RUNTIMES = { 'podspace-runtime': RUNTIME, crun: 'crun --cgroup-manager=disabled', runc: 'runc' };
 
 function commands(): void {
   const place = new Place();
   try {
     const bundle = place.bundle('true', config => {
+      // Debian 12's crun knows no later one.
+      Object.assign(config, { ociVersion: '1.0.2' });
       config.process.args = ['true'];
       config.process.rlimits = [];
     });

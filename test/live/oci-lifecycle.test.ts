@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { needsRoot } from './harness.ts';
-import { Place } from './oci.ts';
+import { Place, RUNTIME } from './oci.ts';
 
 const LOOP = 'trap "exit 9" TERM; while :; do sleep 0.05; done';
 
@@ -67,6 +68,22 @@ t.test('podspace-runtime', { skip: needsRoot }, async t => {
     t.same([...(await both('start', 'two'))].sort(), [0, 1]);
     t.same(await both('delete', '--force', 'two'), [0, 0], 'two who delete it');
     t.same(place.leftovers('two'), []);
+  });
+
+  t.test('state, start, kill and delete do with /proc and files: nothing native is loaded', async t => {
+    place.create(place.bundle('sleep 20'), 'light');
+    const log = join(place.directory, 'strace');
+    const opened = (...args: string[]): string => {
+      const command = ['-f', '-qq', '-e', 'trace=openat', '-o', log, RUNTIME, '--root', place.root, ...args];
+      t.equal(spawnSync('strace', command, { timeout: 20_000, stdio: 'ignore' }).status, 0, args.join(' '));
+      return readFileSync(log, 'utf8');
+    };
+    const all = [['state'], ['start'], ['kill'], ['delete', '--force']].map(words =>
+      opened(...words, 'light'),
+    );
+    for (const text of all) t.notMatch(text, /koffi|\.node"/);
+    const bundle = place.bundle('true');
+    t.match(opened('run', '--bundle', bundle, 'heavy'), /koffi|\.node"/, 'which is how it would look');
   });
 
   t.test('poststop hooks run once, however often it is deleted', async t => {
