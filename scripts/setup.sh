@@ -51,6 +51,7 @@ if [ "${1:-}" = bench ]; then
   need crun crun
   need runc runc
   need bubblewrap bwrap
+  need containerd containerd
   need hyperfine hyperfine
   need iperf3 iperf3
   need skopeo skopeo

@@ -31,6 +31,7 @@ try {
   print(process.env.PODSPACE_BENCH_RULES ?? '');
   print(process.env.PODSPACE_BENCH_THROUGHPUT ?? '');
   print(process.env.PODSPACE_BENCH_IMAGES ?? '');
+  print(process.env.PODSPACE_BENCH_OCI ?? '');
 } finally {
   bench.remove();
 }
