@@ -6,6 +6,8 @@
  *              image's, or joins namespaces in which untrusted processes live. It starts in the host's namespaces, makes
  *              itself non-dumpable, and only then joins.
  *   /pause     PID 1 of a pod with shareProcessNamespace: reaps, and ends on SIGTERM.
+ *   /pod LISTENER-FD RECORDS-FD
+ *              the parent of a detached pod's containers; see pod.c.
  *   /drain     reads its stdin, the master of a terminal, until nobody is at the terminal.
  *
  * Node runs it from a sealed memfd, so that a container cannot reach a file of the host through /proc/PID/exe
@@ -15,6 +17,7 @@
 #include <linux/signal.h>
 
 #include "podspace.h"
+#include "shim.h"
 #include "syscall.h"
 
 #if defined(__x86_64__)
@@ -72,7 +75,7 @@ static long map_fd(long fd, int is_shared, uint64_t *ret_size)
 	return address;
 }
 
-static int run_program(char **argv)
+int ps_run_program(char **argv)
 {
 	uint64_t size = 0, report_size = 0, sibling_size = 0;
 	long program_fd, report_fd, sibling_fd, program, report, sibling;
@@ -132,7 +135,7 @@ static int drain(void)
 	return 0;
 }
 
-static int is_name(const char *name, const char *want)
+int ps_same(const char *name, const char *want)
 {
 	while (*want && *want == *name)
 		want++, name++;
@@ -144,11 +147,13 @@ _Noreturn __attribute__((used)) void shim_main(long *stack)
 	long argc = stack[0];
 	char **argv = (char **)&stack[1];
 
-	if (argc == 1 && is_name(argv[0], "/pause"))
+	if (argc == 1 && ps_same(argv[0], "/pause"))
 		ps_exit(pause_and_reap());
-	if (argc == 1 && is_name(argv[0], "/drain"))
+	if (argc == 1 && ps_same(argv[0], "/drain"))
 		ps_exit(drain());
+	if (argc == 3 && ps_same(argv[0], "/pod"))
+		ps_exit(ps_keep_pod(parse_fd(argv[1]), parse_fd(argv[2])));
 	if (argc == 4)
-		ps_exit(run_program(argv));
+		ps_exit(ps_run_program(argv));
 	ps_exit(126);
 }

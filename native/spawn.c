@@ -188,3 +188,24 @@ EXPORT long ps_receive_fd(int socket)
 		return -EBADMSG;
 	return control.fields.fd;
 }
+
+/* Send bytes with fds (SCM_RIGHTS) to a stream socket without waiting: how many bytes went, or -errno. */
+EXPORT long ps_send_fds(int socket, const void *bytes, size_t size, const int32_t *fds, size_t count)
+{
+	struct iovec iov = { (void *)(uintptr_t)bytes, size };
+	struct {
+		uint64_t len;
+		int32_t level, type, fds[64];
+	} control = { 16 + 4 * count, 1, 1, { 0 } };
+	struct message_header header = { .iov = (uint64_t)(uintptr_t)&iov, .iovlen = 1 };
+
+	if (count > 64)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++)
+		control.fds[i] = fds[i];
+	if (count) {
+		header.control = (uint64_t)(uintptr_t)&control;
+		header.controllen = 16 + (4 * count + 7) / 8 * 8;
+	}
+	return ps_sys3(__NR_sendmsg, socket, &header, 0x4040 /* MSG_NOSIGNAL|MSG_DONTWAIT */);
+}

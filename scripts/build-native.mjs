@@ -7,7 +7,7 @@ const FLAGS =
   '-std=gnu11 -O2 -Wall -Wextra -Werror -Wconversion -ffreestanding -fno-stack-protector -fno-builtin -fvisibility=hidden -fno-asynchronous-unwind-tables'.split(
     ' ',
   );
-const HEADERS = ['podspace.h', 'syscall.h'];
+const HEADERS = ['podspace.h', 'shim.h', 'syscall.h'];
 const OUTPUTS = [
   {
     file: 'libpodspace.so',
@@ -16,7 +16,7 @@ const OUTPUTS = [
   },
   {
     file: 'podspace-shim',
-    sources: ['check.c', 'interpret.c', 'shim.c'],
+    sources: ['check.c', 'interpret.c', 'pod.c', 'shim.c'],
     flags: ['-static', '-nostdlib', '-fno-pic', '-no-pie', '-Wl,-z,noexecstack,--build-id=none', '-s'],
   },
 ];

@@ -13,7 +13,7 @@ const SYSCALLS =
   `bind bpf capget capset chdir clone clone3 close close_range connect dup3 execve execveat faccessat2 fchdir
    fchmod fchown fchownat fcntl fgetxattr flock fsconfig fsetxattr fsmount fsopen fstatfs getcwd getsockname
    gettid ioctl landlock_create_ruleset lgetxattr linkat listen llistxattr lsetxattr memfd_create mkdirat
-   mknodat mount mount_setattr move_mount open_tree openat openat2 personality pidfd_open pidfd_send_signal
+   mknodat mount mount_setattr move_mount open_tree openat openat2 personality pidfd_getfd pidfd_open pidfd_send_signal
    pipe2 pivot_root ppoll prctl pread64 prlimit64 read recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto
    setdomainname setfsgid setfsuid setgroups sethostname setns setresgid setresuid setsid setsockopt socket
    socketpair symlinkat umask umount2 unlinkat unshare utimensat wait4 waitid write`.split(/\s+/);

@@ -48,6 +48,7 @@ export const SYSCALL_NUMBERS = {
   openat: [257, 56],
   openat2: [437, 437],
   personality: [135, 92],
+  pidfd_getfd: [438, 438],
   pidfd_open: [434, 434],
   pidfd_send_signal: [424, 424],
   pipe2: [293, 59],

@@ -50,7 +50,7 @@ export class ProgramError extends Error {
 }
 
 /** It ended on the way, before any execve: a seccomp filter can do that, and so can the kernel for want of memory. */
-function wasKilled({ instructions }: VerifiedProgram, report: Report): boolean {
+export function wasKilled({ instructions }: VerifiedProgram, report: Report): boolean {
   return report.state === 'running' && !instructions[report.pc]?.name?.startsWith('execve');
 }
 
@@ -196,6 +196,8 @@ export function duplicate(fd: number): number {
 
 /** Sends a signal through a pidfd; false when the process has ended already. */
 export function signalPidfd(pidfd: number, signal: number): boolean {
+  // Of a child that had ended before it could be asked for.
+  if (pidfd < 0) return false;
   const result = rawSyscall('pidfd_send_signal', pidfd, signal, null, 0);
   if (result < 0 && -result !== ERRNO.ESRCH) throw new SyscallError('pidfd_send_signal', -result);
   return result === 0;

@@ -36,10 +36,7 @@ export function listenQuietly(address: string, port: number, onFirst: () => void
     const given = portOf(udp);
     const tcp = open(SOCKET.SOCK_STREAM, given);
     syscall('listen', [tcp, BACKLOG]);
-    waiting.set(udp, () => {
-      for (const fd of opened) syscall('fcntl', [fd, F.F_SETFL, SOCKET.SOCK_NONBLOCK]);
-      onFirst();
-    });
+    callOnce({ udp, tcp, port: given }, onFirst);
     // Signals are the main thread's: in a worker nobody would ever be told. (node:worker_threads would be loaded to ask it.)
     if (syscall('gettid', []) !== process.pid) queueMicrotask(wake);
     return { udp, tcp, port: given };
@@ -48,6 +45,15 @@ export function listenQuietly(address: string, port: number, onFirst: () => void
     stopListening();
     throw error;
   }
+}
+
+/** The same with sockets that another process has listened to; something may have come since. */
+export function listenAgain(sockets: QuietSockets, onFirst: () => void): QuietSockets {
+  if (waiting.size === 0) process.on(SIGNAL, wake);
+  for (const fd of [sockets.udp, sockets.tcp]) wantSignal(fd);
+  callOnce(sockets, onFirst);
+  queueMicrotask(wake);
+  return sockets;
 }
 
 /** Closes sockets that nothing has come to. False for others: who was called owns them. */
@@ -60,13 +66,24 @@ export function closeQuiet({ udp, tcp }: QuietSockets): boolean {
 /** It is to be known of whatever comes, from the beginning. */
 function newSocket(type: number): number {
   const fd = syscall('socket', [SOCKET.AF_INET, type | SOCKET.SOCK_NONBLOCK | SOCKET.SOCK_CLOEXEC, 0]);
-  syscall('fcntl', [fd, F.F_SETSIG, SIG.SIGURG]);
-  syscall('fcntl', [fd, F.F_SETOWN, process.pid]);
-  syscall('fcntl', [fd, F.F_SETFL, SOCKET.SOCK_NONBLOCK | SOCKET.O_ASYNC]);
+  wantSignal(fd);
   const yes = Uint8Array.of(1, 0, 0, 0);
   if (type === SOCKET.SOCK_STREAM)
     syscall('setsockopt', [fd, SOCKET.SOL_SOCKET, SOCKET.SO_REUSEADDR, yes, yes.length]);
   return fd;
+}
+
+function callOnce({ udp, tcp }: QuietSockets, onFirst: () => void): void {
+  waiting.set(udp, () => {
+    for (const fd of [udp, tcp]) syscall('fcntl', [fd, F.F_SETFL, SOCKET.SOCK_NONBLOCK]);
+    onFirst();
+  });
+}
+
+function wantSignal(fd: number): void {
+  syscall('fcntl', [fd, F.F_SETSIG, SIG.SIGURG]);
+  syscall('fcntl', [fd, F.F_SETOWN, process.pid]);
+  syscall('fcntl', [fd, F.F_SETFL, SOCKET.SOCK_NONBLOCK | SOCKET.O_ASYNC]);
 }
 
 /** Bytes of a struct sockaddr_in; ip(7). */

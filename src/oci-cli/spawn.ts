@@ -4,12 +4,12 @@ import { SOCKET } from '../linux/sockets.ts';
 import { executeSync, memfd, ProgramError, readAll, reap, sibling, signalPidfd } from '../native/execute.ts';
 import { syscall } from '../native/libc.ts';
 import { hostArch } from '../native/library.ts';
+import { makeSocketPair } from '../native/pipe.ts';
 import { shimFd } from '../native/shim.ts';
 import { type Compiled, compileShimStart, type SHIM_FDS } from '../program/compile.ts';
 import { Report } from '../program/decode.ts';
 import { encode, reportSize } from '../program/encode.ts';
 import { SYNC } from '../program/phases/gate.ts';
-import { makeSocketPair } from '../runtime/streams.ts';
 
 export interface WaitingChild {
   readonly pid: number;

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
-import { makeSocketPair, readTerminal, receiveFd, writeFully } from '../runtime/streams.ts';
+import { makeSocketPair, receiveFd } from '../native/pipe.ts';
+import { readTerminal, writeFully } from '../runtime/streams.ts';
 
 export interface AttachedTerminal {
   /** Where the program sends the master. */

@@ -5,7 +5,7 @@
 import type { Arch } from '../linux/arch.ts';
 import type { CLONE } from '../linux/constants.generated.ts';
 import { becomeProcess } from './become-process.ts';
-import { ProgramBuilder } from './builder.ts';
+import { num, ProgramBuilder } from './builder.ts';
 import { restrictDevices } from './phases/device-rules.ts';
 import { makeDevices, openNull } from './phases/devices.ts';
 import { closeAllButGate, keepPreserved, waitForHooks } from './phases/gate.ts';
@@ -50,7 +50,7 @@ import {
 } from './phases/user-namespace.ts';
 import type { ContainerPlan, ExecPlan, InheritedStreams } from './plan.ts';
 import type { VerifiedProgram } from './program.ts';
-import { RootPaths } from './root-paths.ts';
+import { openHost, RootPaths } from './root-paths.ts';
 import { verify } from './verify.ts';
 
 /** A program and the namespaces that its first process is cloned into. */
@@ -192,5 +192,20 @@ export function compileShimStart(
   keepPreserved(b, preserved);
   keepStandardStreams(b);
   executeShim(b, ['podspace-shim', ...SHIM_FDS.map(name => String(fds[name]))], [...SHIM_FDS, ...inherited]);
+  return { program: verify(b.build()), cloneFlags: [] };
+}
+
+/** Starts podspace-shim as the keeper of a pod: a session of its own, and nothing open but what it is given. */
+export function compileKeeperStart(
+  fds: { readonly listener: number; readonly records: number },
+  arch: Arch,
+): Compiled {
+  const b = new ProgramBuilder(arch);
+  closeOnExec(b);
+  b.call('setsid', []);
+  b.call('chdir', [b.text('/')]);
+  const nothing = openHost(b, '/dev/null', 'O_RDWR', 'O_CLOEXEC');
+  for (const fd of [0, 1, 2]) b.call('dup3', [nothing, num(fd), num(0)]);
+  executeShim(b, ['/pod', String(fds.listener), String(fds.records)], ['listener', 'records']);
   return { program: verify(b.build()), cloneFlags: [] };
 }

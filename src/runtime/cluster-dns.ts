@@ -1,5 +1,5 @@
 import { errnoCode } from '../base/errors.ts';
-import { closeQuiet, listenQuietly, type QuietSockets } from '../native/quiet-sockets.ts';
+import { closeQuiet, listenAgain, listenQuietly, type QuietSockets } from '../native/quiet-sockets.ts';
 import type { Server } from '../network/dns/server.ts';
 import { startDns, upstreamServers } from '../network/dns/start.ts';
 import { type ZoneState, zoneOf } from '../network/dns/state.ts';
@@ -43,6 +43,30 @@ export function serveClusterDns(
   { address, port }: DnsAddress,
   cleanup: Cleanup,
 ): DnsAddress {
+  const sockets = answerQuietly(nodeResolvConf, address, cleanup, onFirst =>
+    listenAnywhere(address, port, onFirst),
+  );
+  cleanup.keep('dns udp', sockets.udp, { isShared: true });
+  cleanup.keep('dns tcp', sockets.tcp, { isShared: true });
+  return { address, port: sockets.port };
+}
+
+/** The same with sockets that somebody has kept; what has come to them meanwhile is answered now. */
+export function serveClusterDnsAgain(
+  nodeResolvConf: string,
+  { address, port }: DnsAddress,
+  { udp, tcp }: { readonly udp: number; readonly tcp: number },
+  cleanup: Cleanup,
+): void {
+  answerQuietly(nodeResolvConf, address, cleanup, onFirst => listenAgain({ udp, tcp, port }, onFirst));
+}
+
+function answerQuietly(
+  nodeResolvConf: string,
+  address: string,
+  cleanup: Cleanup,
+  listen: (onFirst: () => void) => QuietSockets,
+): QuietSockets {
   let server: Promise<Server> | undefined;
   const start = (): void => {
     server = startDns({
@@ -53,11 +77,15 @@ export function serveClusterDns(
     // A failure is told when the pod ends.
     server.catch(() => {});
   };
-  const sockets = listenAnywhere(address, port, start);
-  cleanup.add('the DNS server', async () => {
-    if (!closeQuiet(sockets)) await (await server)?.close();
-  });
-  return { address, port: sockets.port };
+  const sockets = listen(start);
+  cleanup.add(
+    'the DNS server',
+    async () => {
+      if (!closeQuiet(sockets)) await (await server)?.close();
+    },
+    { isOwn: true },
+  );
+  return sockets;
 }
 
 /** Of a port that somebody has, another one will do. */

@@ -1,20 +1,26 @@
 import { chownSync, closeSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Image } from '../image/store.ts';
 import type { Container } from '../kube/types.generated.ts';
 import { ERRNO, IOCTL } from '../linux/constants.generated.ts';
 import { describeErrno } from '../linux/errno.ts';
 import { makeDirectories } from '../native/exact-mode.ts';
 import { type Child, execute, executeInShim, ProgramError } from '../native/execute.ts';
 import { rawSyscall } from '../native/libc.ts';
+import { emptyPipe, makePipe, makeSocketPair, receiveFd } from '../native/pipe.ts';
 import { procfsFd } from '../native/procfs.ts';
 import type { CgroupPlan } from '../oci/cgroup-plan.ts';
 import type { OciProcess } from '../oci/config.ts';
 import type { ContainerInput, ContainerStages } from '../pipeline.ts';
 import { compileStages } from '../pipeline.ts';
+import type { Report } from '../program/decode.ts';
 import { Cgroup, CgroupError, createCgroup, withCgroup } from './cgroups.ts';
+import { type Exit, waitForExit } from './child-exits.ts';
 import { deviceFilter } from './device-filter.ts';
+import type { Keeper, Kept } from './keeper.ts';
 import { hasOomKill, removeCgroup } from './pod-cgroup.ts';
-import { emptyPipe, makePipe, makeSocketPair, receiveFd } from './streams.ts';
+import type { ContainerRecord } from './pod-directory.ts';
+import { recordFilter } from './seccomp.ts';
 import { TerminationLog } from './termination-message.ts';
 
 /** Our ends of what a started container reads and writes. */
@@ -26,13 +32,29 @@ export interface ContainerStreams {
   readonly terminal: number | undefined;
 }
 
+export type OwnStreams = { -readonly [K in keyof ContainerStreams]: number | undefined };
+
+/** What must be known of a container for as long as it runs. */
+export interface ContainerFacts {
+  /** For other commands, but for the process itself. */
+  readonly record: Omit<ContainerRecord, 'pid' | 'startTime' | 'started' | 'ready'>;
+  readonly cgroup: CgroupPlan;
+  /** Its processes end with its main one. */
+  readonly hasOwnPids: boolean;
+}
+
 export interface StartedContainer {
-  readonly child: Child;
-  readonly stages: ContainerStages;
+  readonly child: Pick<Child, 'pid' | 'pidfd'>;
+  readonly facts: ContainerFacts;
+  readonly exited: Promise<Exit>;
   readonly streams: ContainerStreams;
   readonly cgroup: Cgroup | undefined;
   readonly terminationLog: TerminationLog;
   readonly warnings: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** How it was made; of one that was found running nobody remembers. */
+  readonly made: { readonly stages: ContainerStages; readonly report: Report } | undefined;
 }
 
 /** Why a container did not start; `reason` is Kubernetes' word for it. */
@@ -49,15 +71,21 @@ export class ContainerStartError extends Error {
   }
 }
 
+export interface StartOptions {
+  readonly trace: boolean;
+  readonly sandbox: Promise<unknown>;
+  readonly auditSocket?: number | undefined;
+  readonly keeper?: Keeper | undefined;
+}
+
 /**
  * Compiles one container, and starts it when the sandbox is there. On an error nothing is left open. `auditSocket` is where
  * the listener of an audit goes.
  */
 export async function startContainer(
   input: ContainerInput,
-  trace: boolean,
-  sandbox: Promise<unknown>,
-  auditSocket?: number,
+  image: Image | undefined,
+  { trace, sandbox, auditSocket, keeper }: StartOptions,
 ): Promise<StartedContainer> {
   const stages = compileStages(input);
   if ('error' in stages) throw new ContainerStartError(stages.reason, stages.error);
@@ -70,7 +98,8 @@ export async function startContainer(
   const { cgroup, warnings } = await makeCgroup(stages.cgroup, input);
   const filter = stages.plan.deviceCgroup === undefined ? undefined : deviceFilter();
   filter?.catch(() => {});
-  const terminationLog = new TerminationLog(paths.terminationLog(container.name, attempt));
+  const terminationLog = TerminationLog.create(paths.terminationLog(container.name, attempt));
+  const facts = factsOf(container, image, stages);
   try {
     await sandbox;
     const parameters: Record<string, number> = {
@@ -78,21 +107,44 @@ export async function startContainer(
       ...procfsFor(stages.oci.process),
       ...(auditSocket === undefined ? {} : { audit: auditSocket }),
     };
+    const kept = keeper?.keep(container.name, attempt, facts);
+    const startedAt = Date.now();
+    const { child, exited, streams } = await launch(
+      stages.compiled,
+      { runner: stages.plan.runner, stdin: input.stdin, process: stages.oci.process },
+      { cgroup, trace, parameters, ...(kept === undefined ? {} : { kept }) },
+    );
     return {
+      child,
+      exited,
+      streams,
+      startedAt,
       cgroup,
       terminationLog,
+      facts,
       warnings: [...stages.warnings, ...warnings],
-      ...(await launch(
-        stages.compiled,
-        { runner: stages.plan.runner, stdin: input.stdin, process: stages.oci.process },
-        { cgroup, trace, parameters },
-      )),
-      stages,
+      made: { stages, report: child.report },
     };
   } catch (error) {
     terminationLog.close();
     throw error instanceof ContainerStartError ? withLackOfMemory(error, stages) : error;
   }
+}
+
+function factsOf(container: Container, image: Image | undefined, stages: ContainerStages): ContainerFacts {
+  return {
+    record: {
+      name: container.name,
+      image: image?.reference ?? '',
+      imageId: image?.id ?? '',
+      process: stages.oci.process,
+      seccomp: recordFilter(stages.plan.seccomp),
+      cgroup: stages.cgroup.path,
+      cgroupProcs: stages.cgroup.joins,
+    },
+    cgroup: stages.cgroup,
+    hasOwnPids: stages.security.namespaces.pid === 'container',
+  };
 }
 
 /** A limit can be too small for what starts a container, too. */
@@ -138,6 +190,8 @@ interface LaunchOptions {
   readonly trace: boolean;
   /** More parameters of the program. */
   readonly parameters?: Readonly<Record<string, number>>;
+  /** Whose child it becomes; without it, ours. */
+  readonly kept?: Kept;
 }
 
 /** Runs a program with fresh standard streams; also for exec. */
@@ -145,25 +199,32 @@ export async function launch(
   compiled: ContainerStages['compiled'],
   plan: LaunchPlan,
   options: LaunchOptions,
-): Promise<{ readonly child: Child; readonly streams: ContainerStreams }> {
+): Promise<{ readonly child: Child; readonly exited: Promise<Exit>; readonly streams: ContainerStreams }> {
   const theirs: Record<string, number> = {};
-  const ours: { -readonly [K in keyof ContainerStreams]: number | undefined } = {
+  const ours: OwnStreams = {
     stdin: undefined,
     stdout: undefined,
     stderr: undefined,
     terminal: undefined,
   };
   let console: number | undefined;
+  const { kept } = options;
   const run = plan.runner === 'direct' ? execute : executeInShim;
   try {
     if (plan.process.terminal) [console, theirs.console] = makeSocketPair();
     else connect(theirs, ours, plan);
     const parameters = { ...theirs, ...options.parameters };
+    if (kept !== undefined) await kept.take(ours);
     const child = await withCgroup(options.cgroup, cgroup =>
-      run(compiled, { parameters, cgroup, timestamps: options.trace }),
+      kept === undefined
+        ? run(compiled, { parameters, cgroup, timestamps: options.trace })
+        : kept.run(compiled, parameters, cgroup),
     );
-    if (console !== undefined) ours.terminal = receiveFd(console);
-    return { child, streams: ours };
+    if (console !== undefined) {
+      ours.terminal = receiveFd(console);
+      await kept?.take(ours);
+    }
+    return { child, exited: kept === undefined ? waitForExit(child.pidfd) : kept.exited(), streams: ours };
   } catch (error) {
     for (const fd of Object.values(ours)) if (fd !== undefined) closeSync(fd);
     throw error instanceof ProgramError ? startError(error, plan.process.args[0] ?? '') : error;
@@ -173,11 +234,7 @@ export async function launch(
   }
 }
 
-function connect(
-  theirs: Record<string, number>,
-  ours: { -readonly [K in keyof ContainerStreams]: number | undefined },
-  plan: LaunchPlan,
-): void {
+function connect(theirs: Record<string, number>, ours: OwnStreams, plan: LaunchPlan): void {
   for (const name of ['stdout', 'stderr'] as const) {
     const pipe = makePipe();
     theirs[name] = pipe.write;

@@ -6,7 +6,7 @@ import { hostArch } from '../native/library.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { compileExec } from '../program/compile.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
-import { type Exit, waitForExit } from './child-exits.ts';
+import type { Exit } from './child-exits.ts';
 import { type ContainerStreams, launch, procfsFor } from './container.ts';
 import { type ContainerRecord, isSameProcess, type PodRecord } from './pod-directory.ts';
 import { filterOf } from './seccomp.ts';
@@ -79,13 +79,13 @@ export async function startExec({
       hostArch(),
     );
     const options = { cgroup, trace: false, parameters: { pidfd, ...procfsFor(process) } };
-    const { child, streams } = await launch(
+    const { child, exited, streams } = await launch(
       compiled,
       { runner: 'exec', stdin: stdin ? 'pipe' : 'null', process },
       options,
     );
     let isRunning = true;
-    const exit = waitForExit(child.pidfd).finally(() => {
+    const exit = exited.finally(() => {
       isRunning = false;
     });
     return { streams, exit, signal: signal => void (isRunning && signalPidfd(child.pidfd, signal)) };

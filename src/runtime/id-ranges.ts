@@ -31,6 +31,7 @@ export function allocateRange(uid: string, cleanup: Cleanup, directory = DIRECTO
     const lock = lockIn(directory, path);
     if (lock === undefined) continue;
     writeSync(lock, uid);
+    cleanup.keep('ids', lock);
     cleanup.add('ids of the pod', () => {
       unlinkSync(path);
       closeSync(lock);

@@ -43,6 +43,7 @@ export function leaseAddresses(
     cidrs.map(cidr => {
       const { address, fd } = lease(cidr, directory);
       cleanup.add('the address of the pod', () => giveBack(directory, address, fd));
+      cleanup.keep(`address ${address}`, fd);
       ftruncateSync(fd);
       writeSync(fd, owner);
       return address;

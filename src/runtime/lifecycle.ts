@@ -1,42 +1,28 @@
 import { closeSync } from 'node:fs';
-import type { Image } from '../image/store.ts';
 import type { Container } from '../kube/types.generated.ts';
-import type { Child } from '../native/execute.ts';
-import type { PodPaths } from '../oci/pod-paths.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import type { Audit } from './audit/audit.ts';
-import { type Exit, waitForExit } from './child-exits.ts';
+import type { Exit } from './child-exits.ts';
 import { connectInput, readStreams } from './connect-streams.ts';
 import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
+import { ContainerResults } from './container-results.ts';
+import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { MemoryPeak } from './memory-peak.ts';
 import { delay, onAbort } from './on-abort.ts';
 import { hasOomKill } from './pod-cgroup.ts';
-import type { ContainerRecord } from './pod-directory.ts';
-import { type PodResult, phaseOf } from './pod-result.ts';
-import { BackOff, shouldRestart } from './restart.ts';
-import { ResultBuilder } from './result-builder.ts';
+import { watchLimits } from './pod-limits.ts';
+import type { PodResult } from './pod-result.ts';
+import { type BackOff, duration, resume, shouldRestart } from './restart.ts';
+import type { ResultBuilder } from './result-builder.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
-import type { Sandbox } from './sandbox.ts';
-import { storageLimits, watchStorage } from './storage-limits.ts';
-import { type Attempt, type Reach, supervise } from './supervision.ts';
-import { secondsSince, startTimer } from './timer.ts';
+import { type SupervisedExit, supervise } from './supervision.ts';
 
-export interface LifecycleHooks {
-  readonly paths: PodPaths;
-  readonly images: ReadonlyMap<string, Image>;
-  /** Its namespaces are there, and the pod's volumes are filled. */
-  readonly sandbox: Promise<Sandbox>;
-  /** For probes and hooks. */
-  readonly reach: Reach;
-  /** Kills every process of the pod. */
-  kill(): void;
-  /** Writes down what runs, for other commands, and whether the pod's end has begun. */
-  record(containers: readonly ContainerRecord[], pause: Child | undefined, isEnding: boolean): void;
-}
+/** Seconds until what is missing or wrong around a container is looked at again. */
+const CONFIG_RETRY_SECONDS = 10;
 
-/** immediateEvictionGracePeriodSeconds of the kubelet. */
-const EVICTION_GRACE_SECONDS = 1;
+/** containerd's exit code of what could not be started. */
+const NOT_STARTED: Exit = { exitCode: 128, signal: undefined, cpuMicroseconds: 0, maxRss: 0 };
 
 /** Milliseconds until what runs is written down for other commands. */
 const RECORD_DELAY = 4;
@@ -47,7 +33,7 @@ export class PodLifecycle {
   readonly #input: (container: Container, attempt: number) => ContainerInput;
   readonly #hooks: LifecycleHooks;
   readonly #running: RunningContainers;
-  readonly #results = new Map<string, ResultBuilder>();
+  readonly #results: ContainerResults;
   #recording: NodeJS.Timeout | undefined;
   #reason: { readonly reason: string; readonly message: string } | undefined;
 
@@ -60,6 +46,7 @@ export class PodLifecycle {
     this.#input = input;
     this.#hooks = hooks;
     const spec = options.pod.spec ?? { containers: [] };
+    this.#results = new ContainerResults(options.pod, hooks.images, options.capture === true);
     this.#running = new RunningContainers(
       spec,
       options.killSignal,
@@ -74,8 +61,10 @@ export class PodLifecycle {
     const spec = pod.spec ?? { containers: [] };
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
     onAbort(this.#running.ending, () => this.#record());
-    const stopDeadline = this.#startDeadline(spec.activeDeadlineSeconds);
-    const stopWatching = this.#watchStorage();
+    const stopWatching = watchLimits(this.#options, this.#hooks, {
+      attempt: container => this.#results.attempt(container),
+      fail: (reason, message, graceSeconds) => this.#fail(reason, message, graceSeconds),
+    });
     const background: Promise<void>[] = [];
     try {
       let isInitialised = true;
@@ -89,43 +78,23 @@ export class PodLifecycle {
       }
       if (isInitialised && !this.#isStopping) await this.#runAll(spec.containers);
     } finally {
-      stopDeadline?.();
       stopWatching();
       ignoreAbort();
       await this.#running.end();
       await Promise.all(background);
       clearTimeout(this.#recording);
     }
-    return this.#result();
+    return this.#results.build(this.#reason);
   }
 
   get #isStopping(): boolean {
     return this.#running.ending.aborted;
   }
 
-  #startDeadline(seconds: number | undefined): (() => void) | undefined {
-    if (seconds === undefined) return undefined;
-    return startTimer(seconds * 1000, () => {
-      this.#reason = {
-        reason: 'DeadlineExceeded',
-        message: 'Pod was active on the node longer than the specified deadline',
-      };
-      void this.#running.end();
-    });
-  }
-
-  /** The kubelet's eviction manager, as far as it is about what the pod itself was allowed. */
-  #watchStorage(): () => void {
-    const { pod } = this.#options;
-    const attempt = (container: string): number => this.#results.get(container)?.build().restartCount ?? 0;
-    return watchStorage(
-      () => storageLimits(pod, this.#hooks.paths, attempt),
-      message => {
-        this.#reason = { reason: 'Evicted', message };
-        this.#options.observer.onEvent?.('Warning', 'Evicted', message, '');
-        void this.#running.end(EVICTION_GRACE_SECONDS);
-      },
-    );
+  /** Ends the pod as a whole. */
+  #fail(reason: string, message: string, graceSeconds?: number): void {
+    this.#reason = { reason, message };
+    void this.#running.end(graceSeconds);
   }
 
   /** Runs the app containers side by side. What is no container's own failure ends them all, and is thrown then. */
@@ -145,29 +114,36 @@ export class PodLifecycle {
 
   /** Runs a container, again and again as its policy says; true if it ended well. */
   async #runToEnd(container: Container, isInit: boolean): Promise<boolean> {
-    const result = this.#resultOf(container, isInit);
-    const backOff = new BackOff();
-    for (let attempt = 0; ; attempt++) {
-      const startedAt = Date.now();
+    const result = this.#results.begin(container, isInit);
+    const { backOff, first } = resume(this.#hooks.keeper?.attempts(container));
+    for (let attempt = first; ; attempt++) {
       const exit = await this.#attempt(container, attempt, result);
-      if (exit === undefined) return false;
-      if (this.#isStopping || !shouldRestart(this.#options.pod, container, exit.exitCode, exit.wasUnhealthy))
+      if (exit === undefined && !(await this.#canRetry())) return false;
+      if (exit === undefined) continue;
+      const how = { isAttached: this.#hooks.keeper === undefined, wasUnhealthy: exit.wasUnhealthy };
+      if (this.#isStopping || !shouldRestart(this.#options.pod, container, exit.exitCode, how))
         return exit.exitCode === 0;
-      if (!(await this.#waitBeforeRestart(container, exit, backOff.next(secondsSince(startedAt)))))
-        return false;
+      if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return false;
     }
+  }
+
+  /** What keeps a container from being made may be put right, where somebody waits for that. */
+  async #canRetry(): Promise<boolean> {
+    if (this.#hooks.keeper === undefined || this.#isStopping) return false;
+    await delay(CONFIG_RETRY_SECONDS * 1000, this.#running.ending);
+    return !this.#isStopping;
   }
 
   /** A sidecar: restarted for ever, and its exit codes never count. */
   async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
-    const result = this.#resultOf(container, true);
-    const backOff = new BackOff();
+    const result = this.#results.begin(container, true);
+    const { backOff, first } = resume(this.#hooks.keeper?.attempts(container));
     try {
-      for (let attempt = 0; !this.#isStopping; attempt++) {
-        const startedAt = Date.now();
+      for (let attempt = first; !this.#isStopping; attempt++) {
         const exit = await this.#attempt(container, attempt, result, onStarted);
+        if (exit === undefined && (await this.#canRetry())) continue;
         if (exit === undefined || this.#isStopping) return;
-        if (!(await this.#waitBeforeRestart(container, exit, backOff.next(secondsSince(startedAt))))) return;
+        if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return;
       }
     } finally {
       // For those that wait for it still; who has started has said so long ago.
@@ -175,10 +151,25 @@ export class PodLifecycle {
     }
   }
 
-  async #waitBeforeRestart(container: Container, exit: Exit, seconds: number): Promise<boolean> {
+  /** From the end of the container on, which may have been a while ago. */
+  async #waitBeforeRestart(
+    container: Container,
+    exit: Exit,
+    backOff: BackOff,
+    result: ResultBuilder,
+  ): Promise<boolean> {
     const { observer, pod } = this.#options;
     const { name, namespace, uid } = pod.metadata ?? {};
-    if (seconds > 0) {
+    const { state } = result.state();
+    const { startedAt, finishedAt } = state.is === 'terminated' ? state : { startedAt: 0, finishedAt: 0 };
+    const wanted = backOff.next(startedAt === 0 ? 0 : (finishedAt - startedAt) / 1000);
+    const seconds = Math.max(0, Math.min(wanted, wanted - (Date.now() - finishedAt) / 1000));
+    if (wanted > 0) {
+      result.waiting(
+        'CrashLoopBackOff',
+        `back-off ${duration(wanted)} restarting failed container=${container.name} pod=${name}_${namespace}(${uid})`,
+      );
+      this.#tellStates();
       observer.onEvent?.(
         'Warning',
         'BackOff',
@@ -187,7 +178,7 @@ export class PodLifecycle {
       );
       // Minutes in which nothing would be seen to happen.
       observer.onWarning?.(
-        `container "${container.name}" ended with exit code ${exit.exitCode}: back-off ${seconds}s before it is restarted`,
+        `container "${container.name}" ended with exit code ${exit.exitCode}: back-off ${wanted}s before it is restarted`,
       );
     }
     await delay(seconds * 1000, this.#running.ending);
@@ -200,67 +191,105 @@ export class PodLifecycle {
     attempt: number,
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
-  ): Promise<Attempt | undefined> {
+  ): Promise<SupervisedExit | undefined> {
+    const [found] = this.#hooks.keeper?.attempts(container) ?? [];
+    const adopted = found?.number === attempt ? this.#hooks.keeper?.adopt(container, found) : undefined;
+    if (adopted !== undefined && 'failure' in adopted) {
+      result.notStarted('StartError', adopted.failure, attempt);
+      this.#tellStates();
+      return NOT_STARTED;
+    }
+    if (adopted !== undefined) return this.#untilEnd(container, attempt, adopted, result, onStarted);
     const { observer } = this.#options;
-    const startedAt = Date.now();
-    let started: StartedContainer;
     const input = this.#input(container, attempt);
     const audit = this.#options.onAudited === undefined ? undefined : await startAudit(input);
+    let started: StartedContainer;
     try {
       started = await this.#running.starting(
-        startContainer(input, this.#options.trace === true, this.#hooks.sandbox, audit?.socket),
+        startContainer(input, this.#hooks.images.get(container.name), {
+          trace: this.#options.trace === true,
+          sandbox: this.#hooks.sandbox,
+          auditSocket: audit?.socket,
+          keeper: this.#hooks.keeper,
+        }),
       );
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error;
       if (error.programError !== undefined)
         observer.onTrace?.(container.name, error.programError.program, error.programError.report);
       observer.onEvent?.('Warning', 'Failed', `Error: ${error.message}`, container.name);
-      result.notStarted(error.reason, error.message);
-      return undefined;
+      result.notStarted(error.reason, error.message, attempt);
+      if (error.reason === 'StartError') this.#hooks.keeper?.failed(container, attempt, error.message);
+      this.#tellStates();
+      return this.#hooks.keeper !== undefined && error.reason === 'StartError' ? NOT_STARTED : undefined;
     } finally {
       audit?.close();
     }
     if (attempt === 0)
       for (const warning of started.warnings)
         observer.onWarning?.(`container "${container.name}": ${warning}`);
-    observer.onTrace?.(container.name, started.stages.compiled.program, started.child.report);
-    observer.onStarted?.(container.name, started.stages);
+    const { made } = started;
+    if (made !== undefined) {
+      observer.onTrace?.(container.name, made.stages.compiled.program, made.report);
+      observer.onStarted?.(container.name, made.stages);
+    }
     observer.onEvent?.('Normal', 'Started', 'Container started', container.name);
+    const exit = await this.#untilEnd(container, attempt, started, result, onStarted);
+    if (audit !== undefined && made !== undefined)
+      this.#options.onAudited?.(container, made.stages, await audit.observation);
+    return exit;
+  }
+
+  async #untilEnd(
+    container: Container,
+    attempt: number,
+    started: StartedContainer,
+    result: ResultBuilder,
+    onStarted?: (isRunning: boolean) => void,
+  ): Promise<SupervisedExit> {
+    const { facts, exited: ended } = started;
     const keptInput = connectInput(this.#options, container, started);
-    const streams = readStreams(this.#options, container, started, result);
-    const memory = new MemoryPeak(started.child.pid, this.#options.capture === true);
-    const ended = waitForExit(started.child.pidfd);
+    const { keeper } = this.#hooks;
+    const streams =
+      keeper === undefined ? readStreams(this.#options, container, started, result) : Promise.resolve();
+    const memory =
+      keeper === undefined ? new MemoryPeak(started.child.pid, this.#options.capture === true) : undefined;
     const running = { container, image: this.#hooks.images.get(container.name), started, ended };
-    const supervision = supervise(running, this.#running, {
-      ...this.#options,
-      reach: this.#hooks.reach,
-      onChange: () => this.#record(),
-    });
+    const context = { ...this.#hooks, ...this.#options, onChange: () => this.#changed() };
+    const supervision = supervise(running, this.#running, context);
     this.#running.add({ ...running, supervision });
-    this.#record();
-    if (supervision === undefined) onStarted?.(true);
-    else void supervision.begin().then(() => onStarted?.(true));
+    result.running(started.startedAt, attempt);
+    this.#changed();
+    void (supervision?.begin() ?? Promise.resolve()).then(() => onStarted?.(true));
     const exit = await ended;
-    const finishedAt = Date.now();
     supervision?.end();
+    const finishedAt = keeper?.attempts(container)[0]?.end?.finishedAt ?? Date.now();
     this.#running.remove(container);
-    this.#record();
     if (keptInput !== undefined) closeSync(keptInput);
+    if (started.streams.terminal !== undefined && keeper !== undefined) closeSync(started.streams.terminal);
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
-    if (started.stages.security.namespaces.pid !== 'container') started.cgroup?.kill();
+    if (!facts.hasOwnPids) started.cgroup?.kill();
     await streams;
-    if (audit !== undefined) this.#options.onAudited?.(container, started.stages, await audit.observation);
+    if (keeper !== undefined && container.terminationMessagePolicy === 'FallbackToLogsOnError')
+      result.output('stdout', keeper.logTail(container, attempt));
     // containerd's rule: somebody of the container was killed for want of memory, and it ended as one who is killed.
-    const isOomKilled = exit.exitCode === 137 && hasOomKill(started.stages.cgroup);
+    const isOomKilled = exit.exitCode === 137 && hasOomKill(facts.cgroup);
     const message = started.terminationLog.read();
     started.terminationLog.close();
-    result.ended(
-      { ...exit, maxRss: memory.end(exit.maxRss), isOomKilled, message, failure: supervision?.failure },
-      startedAt,
-      finishedAt,
-      attempt,
-    );
-    return { ...exit, wasUnhealthy: supervision?.wasUnhealthy === true };
+    const maxRss = memory?.end(exit.maxRss) ?? exit.maxRss;
+    const { failure, wasUnhealthy = false } = supervision ?? {};
+    result.ended({ ...exit, maxRss, isOomKilled, message, failure }, started.startedAt, finishedAt, attempt);
+    this.#changed();
+    return { ...exit, wasUnhealthy };
+  }
+
+  #changed(): void {
+    this.#record();
+    this.#tellStates();
+  }
+
+  #tellStates(): void {
+    this.#hooks.onStates?.(this.#results.states(name => this.#running.status(name)));
   }
 
   /** Written a moment later: many containers start in one moment, and some are gone before anybody could ask. */
@@ -280,35 +309,6 @@ export class PodLifecycle {
   /** Sends a signal to the main process of every running container. */
   signal(signal: number): void {
     this.#running.signal(signal);
-  }
-
-  #resultOf(container: Container, isInit: boolean): ResultBuilder {
-    const { containers = [], initContainers = [] } = this.#options.pod.spec ?? {};
-    const result = new ResultBuilder(
-      { name: container.name, init: isInit, sidecar: isInit && isSidecar(container) },
-      {
-        capture: this.#options.capture === true,
-        fallsBackToLogs: container.terminationMessagePolicy === 'FallbackToLogsOnError',
-        containers: containers.length + initContainers.length,
-      },
-    );
-    this.#results.set(container.name, result);
-    return result;
-  }
-
-  #result(): PodResult {
-    const { pod } = this.#options;
-    const { uid = '', name = '', namespace = 'default' } = pod.metadata ?? {};
-    const containers = [...this.#results.values()].map(result => result.build());
-    return {
-      name,
-      namespace,
-      uid,
-      phase: this.#reason === undefined ? phaseOf(pod, containers) : 'Failed',
-      reason: this.#reason?.reason,
-      message: this.#reason?.message,
-      containers,
-    };
   }
 }
 

@@ -47,22 +47,38 @@ const thisNetwork = (): number => statSync('/proc/self/ns/net').ino;
 /** Held while host ports are claimed. */
 export const CLAIMS_LOCK = join(NODE_DIRECTORY, 'claims.lock');
 
-/** The entry of one pod of this process. */
+/** The entry of one pod. */
 export class NodeEntry {
   readonly #path: string;
   readonly #roots: Roots;
   #isWithdrawn = false;
 
-  constructor(uid: string, roots: Roots, cleanup: Cleanup) {
+  /** Of a pod whose lock somebody has already. */
+  constructor(uid: string, roots: Roots) {
     this.#roots = roots;
     this.#path = join(PODS, uid);
+  }
+
+  static create(uid: string, roots: Roots, cleanup: Cleanup): NodeEntry {
+    const entry = new NodeEntry(uid, roots);
     let lock: number | undefined;
     cleanup.add('what the network knows of the pod', () => {
-      removeEntry(this.#path);
+      entry.remove();
       if (lock !== undefined) closeSync(lock);
       removeEmptyNode();
     });
-    lock = lockIn(PODS, () => lockFile(`${this.#path}.lock`));
+    lock = lockIn(PODS, () => lockFile(`${entry.#path}.lock`));
+    cleanup.keep('network', lock);
+    return entry;
+  }
+
+  remove(): void {
+    removeEntry(this.#path);
+  }
+
+  /** As it was written last. */
+  read(): NodeRecord | undefined {
+    return read(`${this.#path}.json`);
   }
 
   write(record: NodeRecord): void {

@@ -10,7 +10,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { LevelVersion } from '../admission/pod-security/levels.ts';
 import type { DefaultedPolicy } from '../admission/pod-security-policy/policy.ts';
 import { errnoCode, UserError } from '../base/errors.ts';
@@ -39,7 +39,8 @@ export interface ContainerRecord extends ProcessRecord {
   readonly cgroup: string | undefined;
   /** Of v1 hierarchies: what a process that joins it writes itself into. */
   readonly cgroupProcs: readonly string[];
-  /** Whether Services may send it traffic. */
+  /** It has come up, and Services may send it traffic: as in its status. */
+  readonly started: boolean;
   readonly ready: boolean;
 }
 
@@ -93,7 +94,7 @@ export class PodDirectory {
   /** Claims the pod's name, and makes its directories. Throws a UserError if a running pod has that name. */
   static create(roots: Roots, uid: string, namespace: string, name: string): PodDirectory {
     const names = join(roots.run, 'names');
-    const nameFile = join(names, nameOf(namespace, name));
+    const nameFile = nameFileOf(roots, namespace, name);
     try {
       makeDirectory(names);
       const nameLock = retryWhileMissing(() => lockFile(nameFile), names);
@@ -131,14 +132,9 @@ export class PodDirectory {
     return join(dirname(this.paths.run), `.${this.paths.uid}`);
   }
 
-  write(record: PodRecord): void {
-    this.#write('pod.json', record);
-  }
-
-  #write(file: string, value: unknown): void {
-    const temporary = join(this.paths.run, `.${file}`);
-    writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
-    renameSync(temporary, join(this.paths.run, file));
+  /** Its locks, for whoever keeps the pod alive. */
+  get locks(): readonly number[] {
+    return [this.#nameLock, this.#lock].filter(fd => fd !== undefined);
   }
 
   /** Something of the pod could not be removed: its files stay too, unlocked, so that gc finds it by them. */
@@ -160,6 +156,21 @@ export class PodDirectory {
     }
   }
 }
+
+/** What other commands know of the pod from now on. */
+export const writeRecord = (paths: PodPaths, record: PodRecord): void =>
+  writeWhole(join(paths.run, 'pod.json'), record);
+
+/** A file of JSON that is there as a whole, or as it was. */
+export function writeWhole(path: string, value: unknown): void {
+  const temporary = join(dirname(path), `.${basename(path)}`);
+  writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+  renameSync(temporary, path);
+}
+
+/** The file whose lock says that a pod of that name runs. */
+export const nameFileOf = ({ run }: Roots, namespace: string, name: string): string =>
+  join(run, 'names', nameOf(namespace, name));
 
 /** The longest name of a file. */
 const NAME_MAX = 255;

@@ -95,5 +95,6 @@ export function holdLayers(
     const fd = holdDirectory(join(store.roots, id));
     if (fd === undefined) throw new UserError('an image of the pod has just been removed');
     cleanup.add('lock of a layer', () => closeSync(fd));
+    cleanup.keep(`layer ${id}`, fd);
   }
 }

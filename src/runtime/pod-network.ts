@@ -13,15 +13,21 @@ import { DEFAULT_POD_CIDR, parsePodCidr } from '../network/pod-cidr.ts';
 import { networkPod } from '../network/state.ts';
 import { wirePod } from '../network/wire.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
+import type { PodPaths } from '../oci/pod-paths.ts';
 import type { Cleanup } from './cleanup.ts';
-import { ADDRESS_FOR_NODE, addressForPod, type DnsAddress, serveClusterDns } from './cluster-dns.ts';
+import {
+  ADDRESS_FOR_NODE,
+  addressForPod,
+  type DnsAddress,
+  serveClusterDns,
+  serveClusterDnsAgain,
+} from './cluster-dns.ts';
 import { isSidecar } from './container.ts';
 import { leaseAddresses } from './leases.ts';
 import { waitForLock } from './lock-file.ts';
-import { CLAIMS_LOCK, type NodeEntry, readNode } from './node-registry.ts';
+import { CLAIMS_LOCK, NodeEntry, readNode } from './node-registry.ts';
 import { needsRules, readNodeState, updateNode } from './node-rules.ts';
 import { delay } from './on-abort.ts';
-import type { PodDirectory } from './pod-directory.ts';
 import type { PodObserver } from './run-options.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -62,7 +68,7 @@ export interface PodNetwork {
 /** What the pod's network is made of. */
 export interface PodNetworkInput {
   readonly pod: Pod;
-  readonly directory: PodDirectory;
+  readonly paths: PodPaths;
   readonly host: HostFacts;
   readonly settings: NetworkSettings;
   readonly objects: NetworkObjects | undefined;
@@ -71,9 +77,9 @@ export interface PodNetworkInput {
 
 /** Takes the pod's addresses, and makes the node ready for it. Throws a NetworkError if there are none. */
 export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, cleanup: Cleanup): PodNetwork {
-  const { pod, directory, host, settings } = input;
+  const { pod, paths, host, settings } = input;
   const { podCidrs } = settings;
-  const { uid } = directory.paths;
+  const { uid } = paths;
   const serve = (wanted: DnsAddress): DnsAddress => serveClusterDns(host.resolvConf, wanted, cleanup);
   const takeBack = (): void =>
     cleanup.add('the rules of the pod', () => {
@@ -90,7 +96,7 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   }
   if (podCidrs === undefined)
     return network(input, entry, { addresses: [], podIPs: ['127.0.0.1'], wire: async () => false });
-  const addresses = leaseAddresses(podCidrs, directory.paths.run, cleanup);
+  const addresses = leaseAddresses(podCidrs, paths.run, cleanup);
   const preparing = prepareNode(addresses, podCidrs);
   // It is looked at when the sandbox is there.
   preparing.catch(() => {});
@@ -112,6 +118,22 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
       return dns !== undefined;
     },
   });
+}
+
+/** That of a pod that is wired already: `fetch` gets what its keeper keeps for it. */
+export function adoptPodNetwork(
+  input: PodNetworkInput,
+  podIPs: readonly string[],
+  fetch: (name: string) => number,
+  cleanup: Cleanup,
+): PodNetwork {
+  const entry = new NodeEntry(input.paths.uid, input.paths.roots);
+  const { pod, dns } = entry.read() ?? {};
+  if (dns !== undefined) {
+    const sockets = { udp: fetch('dns udp'), tcp: fetch('dns tcp') };
+    serveClusterDnsAgain(input.host.resolvConf, dns, sockets, cleanup);
+  }
+  return network(input, entry, { addresses: pod?.ips ?? [], podIPs, dns, wire: async () => false });
 }
 
 /** Where there is no nftables there are no rules to take back. */
@@ -143,11 +165,11 @@ const PORT_POLL = 250;
  * the pod is to end first.
  */
 export async function claimHostPorts(
-  { pod, directory, objects = NO_OBJECTS, observer }: PodNetworkInput,
+  { pod, paths, objects = NO_OBJECTS, observer }: PodNetworkInput,
   entry: NodeEntry,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const { uid } = directory.paths;
+  const { uid } = paths;
   const candidate = networkPod(pod, { uid, ips: [], ready: false });
   const claim = (): ReturnType<typeof hostPortConflict> => {
     const lock = waitForLock(CLAIMS_LOCK);
@@ -186,13 +208,13 @@ interface NetworkParts {
 }
 
 function network(
-  { pod, directory, objects = NO_OBJECTS, settings: { podCidrs } }: PodNetworkInput,
+  { pod, paths, objects = NO_OBJECTS, settings: { podCidrs } }: PodNetworkInput,
   entry: NodeEntry,
   { addresses, podIPs, dns, wire }: NetworkParts,
 ): PodNetwork {
   const { containers = [], initContainers = [] } = pod.spec ?? {};
   const lasting = [...containers, ...initContainers.filter(isSidecar)].map(({ name }) => name);
-  const { uid } = directory.paths;
+  const { uid } = paths;
   let written: boolean | undefined;
   const record = (running: readonly string[]): void => {
     const ready = lasting.every(name => running.includes(name));
@@ -212,7 +234,7 @@ function network(
 }
 
 async function wire(
-  { directory, observer }: PodNetworkInput,
+  { paths, observer }: PodNetworkInput,
   node: Node,
   addresses: readonly string[],
   { network }: Sandbox,
@@ -222,7 +244,7 @@ async function wire(
     node,
     pod: new NetlinkSocket(network.netlink),
     netns: network.namespace,
-    uid: directory.paths.uid,
+    uid: paths.uid,
     addresses,
     ...(observer.onExchange === undefined ? {} : { onExchange: observer.onExchange }),
   });

@@ -1,4 +1,5 @@
 import type { Container, ContainerRestartRule, Pod } from '../kube/types.generated.ts';
+import type { Attempt } from './keeper.ts';
 
 const FIRST_DELAY = 10;
 const MAX_DELAY = 300;
@@ -19,6 +20,18 @@ export class BackOff {
   }
 }
 
+/** Where a container stands whose attempts are on record, the newest first; one that was never started begins. */
+export function resume(attempts: readonly Attempt[] = []): {
+  readonly backOff: BackOff;
+  readonly first: number;
+} {
+  const backOff = new BackOff();
+  const [last, ...before] = attempts;
+  for (const { startedAt, end } of before.reverse())
+    backOff.next(((end?.finishedAt ?? startedAt) - startedAt) / 1000);
+  return { backOff, first: last?.number ?? 0 };
+}
+
 /**
  * Whether a container that ended is started again by an attached run. The pod's `Always` is not obeyed there: a command
  * that never ended would be of no use, so each container runs once, as with Never. A container's own policy and rules are
@@ -28,11 +41,12 @@ export function shouldRestart(
   pod: Pod,
   container: Container,
   exitCode: number,
-  wasUnhealthy = false,
+  { isAttached = true, wasUnhealthy = false } = {},
 ): boolean {
   if (wasUnhealthy && restartsUnhealthy(pod, container)) return true;
   if ((container.restartPolicyRules ?? []).some(rule => applies(rule, exitCode))) return true;
-  const policy = container.restartPolicy ?? (pod.spec?.restartPolicy === 'OnFailure' ? 'OnFailure' : 'Never');
+  const ofPod = pod.spec?.restartPolicy ?? 'Always';
+  const policy = container.restartPolicy ?? (isAttached && ofPod === 'Always' ? 'Never' : ofPod);
   if (policy === 'Always') return true;
   return policy === 'OnFailure' && exitCode !== 0;
 }
@@ -47,4 +61,9 @@ function applies({ exitCodes }: ContainerRestartRule, exitCode: number): boolean
   if (exitCodes === undefined) return false;
   const isListed = (exitCodes.values ?? []).includes(exitCode);
   return exitCodes.operator === 'In' ? isListed : !isListed;
+}
+
+/** Seconds as Go prints a duration: 10s, 1m20s, 5m0s. */
+export function duration(seconds: number): string {
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }

@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Exit } from './child-exits.ts';
+import type { ContainerState, Terminated } from './container-state.ts';
 import type { ContainerResult } from './pod-result.ts';
 import type { OutputStream } from './run-options.ts';
 import { fitMessage, LogTail } from './termination-message.ts';
@@ -17,6 +18,8 @@ interface ResultOptions {
   readonly fallsBackToLogs: boolean;
   /** How many the pod has. */
   readonly containers: number;
+  /** Why it does not run from the beginning. */
+  readonly waitsFor?: 'ContainerCreating' | 'PodInitializing';
 }
 
 /** Collects what is known of one container over its attempts. */
@@ -43,12 +46,16 @@ export class ResultBuilder {
   };
   #cpuMicroseconds = 0;
   #maxRss = 0;
+  #now: ContainerState['state'];
+  #last: Terminated | undefined;
+  #attempt = 0;
 
   constructor(
     kind: Pick<ContainerResult, 'name' | 'init' | 'sidecar'>,
-    { capture, fallsBackToLogs, containers }: ResultOptions,
+    { capture, fallsBackToLogs, containers, waitsFor = 'ContainerCreating' }: ResultOptions,
   ) {
     this.#kind = kind;
+    this.#now = { is: 'waiting', reason: waitsFor, message: undefined };
     this.#containers = containers;
     this.#fallsBackToLogs = fallsBackToLogs;
     this.#tail = fallsBackToLogs ? new LogTail() : undefined;
@@ -65,9 +72,33 @@ export class ResultBuilder {
     if (room > 0) this.#text[stream] += this.#decoders[stream].write(chunk.subarray(0, room));
   }
 
-  notStarted(reason: string, message: string): void {
+  /** Its state at this moment. */
+  state(): Omit<ContainerState, 'started' | 'ready' | 'image' | 'imageId'> {
+    return { ...this.#kind, restartCount: this.#attempt, state: this.#now, lastState: this.#last };
+  }
+
+  running(startedAt: number, attempt: number): void {
+    if (this.#now.is === 'terminated') this.#last = this.#now;
+    this.#now = { is: 'running', startedAt };
+    this.#attempt = attempt;
+  }
+
+  /** It will be started again; until then it waits. */
+  waiting(reason: string, message: string): void {
+    if (this.#now.is === 'terminated') this.#last = this.#now;
+    this.#now = { is: 'waiting', reason, message };
+  }
+
+  notStarted(reason: string, message: string, attempt: number): void {
     const now = new Date().toISOString();
     const exitCode = reason === 'StartError' ? START_ERROR : undefined;
+    if (exitCode === undefined) this.waiting(reason, message);
+    else {
+      if (this.#now.is === 'terminated') this.#last = this.#now;
+      this.#attempt = attempt;
+      const ended = { startedAt: 0, finishedAt: Date.now(), signal: undefined };
+      this.#now = { is: 'terminated', reason, message, exitCode, ...ended };
+    }
     this.#state = {
       ...this.#state,
       reason,
@@ -83,7 +114,7 @@ export class ResultBuilder {
     exit: Exit & {
       readonly isOomKilled?: boolean;
       readonly message?: string;
-      /** Why it was ended before its time, and what is said of that. */
+      /** Why it was ended before its time: what the result says instead of how it ended. */
       readonly failure?: { readonly reason: string; readonly message: string } | undefined;
     },
     startedAt: number,
@@ -92,13 +123,15 @@ export class ResultBuilder {
   ): void {
     this.#cpuMicroseconds += exit.cpuMicroseconds;
     this.#maxRss = Math.max(this.#maxRss, exit.maxRss);
+    const reason = exit.exitCode === 0 ? 'Completed' : exit.isOomKilled === true ? 'OOMKilled' : 'Error';
+    const { exitCode, signal } = exit;
+    const message = this.#message(exit.message ?? '', exitCode);
+    this.#now = { is: 'terminated', reason, message, exitCode, signal, startedAt, finishedAt };
+    this.#attempt = restartCount;
     this.#state = {
-      reason:
-        exit.failure?.reason ??
-        (exit.exitCode === 0 ? 'Completed' : exit.isOomKilled === true ? 'OOMKilled' : 'Error'),
-      message: exit.failure?.message ?? this.#message(exit.message ?? '', exit.exitCode),
-      exitCode: exit.exitCode,
-      signal: exit.signal,
+      ...(exit.failure ?? { reason, message }),
+      exitCode,
+      signal,
       startedAt: new Date(startedAt).toISOString(),
       finishedAt: new Date(finishedAt).toISOString(),
       restartCount,

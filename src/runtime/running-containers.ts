@@ -7,7 +7,6 @@ import { isSidecar, type StartedContainer } from './container.ts';
 import { endContainer, endContainers } from './end-containers.ts';
 import { onAbort } from './on-abort.ts';
 import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
-import { recordFilter } from './seccomp.ts';
 import type { Supervision } from './supervision.ts';
 import { startTimer } from './timer.ts';
 
@@ -82,6 +81,12 @@ export class RunningContainers {
     return running.map(recordOf);
   }
 
+  /** What the probes of a container say; undefined if it does not run. */
+  status(container: string): { readonly started: boolean; readonly ready: boolean } | undefined {
+    const running = this.#running.get(container);
+    return running === undefined ? undefined : statusOf(running);
+  }
+
   /** Sends a signal to the main process of every running container. */
   signal(signal: number): void {
     for (const { started } of this.#running.values()) signalPidfd(started.child.pidfd, signal);
@@ -146,18 +151,18 @@ export class RunningContainers {
 }
 
 /** What other commands are told of it; it must not have been waited for. */
-export function recordOf({ container, image, started, supervision }: Running): ContainerRecord {
-  const { child, stages, cgroup } = started;
+export function recordOf(running: Running): ContainerRecord {
+  const { child, facts } = running.started;
   return {
-    name: container.name,
-    image: image?.reference ?? '',
-    imageId: image?.id ?? '',
+    ...facts.record,
     pid: child.pid,
     startTime: startTimeOf(child.pid) ?? '',
-    process: stages.oci.process,
-    seccomp: recordFilter(stages.plan.seccomp),
-    cgroup: cgroup?.path,
-    cgroupProcs: stages.cgroup.joins,
-    ready: supervision?.ready ?? true,
+    ...statusOf(running),
   };
 }
+
+/** Without probes and hooks a container is started, and ready, as long as it runs. */
+const statusOf = ({ supervision }: Running): { readonly started: boolean; readonly ready: boolean } => ({
+  started: supervision?.started ?? true,
+  ready: supervision?.ready ?? true,
+});

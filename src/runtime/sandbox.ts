@@ -5,6 +5,7 @@ import { makeTree } from '../native/exact-mode.ts';
 import { type Child, execute, executeInShim, ProgramError, reap } from '../native/execute.ts';
 import { SyscallError } from '../native/libc.ts';
 import { hostArch } from '../native/library.ts';
+import type { PodShim } from '../native/pod-shim.ts';
 import { procfsFd } from '../native/procfs.ts';
 import { shimFd } from '../native/shim.ts';
 import type { CgroupPlan } from '../oci/cgroup-plan.ts';
@@ -34,7 +35,7 @@ export interface Sandbox {
   /** fds of its network namespace, and of a netlink socket in it; undefined where it is not to be wired. */
   readonly network: { readonly namespace: number; readonly netlink: number } | undefined;
   /** PID 1 of the shared PID namespace. */
-  readonly pause: Child | undefined;
+  readonly pause: Pick<Child, 'pid'> | undefined;
 }
 
 /** What the sandbox of a pod is made of. A hostNetwork pod has the host's UTS namespace with the host's network. */
@@ -102,6 +103,8 @@ export interface SandboxInput {
   /** The host's number of the pod's user 0; looked at only where it has a user namespace. */
   readonly hostRoot: number;
   readonly pause: PauseInput;
+  /** Whose child the pause process becomes; without it, ours. */
+  readonly shim?: PodShim | undefined;
 }
 
 function ownProcfs(): number {
@@ -114,7 +117,7 @@ function ownProcfs(): number {
 }
 
 export async function createSandbox(
-  { pod, paths, nodename, layers, isWired, hostRoot, pause: pauseInput }: SandboxInput,
+  { pod, paths, nodename, layers, isWired, hostRoot, pause: pauseInput, shim }: SandboxInput,
   cleanup: Cleanup,
   onTrace?: PodObserver['onTrace'],
 ): Promise<Sandbox> {
@@ -126,8 +129,12 @@ export async function createSandbox(
       const netlink = fds.netlink === undefined ? [] : [fds.netlink];
       for (const fd of [...fds.namespaces.values(), ...fds.directories.values(), ...netlink]) closeSync(fd);
     });
-    for (const [type, fd] of fds.namespaces)
+    for (const [type, fd] of fds.namespaces) {
       symlinkSync(`/proc/${process.pid}/fd/${fd}`, paths.namespace(type));
+      cleanup.keep(`namespace ${type}`, fd);
+    }
+    for (const [path, fd] of fds.directories) cleanup.keep(`directory ${path}`, fd);
+    if (fds.netlink !== undefined) cleanup.keep('netlink', fds.netlink);
   };
   const users = plan.isInUserNamespace ? await createUserNamespace(hostRoot, onTrace) : undefined;
   if (users !== undefined) keep(users);
@@ -137,10 +144,10 @@ export async function createSandbox(
   const fds = await openSandbox(compileSandbox(plan, hostArch()), onTrace, { parameters });
   keep(fds);
   const pausePlan = planPause(pod, paths, plan, pauseInput);
-  const pause = pausePlan === undefined ? undefined : await startPause(pausePlan, pauseInput.cgroup);
+  const pause = pausePlan === undefined ? undefined : await startPause(pausePlan, pauseInput.cgroup, shim);
   if (pause !== undefined) {
     symlinkSync(`/proc/${pause.pid}/ns/pid`, paths.namespace('pid'));
-    void waitForExit(pause.pidfd);
+    if (shim === undefined) void waitForExit(pause.pidfd);
   }
   const directory = (path: string): string => {
     const fd = fds.directories.get(path);
@@ -219,6 +226,9 @@ function closeOpened(program: CompiledSandbox['program'], error: ProgramError): 
   });
 }
 
+/** As a shim's process; no container has such a name. */
+const PAUSE = '(pause)';
+
 /** The user of the pause image, registry.k8s.io/pause. */
 const PAUSE_USER = 65535;
 
@@ -260,12 +270,17 @@ export function planPause(
   };
 }
 
-function startPause(plan: PausePlan, { path, joins }: CgroupPlan): Promise<Child> {
+function startPause(plan: PausePlan, { path, joins }: CgroupPlan, shim: PodShim | undefined): Promise<Child> {
   for (const directory of [plan.root, plan.proc]) mkdirSync(directory, { mode: 0o700 });
   const compiled = compilePause(plan, hostArch());
   // Born in its cgroup where it need not join one.
   const cgroup = path === undefined ? undefined : new Cgroup(path, joins.length === 0);
   cgroup?.create();
   const run = plan.namespaces.some(({ type }) => type === 'user') ? executeInShim : execute;
-  return withCgroup(cgroup, fd => run(compiled, { parameters: { shim: shimFd() }, cgroup: fd }));
+  const parameters = { shim: shimFd() };
+  return withCgroup(cgroup, fd =>
+    shim === undefined
+      ? run(compiled, { parameters, cgroup: fd })
+      : shim.run(PAUSE, compiled, { parameters, ...(fd === undefined ? {} : { cgroup: fd }) }),
+  );
 }

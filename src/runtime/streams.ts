@@ -1,50 +1,7 @@
 import { close, closeSync, read, readSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { errnoCode } from '../base/errors.ts';
-import { SOCKET } from '../linux/sockets.ts';
 import { duplicate } from '../native/execute.ts';
-import { SyscallError, syscall } from '../native/libc.ts';
-import { nativeLibrary } from '../native/library.ts';
-
-/** Both ends of a pipe, O_CLOEXEC. The reading end is ours, or the writing one for stdin. */
-export interface Pipe {
-  readonly read: number;
-  readonly write: number;
-}
-
-const O_CLOEXEC = 0o2000000;
-
-function pair(call: 'pipe2' | 'socketpair'): readonly [number, number] {
-  const fds = Buffer.alloc(8);
-  if (call === 'pipe2') syscall('pipe2', [fds, O_CLOEXEC]);
-  else syscall('socketpair', [SOCKET.AF_UNIX, SOCKET.SOCK_STREAM | O_CLOEXEC, 0, fds]);
-  return [fds.readInt32LE(0), fds.readInt32LE(4)];
-}
-
-export function makePipe(): Pipe {
-  const [read, write] = pair('pipe2');
-  return { read, write };
-}
-
-/** A pipe whose writing end is closed: reading gives the end of file, and no device of the host is handed in. */
-export function emptyPipe(): number {
-  const { read, write } = makePipe();
-  closeSync(write);
-  return read;
-}
-
-/** A connected pair of stream sockets, for the fd of a terminal. */
-export function makeSocketPair(): readonly [number, number] {
-  return pair('socketpair');
-}
-
-/** The fd that a program sent (SCM_RIGHTS); the program has already ended its sending when this is called. */
-export function receiveFd(socket: number): number {
-  const receive = nativeLibrary().func('ps_receive_fd', 'int64_t', ['int']) as (socket: number) => number;
-  const fd = Number(receive(socket));
-  if (fd < 0) throw new SyscallError('recvmsg', -fd);
-  return fd;
-}
 
 /** Takes a chunk; false when no more is wanted: the pipe is closed then, and who writes to it sees that. */
 type OnData = (chunk: Buffer) => boolean | undefined;

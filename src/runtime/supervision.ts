@@ -1,7 +1,10 @@
+import { printable } from '../base/printable.ts';
 import type { Container, Pod, Probe } from '../kube/types.generated.ts';
+import type { PodPaths } from '../oci/pod-paths.ts';
 import type { Exit } from './child-exits.ts';
 import type { DialFrom } from './handlers/dial.ts';
 import type { Target } from './handlers/run-probe.ts';
+import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { delay, onAbort } from './on-abort.ts';
 import type { ContainerRecord } from './pod-directory.ts';
 import { ContainerProbes, type ContainerProbesOptions } from './probes/container-probes.ts';
@@ -32,24 +35,41 @@ export interface SupervisionOptions extends Pick<ContainerProbesOptions, 'ranFor
 }
 
 /** How one start of a container ended. */
-export interface Attempt extends Exit {
+export interface SupervisedExit extends Exit {
   /** Its probes had it ended. */
-  readonly wasUnhealthy: boolean;
+  readonly wasUnhealthy?: boolean;
 }
 
-/** Watches over a container that was just started; undefined where there is nothing to do while it runs. */
+/** From where the containers of a pod are reached. */
+export function reachOf(
+  pod: Pod,
+  paths: PodPaths,
+  { podIPs, hostRoot }: { readonly podIPs: readonly string[]; readonly hostRoot: number },
+): Reach {
+  const namespace = pod.spec?.hostNetwork === true ? undefined : paths.namespace('network');
+  return {
+    network: { namespace, podIP: podIPs[0] ?? '127.0.0.1' },
+    ...(pod.spec?.hostUsers === false ? { hostRoot } : {}),
+  };
+}
+
+/** Watches over a container that runs from now on; undefined where there is nothing to do meanwhile. */
 export function supervise(
   running: Running,
   containers: RunningContainers,
   {
     pod,
     reach,
+    known,
     observer,
     onChange,
-  }: Pick<SupervisionOptions, 'pod' | 'reach' | 'onChange'> & { readonly observer: PodObserver },
+  }: Pick<LifecycleHooks, 'reach' | 'known'> &
+    Pick<SupervisionOptions, 'pod' | 'onChange'> & { readonly observer: PodObserver },
 ): Supervision | undefined {
-  const { container } = running;
-  if (!needsSupervision(container)) return undefined;
+  const { container, started } = running;
+  const isOver = started.child.pidfd < 0;
+  if (isOver || !needsSupervision(container)) return undefined;
+  const found = started.made === undefined;
   let complaint = '';
   return new Supervision({
     pod,
@@ -57,6 +77,12 @@ export function supervise(
     reach,
     ending: containers.ending,
     record: recordOf(running),
+    ...(found
+      ? {
+          ranFor: Math.max(0, Date.now() - started.startedAt),
+          known: known?.(container.name) ?? { started: false, ready: false },
+        }
+      : {}),
     onEvent: (type, reason, message) => {
       observer.onEvent?.(type, reason, message, container.name);
       if (reason === 'Unhealthy') complaint = message;
@@ -64,7 +90,7 @@ export function supervise(
     onChange,
     stop: (message, graceSeconds) => {
       // Nobody would understand its end who does not watch events.
-      if (complaint !== '') observer.onWarning?.(`${message}: ${complaint.trimEnd()}`);
+      if (complaint !== '') observer.onWarning?.(`${message}: ${printable(complaint.trimEnd())}`);
       void containers.stop(container, message, graceSeconds);
     },
   });

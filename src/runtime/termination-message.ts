@@ -15,11 +15,19 @@ const MAX_POD = 12 << 10;
 export class TerminationLog {
   readonly #fd: number;
 
-  constructor(path: string) {
-    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    this.#fd = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);
+  private constructor(path: string, flags: number) {
+    this.#fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | flags, 0o666);
     // Whatever the umask: any user of the container may write to it.
     fchmodSync(this.#fd, 0o666);
+  }
+
+  static create(path: string): TerminationLog {
+    return new TerminationLog(path, constants.O_CREAT | constants.O_EXCL);
+  }
+
+  /** That of a container that runs. */
+  static open(path: string): TerminationLog {
+    return new TerminationLog(path, 0);
   }
 
   /** Its last bytes. It may have grown to gigabytes, and may still be written to. */

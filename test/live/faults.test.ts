@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { ERRNO } from '../../src/linux/constants.generated.ts';
 import { executeInShim, ProgramError, reap } from '../../src/native/execute.ts';
+import { makePipe } from '../../src/native/pipe.ts';
 import type { Instruction, VerifiedProgram } from '../../src/program/program.ts';
-import { makePipe } from '../../src/runtime/streams.ts';
 import { leftovers, needsRoot, PODSPACE, podspace, probePod } from './harness.ts';
 import { withStages } from './with-stages.ts';
 

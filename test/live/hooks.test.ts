@@ -205,6 +205,7 @@ t.test('a second signal does not wait for preStop', { skip: needsRoot }, async t
   const startedAt = Date.now();
   running.child.kill('SIGTERM');
   await running.waitFor('Stopping container c');
+  await new Promise(done => setTimeout(done, 200));
   running.child.kill('SIGTERM');
   t.equal(await running.ended, 137);
   t.ok(Date.now() - startedAt < 10_000);

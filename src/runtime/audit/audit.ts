@@ -5,9 +5,9 @@ import { syscallNumber } from '../../linux/arch.ts';
 import { here } from '../../native/koffi.ts';
 import { hostArch } from '../../native/library.ts';
 import { callName } from '../../native/libseccomp.ts';
+import { makeSocketPair } from '../../native/pipe.ts';
 import { FIRST_ARGUMENT_CALLS, type Observation } from '../../oci/audit/observation.ts';
 import type { ContainerInput } from '../../pipeline.ts';
-import { makeSocketPair } from '../streams.ts';
 import { instanceName } from './capability-watch.ts';
 import type { ObserverInput, RawObservation } from './observer.ts';
 

@@ -4,9 +4,9 @@ import { syscallNumber } from '../../linux/arch.ts';
 import { SECCOMP_ARCHITECTURES } from '../../linux/seccomp.ts';
 import { hostArch } from '../../native/library.ts';
 import { Listener, type Notification, pollFds } from '../../native/notifications.ts';
+import { receiveFd } from '../../native/pipe.ts';
 import type { Observation } from '../../oci/audit/observation.ts';
 import { NATIVE_ARCHITECTURES } from '../../oci/seccomp/profile.ts';
-import { receiveFd } from '../streams.ts';
 import { CapabilityWatch } from './capability-watch.ts';
 import { type LayerState, readLayer, writtenDirectories } from './written.ts';
 

@@ -3,7 +3,8 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { StdinConnection } from '../../../src/cli/stdin.ts';
-import { makePipe, readAll } from '../../../src/runtime/streams.ts';
+import { makePipe } from '../../../src/native/pipe.ts';
+import { readAll } from '../../../src/runtime/streams.ts';
 
 const realStdin = Object.getOwnPropertyDescriptor(process, 'stdin') ?? {};
 

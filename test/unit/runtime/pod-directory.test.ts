@@ -11,6 +11,7 @@ import {
   PodDirectory,
   type PodRecord,
   startTimeOf,
+  writeRecord,
 } from '../../../src/runtime/pod-directory.ts';
 import { newUid } from '../../../src/runtime/uid.ts';
 
@@ -35,7 +36,7 @@ const record = (uid: string, name: string, namespace = 'default'): PodRecord => 
 function runningPod(roots: ReturnType<typeof rootsAt>, name: string, namespace = 'default'): PodDirectory {
   const uid = newUid();
   const directory = PodDirectory.create(roots, uid, namespace, name);
-  directory.write(record(uid, name, namespace));
+  writeRecord(directory.paths, record(uid, name, namespace));
   return directory;
 }
 

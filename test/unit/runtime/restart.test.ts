@@ -85,7 +85,7 @@ t.test('one that its probes had ended follows the policy as it is, whatever its 
     const pod = podWith(own === undefined ? {} : { restartPolicy: own }, { restartPolicy });
     const [container] = pod.spec?.containers ?? [];
     if (container === undefined) throw new Error('no container');
-    t.equal(shouldRestart(pod, container, 0, true), expected, `${restartPolicy}, ${own}`);
+    t.equal(shouldRestart(pod, container, 0, { wasUnhealthy: true }), expected, `${restartPolicy}, ${own}`);
   }
   t.end();
 });

@@ -58,12 +58,12 @@ t.test('how a container ended, in Kubernetes’ words', t => {
 
 t.test('one that could not be started has containerd’s exit code, one that was not created has none', t => {
   const started = new ResultBuilder(KIND, OPTIONS);
-  started.notStarted('StartError', 'exec: "x": not found');
+  started.notStarted('StartError', 'exec: "x": not found', 0);
   t.match(started.build(), { reason: 'StartError', message: 'exec: "x": not found', exitCode: 128 });
   t.ok(started.build().finishedAt);
   for (const reason of ['CreateContainerConfigError', 'CreateContainerError']) {
     const created = new ResultBuilder(KIND, OPTIONS);
-    created.notStarted(reason, 'why');
+    created.notStarted(reason, 'why', 0);
     t.match(created.build(), { reason, message: 'why', exitCode: undefined, finishedAt: undefined });
   }
   t.end();

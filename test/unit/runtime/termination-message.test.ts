@@ -7,7 +7,7 @@ import { fitMessage, LogTail, TerminationLog } from '../../../src/runtime/termin
 /** A log in a directory of its own, and its path. */
 function makeLog(t: Test): readonly [TerminationLog, string] {
   const path = join(t.testdir({}), 'log');
-  const log = new TerminationLog(path);
+  const log = TerminationLog.create(path);
   t.teardown(() => log.close());
   return [log, path];
 }
@@ -23,7 +23,7 @@ t.test('any user may write to the file, whatever the umask', t => {
 t.test('what is there already is not used, not even a link to a file', t => {
   const directory = t.testdir({ victim: 'untouched' });
   symlinkSync('victim', join(directory, 'log'));
-  t.throws(() => new TerminationLog(join(directory, 'log')), { code: 'EEXIST' });
+  t.throws(() => TerminationLog.create(join(directory, 'log')), { code: 'EEXIST' });
   t.end();
 });
 

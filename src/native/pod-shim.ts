@@ -1,0 +1,315 @@
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { errnoCode } from '../base/errors.ts';
+import { CLONE } from '../linux/constants.generated.ts';
+import { type Compiled, compileKeeperStart, SHIM_FDS } from '../program/compile.ts';
+import { Report } from '../program/decode.ts';
+import { encode, reportSize } from '../program/encode.ts';
+import { type Child, execute, memfd, ProgramError, readAll, wasKilled } from './execute.ts';
+import { rawSyscall, SyscallError, syscall } from './libc.ts';
+import { hostArch, nativeLibrary } from './library.ts';
+import { makePipe } from './pipe.ts';
+import { shimFd } from './shim.ts';
+import { bindUnix, connectUnix } from './unix-socket.ts';
+
+/** What podspace-shim wrote down of a process, native/pod.c: it runs while there is no end. */
+export interface ShimRecord {
+  readonly pid: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly end: ShimExit | undefined;
+}
+
+export interface ShimExit {
+  /** As wait(2) has it. */
+  readonly status: number;
+  /** Milliseconds since the epoch. */
+  readonly finishedAt: number;
+  readonly cpuMicroseconds: number;
+  /** Peak resident set, in bytes. */
+  readonly maxRss: number;
+}
+
+/** As in native/pod.c. */
+const OPERATIONS = { keep: 0, log: 1, copy: 2, hold: 3, tee: 4, run: 5, quit: 6 } as const;
+const REQUEST_SIZE = 128;
+const ID_OFFSET = 16;
+/** The longest id of a process, in bytes. */
+const ID_SIZE = 111;
+/** Where the fds of a program begin in its process; the fourth tells of its execve. */
+const FIRST_FD = 3;
+
+const SOCKET_NAME = 'shim.sock';
+const RECORDS = 'records';
+
+type SendFds = (socket: number, bytes: Uint8Array, size: number, fds: Int32Array, count: number) => number;
+let sendFds: SendFds | undefined;
+
+/**
+ * A connection to the podspace-shim of one pod: the process that is the parent of the pod's containers, copies what they print
+ * to their logs and writes down how they ended, whether or not somebody is connected.
+ */
+export class PodShim {
+  readonly pid: number;
+  /** Resolves when the shim has gone, and with it all that it ran. */
+  readonly ended: Promise<void>;
+  readonly #pidfd: number;
+  readonly #directory: string;
+  readonly #fd: number;
+  readonly #socket: Socket;
+  readonly #exits = new Map<string, ShimExit>();
+  readonly #waiting = new Map<string, (exit: ShimExit | undefined) => void>();
+  readonly #answers: ((line: string | undefined) => void)[] = [];
+  #text = '';
+  #isGone = false;
+
+  private constructor(directory: string, pid: number, pidfd: number, fd: number) {
+    this.#directory = directory;
+    this.pid = pid;
+    this.#pidfd = pidfd;
+    this.#fd = fd;
+    this.#socket = new Socket({ fd, readable: true, writable: false });
+    this.#socket.on('data', chunk => this.#read(String(chunk)));
+    // ECONNRESET is the end as well.
+    this.#socket.on('error', () => {});
+    this.ended = new Promise(resolve => {
+      this.#socket.once('close', () => {
+        this.#isGone = true;
+        for (const answer of this.#answers.splice(0)) answer(undefined);
+        for (const tell of this.#waiting.values()) tell(undefined);
+        resolve();
+      });
+    });
+  }
+
+  /** Starts a shim whose socket and records are in the directory, which has nothing of that kind yet. */
+  static async start(directory: string): Promise<PodShim> {
+    const listener = bindUnix(join(directory, SOCKET_NAME));
+    const { O_RDONLY, O_DIRECTORY } = constants;
+    let records: number | undefined;
+    try {
+      records = openSync(join(directory, RECORDS), O_RDONLY | O_DIRECTORY);
+      const fds = { listener, records };
+      const { pid, pidfd } = await execute(compileKeeperStart(fds, hostArch()), {
+        parameters: { ...fds, shim: shimFd() },
+      });
+      return new PodShim(directory, pid, pidfd, connectUnix(join(directory, SOCKET_NAME)));
+    } finally {
+      closeSync(listener);
+      if (records !== undefined) closeSync(records);
+    }
+  }
+
+  /** Connects to a shim that runs. Throws a SyscallError if there is none. */
+  static connect(directory: string, pid: number): PodShim {
+    const fd = connectUnix(join(directory, SOCKET_NAME));
+    const pidfd = syscall('pidfd_open', [pid, 0]);
+    const shim = new PodShim(directory, pid, pidfd, fd);
+    return shim;
+  }
+
+  /** Lets the shim hold fds for as long as it lives; what numbers they have there. The caller keeps its own. */
+  async keep(fds: readonly number[]): Promise<readonly number[]> {
+    return fds.length === 0 ? [] : this.#kept('keep', '', fds);
+  }
+
+  /** The same for as long as the process of that id lives, and something comes from it. */
+  hold(id: string, fds: readonly number[]): Promise<readonly number[]> {
+    return this.#kept('hold', id, fds);
+  }
+
+  async #kept(operation: 'keep' | 'hold', id: string, fds: readonly number[]): Promise<readonly number[]> {
+    const line = await this.#ask(operation, id, fds);
+    return line.split(' ').slice(1).map(Number);
+  }
+
+  /** Where the output of that process is written to, from now on. */
+  log(id: string, fd: number): void {
+    this.#send('log', id, [fd]);
+  }
+
+  /** The reading end of what it prints. */
+  copy(id: string, stream: 'stdout' | 'stderr', fd: number): void {
+    this.#send('copy', id, [fd], stream === 'stderr' ? 1 : 0);
+  }
+
+  /** Sends what it prints to a socket, too, from now on. */
+  tee(id: string, fd: number): void {
+    this.#send('tee', id, [fd]);
+  }
+
+  /** Ends the shim, and all that it runs. */
+  quit(): void {
+    if (!this.#isGone) this.#send('quit', '', []);
+  }
+
+  /** Leaves the shim alone, and lets go of it. */
+  close(): void {
+    this.#socket.destroy();
+    closeSync(this.#pidfd);
+  }
+
+  /** A copy of an fd of the shim's. */
+  fetch(fd: number): number {
+    return syscall('pidfd_getfd', [this.#pidfd, fd, 0]);
+  }
+
+  /** Runs a program as a child of the shim's. Throws a ProgramError if it failed. */
+  async run(
+    id: string,
+    { program, cloneFlags }: Compiled,
+    {
+      parameters = {},
+      cgroup,
+    }: { readonly parameters?: Readonly<Record<string, number>>; readonly cgroup?: number },
+  ): Promise<Child> {
+    const names = Object.keys(parameters);
+    const done = makePipe();
+    const theirs = Object.fromEntries(names.map((name, i) => [name, FIRST_FD + SHIM_FDS.length + 1 + i]));
+    const block = encode(program, { arch: hostArch(), parameters: theirs });
+    const report = memfd('podspace-report', new Uint8Array(reportSize(program)));
+    const sibling = memfd('podspace-sibling', new Uint8Array(4));
+    const programFd = memfd('podspace-program', block);
+    const fds = [programFd, report, sibling, done.write, ...names.map(name => parameters[name] ?? -1)];
+    const flags = cloneFlags.reduce((all, name) => all | CLONE[name], 0) >>> 0;
+    try {
+      const ended = atEnd(done.read);
+      const line = await this.#ask('run', id, cgroup === undefined ? fds : [...fds, cgroup], {
+        argument: cgroup === undefined ? 0 : 1,
+        flags,
+      });
+      closeSync(done.write);
+      const [word, , first] = line.split(' ');
+      if (word === 'failed') throw new SyscallError('clone3', Number(first), cloneFlags.join('|'));
+      await ended;
+      const result = new Report(readAll(report, reportSize(program)));
+      if (result.state === 'failed' || result.state === 'new' || wasKilled(program, result))
+        throw new ProgramError(program, result);
+      const gone = new DataView(readAll(sibling, 4).buffer).getInt32(0, true);
+      const pid = gone > 0 ? gone : Number(first);
+      return { pid, pidfd: this.pidfdOf(pid), report: result };
+    } finally {
+      for (const fd of [programFd, report, sibling]) closeSync(fd);
+    }
+  }
+
+  /** Of a child of the shim's; -1 if that has ended, whoever has its number by now. */
+  pidfdOf(pid: number): number {
+    const pidfd = rawSyscall('pidfd_open', pid, 0);
+    if (pidfd < 0) return -1;
+    if (parentOf(pid) === this.pid) return pidfd;
+    closeSync(pidfd);
+    return -1;
+  }
+
+  /** How the process of that id ended; undefined if the shim has gone before. */
+  async exit(id: string): Promise<ShimExit | undefined> {
+    const known = this.#exits.get(id) ?? readShimRecord(this.#directory, id)?.end;
+    if (known !== undefined || this.#isGone) return known;
+    return new Promise(resolve => this.#waiting.set(id, resolve));
+  }
+
+  #read(chunk: string): void {
+    const lines = (this.#text + chunk).split('\n');
+    this.#text = lines.pop() ?? '';
+    for (const line of lines) {
+      const [word, id = '', ...rest] = line.split(' ');
+      if (word !== 'exited') {
+        this.#answers.shift()?.(line);
+        continue;
+      }
+      const exit = parseExit(rest);
+      this.#exits.set(id, exit);
+      this.#waiting.get(id)?.(exit);
+      this.#waiting.delete(id);
+    }
+  }
+
+  #ask(
+    operation: keyof typeof OPERATIONS,
+    id: string,
+    fds: readonly number[],
+    { argument = 0, flags = 0 } = {},
+  ): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#answers.push(line =>
+        line === undefined ? reject(new Error('the pod’s podspace-shim has ended')) : resolve(line),
+      );
+      this.#send(operation, id, fds, argument, flags);
+    });
+  }
+
+  #send(
+    operation: keyof typeof OPERATIONS,
+    id: string,
+    fds: readonly number[],
+    argument = 0,
+    flags = 0,
+  ): void {
+    const bytes = Buffer.alloc(REQUEST_SIZE);
+    bytes.writeUInt32LE(OPERATIONS[operation], 0);
+    bytes.writeUInt32LE(argument, 4);
+    bytes.writeBigUInt64LE(BigInt(flags), 8);
+    bytes.write(id.slice(0, ID_SIZE), ID_OFFSET);
+    sendFds ??= nativeLibrary().func('ps_send_fds', 'int64_t', [
+      'int',
+      'void *',
+      'size_t',
+      'void *',
+      'size_t',
+    ]) as unknown as SendFds;
+    const sent = Number(sendFds(this.#fd, bytes, bytes.length, Int32Array.from(fds), fds.length));
+    if (sent !== bytes.length) throw new SyscallError('sendmsg', -sent, 'podspace-shim');
+  }
+}
+
+/** When nobody has the other end any more. */
+function atEnd(fd: number): Promise<void> {
+  return new Promise(resolve => {
+    const socket = new Socket({ fd, readable: true, writable: false });
+    socket.on('error', () => {});
+    socket.once('close', () => resolve());
+    socket.resume();
+  });
+}
+
+/** Field 4 of /proc/PID/stat. */
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+const milliseconds = (seconds = '', nanoseconds = ''): number =>
+  Number(seconds) * 1000 + Math.floor(Number(nanoseconds) / 1e6);
+
+function parseExit([status, seconds, nanoseconds, cpu, maxRss]: readonly string[]): ShimExit {
+  return {
+    status: Number(status),
+    finishedAt: milliseconds(seconds, nanoseconds),
+    cpuMicroseconds: Number(cpu),
+    maxRss: Number(maxRss) * 1024,
+  };
+}
+
+/** What is on record of a process; undefined if it was never started. */
+export function readShimRecord(directory: string, id: string): ShimRecord | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(directory, RECORDS, id), 'utf8');
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  const [start = '', end = ''] = text.split('\n');
+  const [pid, seconds, nanoseconds] = start.split(' ');
+  return {
+    pid: Number(pid),
+    startedAt: milliseconds(seconds, nanoseconds),
+    end: end === '' ? undefined : parseExit(end.split(' ')),
+  };
+}

@@ -1,0 +1,234 @@
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoCode } from '../base/errors.ts';
+import type { Container } from '../kube/types.generated.ts';
+import type { Child } from '../native/execute.ts';
+import { PodShim, readShimRecord, type ShimExit, type ShimRecord } from '../native/pod-shim.ts';
+import { removeTree } from '../native/remove-tree.ts';
+import type { PodPaths } from '../oci/pod-paths.ts';
+import type { Compiled } from '../program/compile.ts';
+import { Cgroup, detectCgroups } from './cgroups.ts';
+import type { Exit } from './child-exits.ts';
+import type { ContainerFacts, OwnStreams, StartedContainer } from './container.ts';
+import { writeWhole } from './pod-directory.ts';
+import { TerminationLog } from './termination-message.ts';
+
+/** One attempt of a container, as it is on record. */
+export interface Attempt extends ShimRecord {
+  readonly number: number;
+}
+
+/** How one container's process is started and watched when it is not our own child. */
+export interface Kept {
+  /** Lets the shim have what is read from and written to the container; ours is only what is still needed here. */
+  take(ours: OwnStreams): Promise<void>;
+  run(
+    compiled: Compiled,
+    parameters: Readonly<Record<string, number>>,
+    cgroup: number | undefined,
+  ): Promise<Child>;
+  exited(): Promise<Exit>;
+}
+
+/** What is written beside the shim's own record of an attempt. */
+interface AttemptFile {
+  readonly facts: ContainerFacts;
+  /** Numbers of the shim's fds. */
+  readonly stdin?: number;
+  readonly terminal?: number;
+  /** Why it could not be started. */
+  readonly failure?: string;
+}
+
+/** Nobody knows how it ended. */
+const LOST: Exit = { exitCode: 137, signal: undefined, cpuMicroseconds: 0, maxRss: 0 };
+
+/** Bytes of a log's end that hold the last lines a message can be made of. */
+const TAIL = 64 << 10;
+
+const idOf = (container: string, attempt: number): string => `${container}.${attempt}`;
+
+/** A pod whose containers are children of a podspace-shim: they outlive this process, and are found again by the next one. */
+export class Keeper {
+  readonly shim: PodShim;
+  readonly #paths: PodPaths;
+  readonly #logs: string;
+
+  /** `logs`: the directory of the pod's logs. */
+  private constructor(shim: PodShim, paths: PodPaths, logs: string) {
+    this.shim = shim;
+    this.#paths = paths;
+    this.#logs = logs;
+  }
+
+  static async start(paths: PodPaths, logs: string): Promise<Keeper> {
+    for (const name of ['records', 'attempts']) mkdirSync(join(paths.run, name), { mode: 0o700 });
+    return new Keeper(await PodShim.start(paths.run), paths, logs);
+  }
+
+  /** Throws a SyscallError if the shim is not there any more. */
+  static find(paths: PodPaths, logs: string, pid: number): Keeper {
+    return new Keeper(PodShim.connect(paths.run, pid), paths, logs);
+  }
+
+  keep(container: string, attempt: number, facts: ContainerFacts): Kept {
+    const { shim } = this;
+    const id = idOf(container, attempt);
+    let file: AttemptFile = { facts };
+    writeWhole(this.#attemptFile(id), file);
+    this.#openLog(container, attempt);
+    return {
+      take: async ours => {
+        const { stdin, terminal } = ours;
+        for (const stream of ['stdout', 'stderr'] as const) this.#copy(id, stream, ours);
+        if (terminal !== undefined) shim.copy(id, 'stdout', terminal);
+        const held = Object.entries({ stdin, terminal }).flatMap(([name, fd]) =>
+          fd === undefined || name in file ? [] : [[name, fd] as const],
+        );
+        if (held.length === 0) return;
+        const numbers = await shim.hold(
+          id,
+          held.map(([, fd]) => fd),
+        );
+        file = { ...file, ...Object.fromEntries(held.map(([name], i) => [name, numbers[i]])) };
+        writeWhole(this.#attemptFile(id), file);
+      },
+      run: (compiled, parameters, cgroup) =>
+        shim.run(id, compiled, { parameters, ...(cgroup === undefined ? {} : { cgroup }) }),
+      exited: () => this.exited(container, attempt),
+    };
+  }
+
+  #copy(id: string, stream: 'stdout' | 'stderr', ours: OwnStreams): void {
+    const fd = ours[stream];
+    if (fd === undefined) return;
+    this.shim.copy(id, stream, fd);
+    closeSync(fd);
+    ours[stream] = undefined;
+  }
+
+  async exited(container: string, attempt: number): Promise<Exit> {
+    const exit = await this.shim.exit(idOf(container, attempt));
+    return exit === undefined ? LOST : exitOf(exit);
+  }
+
+  /** The last attempts of a container, the newest first. */
+  attempts({ name }: Container): readonly Attempt[] {
+    const numbers = readdirSync(join(this.#paths.run, 'records'))
+      .filter(file => file.startsWith(`${name}.`))
+      .map(file => Number(file.slice(name.length + 1)))
+      .sort((a, b) => b - a);
+    return numbers.flatMap(number => {
+      const record = readShimRecord(this.#paths.run, idOf(name, number));
+      return record === undefined ? [] : [{ ...record, number }];
+    });
+  }
+
+  /** The program that was to become the container has failed. */
+  failed({ name }: Container, attempt: number, failure: string): void {
+    const file = this.#attemptFile(idOf(name, attempt));
+    const before = JSON.parse(readFileSync(file, 'utf8')) as AttemptFile;
+    writeWhole(file, { ...before, failure } satisfies AttemptFile);
+  }
+
+  /** A container that runs, or that ended while nobody looked: as if it had been started just now. */
+  adopt(
+    { name }: Container,
+    { number, pid, startedAt, end }: Attempt,
+  ): StartedContainer | { readonly failure: string } {
+    const id = idOf(name, number);
+    const text = readFileSync(this.#attemptFile(id), 'utf8');
+    const { facts, stdin, terminal, failure } = JSON.parse(text) as AttemptFile;
+    if (failure !== undefined) return { failure };
+    const fetch = (fd: number | undefined): number | undefined =>
+      fd === undefined || end !== undefined ? undefined : this.shim.fetch(fd);
+    return {
+      child: { pid, pidfd: end === undefined ? this.shim.pidfdOf(pid) : -1 },
+      facts,
+      exited: this.exited(name, number),
+      streams: { stdin: fetch(stdin), stdout: undefined, stderr: undefined, terminal: fetch(terminal) },
+      cgroup:
+        facts.cgroup.path === undefined ? undefined : new Cgroup(facts.cgroup.path, detectCgroups().isV2),
+      terminationLog: TerminationLog.open(this.#paths.terminationLog(name, number)),
+      warnings: [],
+      startedAt,
+      made: undefined,
+    };
+  }
+
+  /** Its log, opened anew: somebody has moved the file away. */
+  #openLog(container: string, attempt: number): void {
+    const directory = join(this.#logs, container);
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
+    const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants;
+    const path = join(directory, `${attempt}.log`);
+    const fd = openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640);
+    try {
+      this.shim.log(idOf(container, attempt), fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  reopenLog(container: string, attempt: number): void {
+    this.#openLog(container, attempt);
+  }
+
+  /** The end of what an attempt printed: the text of its lines. */
+  logTail({ name }: Container, attempt: number): Buffer {
+    const directory = join(this.#logs, name);
+    const current = logFiles(directory, attempt).at(-1);
+    if (current === undefined) return Buffer.alloc(0);
+    const bytes = readFileSync(join(directory, current)).subarray(-TAIL);
+    const lines = bytes.toString('latin1').split('\n').slice(0, -1);
+    // RFC 3339, the stream, whether the line is whole, the text.
+    const text = lines.map(
+      line => line.replace(/^\S+ \S+ ([FP]) ?/, '') + (/^\S+ \S+ F/.test(line) ? '\n' : ''),
+    );
+    return Buffer.from(text.join(''), 'latin1');
+  }
+
+  /** What is left of an attempt that is of no use any more. */
+  forget(container: string, attempt: number): void {
+    const id = idOf(container, attempt);
+    for (const file of [this.#attemptFile(id), join(this.#paths.run, 'records', id)]) {
+      try {
+        unlinkSync(file);
+      } catch (error) {
+        if (errnoCode(error) !== 'ENOENT') throw error;
+      }
+    }
+    removeTree(join(this.#paths.state, id));
+    for (const name of logFiles(join(this.#logs, container), attempt))
+      unlinkSync(join(this.#logs, container, name));
+  }
+
+  #attemptFile(id: string): string {
+    return join(this.#paths.run, 'attempts', `${id}.json`);
+  }
+}
+
+/** The files of an attempt's log, the rotated ones first: `0.log.20261130-120000`, `0.log`. */
+export function logFiles(directory: string, attempt: number): readonly string[] {
+  let names: readonly string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+  const current = `${attempt}.log`;
+  const rotated = names.filter(name => name.startsWith(`${current}.`)).sort();
+  return names.includes(current) ? [...rotated, current] : rotated;
+}
+
+/** As a shell counts. */
+export function exitOf({ status, cpuMicroseconds, maxRss }: ShimExit): Exit {
+  const signal = status & 0x7f;
+  return {
+    exitCode: signal === 0 ? (status >> 8) & 0xff : 128 + signal,
+    signal: signal === 0 ? undefined : signal,
+    cpuMicroseconds,
+    maxRss,
+  };
+}

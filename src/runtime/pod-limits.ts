@@ -1,0 +1,41 @@
+import type { PodPaths } from '../oci/pod-paths.ts';
+import type { RunPodOptions } from './run-options.ts';
+import { storageLimits, watchStorage } from './storage-limits.ts';
+import { startTimer } from './timer.ts';
+
+/** immediateEvictionGracePeriodSeconds of the kubelet. */
+const EVICTION_GRACE_SECONDS = 1;
+
+interface Limited {
+  /** How often a container has been started again. */
+  attempt(container: string): number;
+  /** Ends the pod, and says why. */
+  fail(reason: string, message: string, graceSeconds?: number): void;
+}
+
+/** Ends a pod that takes more than it was allowed of time or of the disk; returns how to stop looking. */
+export function watchLimits(
+  { pod, observer }: RunPodOptions,
+  { paths, startedAt = Date.now() }: { readonly paths: PodPaths; readonly startedAt?: number },
+  { attempt, fail }: Limited,
+): () => void {
+  const seconds = pod.spec?.activeDeadlineSeconds;
+  const stopDeadline =
+    seconds === undefined
+      ? undefined
+      : startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () =>
+          fail('DeadlineExceeded', 'Pod was active on the node longer than the specified deadline'),
+        );
+  // The kubelet's eviction manager, as far as it is about what the pod itself was allowed.
+  const stopWatching = watchStorage(
+    () => storageLimits(pod, paths, attempt),
+    message => {
+      observer.onEvent?.('Warning', 'Evicted', message, '');
+      fail('Evicted', message, EVICTION_GRACE_SECONDS);
+    },
+  );
+  return () => {
+    stopDeadline?.();
+    stopWatching();
+  };
+}
