@@ -33,12 +33,13 @@ async function withPod(
   return running;
 }
 
-/** Whether Services would send traffic to the only pod of this node. */
-function isReady(): boolean | undefined {
+/** Whether Services would send traffic to a pod; undefined while nobody knows of it. */
+function isReady(name: string): boolean | undefined {
   const directory = '/run/podspace/network/pods';
   if (!existsSync(directory)) return undefined;
-  const [file] = readdirSync(directory).filter(name => name.endsWith('.json'));
-  return file === undefined ? undefined : JSON.parse(readFileSync(`${directory}/${file}`, 'utf8')).pod.ready;
+  const files = readdirSync(directory).filter(file => file.endsWith('.json'));
+  const pods = files.map(file => JSON.parse(readFileSync(`${directory}/${file}`, 'utf8')).pod);
+  return pods.find(pod => pod.name === name)?.ready;
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -59,12 +60,12 @@ t.test(
     };
     const ran = await withPod(probePod({ containers: [web] }), async (running, name) => {
       await running.waitFor('Startup probe failed');
-      t.equal(isReady(), false);
+      t.equal(isReady(name), false);
       t.equal(podspace(['exec', name, '--', 'touch', '/tmp/started']).status, 0);
-      await until(() => isReady() === true, 'readiness');
+      await until(() => isReady(name) === true, 'readiness');
       t.equal(podspace(['exec', name, '--', 'rm', '/tmp/w/index.html']).status, 0);
       await running.waitFor('Readiness probe failed: HTTP probe failed with statuscode: 404');
-      await until(() => isReady() === false, 'the end of readiness');
+      await until(() => isReady(name) === false, 'the end of readiness');
     });
     t.notMatch(ran.output(), /Liveness probe|will be restarted/);
     t.match(ran.output(), /^Warning\tUnhealthy\tpod\/[\w-]+\{web\}\tStartup probe failed: $/m);
@@ -132,11 +133,11 @@ t.test('gRPC, and a host that the pod reaches', { skip: needsRoot }, async () =>
   const { port } = server.address() as AddressInfo;
   const app = { ...shell('app', FOR_EVER), readinessProbe: { ...EVERY_SECOND, grpc: { port } } };
   try {
-    await withPod(probePod({ hostNetwork: true, containers: [app] }), async running => {
-      await until(() => isReady() === true, 'readiness');
+    await withPod(probePod({ hostNetwork: true, containers: [app] }), async (running, name) => {
+      await until(() => isReady(name) === true, 'readiness');
       status = 2;
       await running.waitFor('Readiness probe failed: service unhealthy (responded with "NOT_SERVING")');
-      await until(() => isReady() === false, 'the end of readiness');
+      await until(() => isReady(name) === false, 'the end of readiness');
     });
   } finally {
     server.close();
