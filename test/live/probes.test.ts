@@ -1,9 +1,11 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer as createHttp2Server } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { leftovers, needsRoot, podspace, probePod, runPod, start } from './harness.ts';
+import { hasIPv6, leftovers, needsRoot, podspace, probePod, runPod, start } from './harness.ts';
 
 const EVERY_SECOND = { periodSeconds: 1, failureThreshold: 1 };
 const script = (...lines: readonly string[]): readonly string[] => ['sh', '-c', lines.join('\n')];
@@ -120,27 +122,78 @@ t.test('restartPolicy Never: it is killed, and that is all', { skip: needsRoot }
   t.end();
 });
 
-t.test('gRPC, and a host that the pod reaches', { skip: needsRoot }, async () => {
-  let status = 1;
-  const server = createHttp2Server().on('stream', stream => {
-    stream.resume();
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.end(Buffer.of(0, 0, 0, 0, 2, 8, status));
+const openssl = spawnSync('openssl', ['version']).status === 0;
+
+/** A key and a certificate that nobody has signed. */
+function certificate(directory: string): { readonly key: Buffer; readonly cert: Buffer } {
+  const [key, cert] = [`${directory}/key.pem`, `${directory}/cert.pem`];
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  const files = ['-nodes', '-keyout', key, '-out', cert];
+  execFileSync('openssl', ['req', '-x509', ...curve, ...files, '-days', '2', '-subj', '/CN=somebody'], {
+    stdio: 'ignore',
   });
-  server.listen(0);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const app = { ...shell('app', FOR_EVER), readinessProbe: { ...EVERY_SECOND, grpc: { port } } };
-  try {
-    await withPod(probePod({ hostNetwork: true, containers: [app] }), async (running, name) => {
-      await until(() => isReady(name) === true, 'readiness');
-      status = 2;
-      await running.waitFor('Readiness probe failed: service unhealthy (responded with "NOT_SERVING")');
-      await until(() => isReady(name) === false, 'the end of readiness');
+  return { key: readFileSync(key), cert: readFileSync(cert) };
+}
+
+t.test(
+  'gRPC, and HTTPS without a look at the certificate',
+  { skip: needsRoot || (openssl ? false : 'needs openssl') },
+  async t => {
+    let status = 1;
+    const health = createHttp2Server().on('stream', stream => {
+      stream.resume();
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.end(Buffer.of(0, 0, 0, 0, 2, 8, status));
     });
-  } finally {
-    server.close();
+    const secure = createHttpsServer(certificate(t.testdir()), (_, response) => response.end());
+    const ports: number[] = [];
+    for (const server of [health, secure]) {
+      server.listen(0);
+      await once(server, 'listening');
+      ports.push((server.address() as AddressInfo).port);
+    }
+    const [port = 0, securePort = 0] = ports;
+    const app = {
+      ...shell('app', FOR_EVER),
+      startupProbe: { ...EVERY_SECOND, httpGet: { port: securePort, scheme: 'HTTPS' } },
+      readinessProbe: { ...EVERY_SECOND, grpc: { port } },
+    };
+    try {
+      await withPod(probePod({ hostNetwork: true, containers: [app] }), async (running, name) => {
+        await until(() => isReady(name) === true, 'readiness');
+        status = 2;
+        await running.waitFor('Readiness probe failed: service unhealthy (responded with "NOT_SERVING")');
+        await until(() => isReady(name) === false, 'the end of readiness');
+      });
+    } finally {
+      health.close();
+      secure.close();
+    }
+  },
+);
+
+t.test('whatever namespaces a pod has', { skip: needsRoot }, async t => {
+  const specs: readonly (readonly [object, ...string[]])[] = [
+    [{ hostUsers: false }],
+    [{ shareProcessNamespace: true }],
+    [{ hostPID: true, hostNetwork: true }],
+    [{}, '--network', 'none'],
+    ...(hasIPv6 ? ([[{}, '--pod-cidr', 'fd00:10:244::/64']] as const) : []),
+  ];
+  const running = specs.map(([spec, ...options], i) => {
+    const port = 8100 + i;
+    const app = {
+      ...shell('app', `httpd -p ${port}; while ! test -e /tmp/seen; do sleep 0.05; done`, 'cat /tmp/seen'),
+      securityContext: { runAsUser: 405 },
+      startupProbe: { ...EVERY_SECOND, failureThreshold: 9, tcpSocket: { port } },
+      readinessProbe: { ...EVERY_SECOND, timeoutSeconds: 5, ...exec('id -u >/tmp/.s; mv /tmp/.s /tmp/seen') },
+    };
+    return start(['run', '-', ...options], JSON.stringify(probePod({ ...spec, containers: [app] })));
+  });
+  for (const [i, { ended, output }] of running.entries()) {
+    t.equal(await ended, 0, JSON.stringify(specs[i]));
+    t.match(output(), /^405$/m);
   }
 });
 
