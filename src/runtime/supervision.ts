@@ -85,12 +85,12 @@ export function supervise(
       : {}),
     onEvent: (type, reason, message) => {
       observer.onEvent?.(type, reason, message, container.name);
-      if (reason === 'Unhealthy') complaint = message;
+      if (reason === 'Unhealthy') complaint = message.replace(/:?\s*$/, '');
     },
     onChange,
     stop: (message, graceSeconds) => {
       // Nobody would understand its end who does not watch events.
-      if (complaint !== '') observer.onWarning?.(`${message}: ${printable(complaint.trimEnd())}`);
+      if (complaint !== '') observer.onWarning?.(`${message}: ${printable(complaint)}`);
       void containers.stop(container, message, graceSeconds);
     },
   });
