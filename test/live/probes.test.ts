@@ -285,11 +285,17 @@ t.test('servers that mean no good: the others are asked all the same', { skip: n
     ...shell('good', FOR_EVER),
     readinessProbe: { ...EVERY_SECOND, ...exec('echo x >>/tmp/asked') },
   };
+  const others = 'cd /proc; for p in [0-9]*; do [ $p = 1 ] || kill -STOP $p 2>/dev/null; done';
+  const stopper = {
+    ...shell('stopper', 'trap "exit 0" TERM', `while :; do ${others}; done`),
+    readinessProbe: { ...EVERY_SECOND, ...exec('sleep 0.2') },
+  };
   await withPod(
-    probePod({ containers: [hostile, good], terminationGracePeriodSeconds: 1 }),
+    probePod({ containers: [hostile, good, stopper], terminationGracePeriodSeconds: 1 }),
     async (running, name) => {
       await running.waitFor('server response headers exceeded 65536 bytes; aborted');
       await running.waitFor('within 1s: context deadline exceeded');
+      await running.waitFor('command timed out: "sh -c sleep 0.2" timed out after 1s');
       await wait(1000);
       const asked = podspace(['exec', name, '-c', 'good', '--', 'cat', '/tmp/asked']).stdout;
       t.ok(asked.length >= 4, `${asked.length / 2} times`);
