@@ -37,7 +37,7 @@ export type OwnStreams = { -readonly [K in keyof ContainerStreams]: number | und
 /** What must be known of a container for as long as it runs. */
 export interface ContainerFacts {
   /** For other commands, but for the process itself. */
-  readonly record: Omit<ContainerRecord, 'pid' | 'startTime' | 'ready'>;
+  readonly record: Omit<ContainerRecord, 'pid' | 'startTime' | 'started' | 'ready'>;
   readonly cgroup: CgroupPlan;
   /** Its processes end with its main one. */
   readonly hasOwnPids: boolean;

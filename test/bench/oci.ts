@@ -1,4 +1,4 @@
-/** (i) As an OCI runtime, beside crun and runc: whole commands, and containers under containerd. Prints its tables. */
+/** (j) As an OCI runtime, beside crun and runc: whole commands, and containers under containerd. Prints its tables. */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -111,7 +111,7 @@ if (hasContainerd) {
     if (isThere(runtime)) lines.push(await underContainerd(name, runtime));
   console.log(
     [
-      `### (i) ${CONTAINERS} containers under containerd, started at once by ctr`,
+      `### (j) ${CONTAINERS} containers under containerd, started at once by ctr`,
       '',
       'Memory is the share of each (PSS) in MiB, when all run: no process of the runtime is left then, whichever it is.',
       '',
