@@ -11,6 +11,7 @@ import { ApiError } from '../api-error.ts';
 import type { PodBackend } from '../backend.ts';
 import { readPrivate, writePrivate } from '../private-file.ts';
 import type { Registry } from '../registry.ts';
+import { agentSocket } from '../start.ts';
 import { serverTls } from '../tls/pki.ts';
 import { Tokens } from '../tokens.ts';
 import { bearerUser } from './authenticate.ts';
@@ -27,10 +28,9 @@ export interface ApiOptions {
   readonly log?: Log;
   /** More that can be posted to the agent's own socket, by root alone: `/podspace/stop`. */
   readonly own?: Readonly<Record<string, OwnPath>>;
+  /** A socket that listens already: systemd's. */
+  readonly listenFd?: number;
 }
-
-/** Where root's commands find the agent. */
-export const socketPath = ({ run }: Roots): string => join(run, 'agent.sock');
 
 /** The running API of an agent. */
 export class AgentApi {
@@ -38,6 +38,7 @@ export class AgentApi {
   readonly #api: ApiServer;
   readonly #tokens: Tokens;
   readonly #log: Log;
+  #hasOwnSocket = true;
   #tls: { readonly server: Server; readonly listen: ListenAddress; readonly authority: string } | undefined;
 
   private constructor({ roots, registry, backend, log = SILENT, own = {} }: ApiOptions) {
@@ -58,7 +59,7 @@ export class AgentApi {
   /** Listens on the agent's socket, and where it was told to before. Throws a UserError. */
   static async start(options: ApiOptions): Promise<AgentApi> {
     const api = new AgentApi(options);
-    await api.#listenLocally();
+    await api.#listenLocally(options.listenFd);
     await api.#resume();
     return api;
   }
@@ -70,7 +71,7 @@ export class AgentApi {
 
   close(): void {
     this.#api.close();
-    rmSync(socketPath(this.#roots), { force: true });
+    if (this.#hasOwnSocket) rmSync(agentSocket(this.#roots), { force: true });
   }
 
   /** Listens on an address of this machine with TLS, now and after every start; on another one before no longer. */
@@ -94,12 +95,17 @@ export class AgentApi {
     return join(this.#roots.state, 'agent', 'listen.json');
   }
 
-  async #listenLocally(): Promise<void> {
-    const path = socketPath(this.#roots);
+  async #listenLocally(fd: number | undefined): Promise<void> {
+    const server = this.#api.server(() => ROOT_USER, undefined, true);
+    if (fd !== undefined) {
+      this.#hasOwnSocket = false;
+      await listening(server, { fd });
+      return;
+    }
+    const path = agentSocket(this.#roots);
     mkdirSync(this.#roots.run, { recursive: true, mode: 0o755 });
     // Whoever holds the agent's lock is the only one: what is there is left from one that was killed.
     rmSync(path, { force: true });
-    const server = this.#api.server(() => ROOT_USER, undefined, true);
     const before = process.umask(0o177);
     try {
       await listening(server, { path });
@@ -121,7 +127,8 @@ export class AgentApi {
   }
 
   async #kubeconfig(body: unknown): Promise<object> {
-    const { listen, user, groups } = kubeconfigRequest(body);
+    const { listen, user, groups, isRevoked } = kubeconfigRequest(body);
+    if (isRevoked) return { revoked: this.#tokens.revoke(user) };
     const at = await this.listen(listen ?? this.#tls?.listen ?? DEFAULT_LISTEN).catch(error => {
       throw error instanceof UserError ? new ApiError('Conflict', error.message) : error;
     });
