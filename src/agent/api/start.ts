@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { ROOT_USER } from '../../admission/user.ts';
 import { UserError } from '../../base/errors.ts';
 import type { Roots } from '../../oci/pod-paths.ts';
+import { gatherHostFacts } from '../../runtime/host-facts.ts';
 import { Access } from '../access.ts';
 import { ApiError } from '../api-error.ts';
 import type { PodBackend } from '../backend.ts';
+import { MachineObjects } from '../machine-objects.ts';
 import { readPrivate, writePrivate } from '../private-file.ts';
 import type { Registry } from '../registry.ts';
 import { agentSocket } from '../start.ts';
@@ -28,6 +30,8 @@ export interface ApiOptions {
   readonly log?: Log;
   /** More that can be posted to the agent's own socket, by root alone: `/podspace/stop`. */
   readonly own?: Readonly<Record<string, OwnPath>>;
+  /** podspace's own. */
+  readonly version?: string;
   /** A socket that listens already: systemd's. */
   readonly listenFd?: number;
 }
@@ -38,12 +42,14 @@ export class AgentApi {
   readonly #api: ApiServer;
   readonly #tokens: Tokens;
   readonly #log: Log;
+  readonly #machine: MachineObjects;
   #hasOwnSocket = true;
   #tls: { readonly server: Server; readonly listen: ListenAddress; readonly authority: string } | undefined;
 
-  private constructor({ roots, registry, backend, log = SILENT, own = {} }: ApiOptions) {
+  private constructor({ roots, registry, backend, log = SILENT, own = {}, version = '' }: ApiOptions) {
     this.#roots = roots;
     this.#log = log;
+    this.#machine = new MachineObjects(registry, gatherHostFacts(), version);
     this.#tokens = new Tokens(join(roots.state, 'agent', 'tokens.json'));
     this.#api = new ApiServer({
       roots,
@@ -70,6 +76,7 @@ export class AgentApi {
   }
 
   close(): void {
+    this.#machine.close();
     this.#api.close();
     if (this.#hasOwnSocket) rmSync(agentSocket(this.#roots), { force: true });
   }
