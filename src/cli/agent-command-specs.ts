@@ -10,7 +10,7 @@ import {
   tableOutput,
 } from './options.ts';
 
-type Name = 'describe' | 'logs' | 'wait' | 'events' | 'top' | 'agent';
+type Name = 'describe' | 'logs' | 'wait' | 'events' | 'top' | 'agent' | 'kubeconfig';
 
 const agentCommand = (name: Name) => async (): Promise<Command> => {
   const { AGENT_COMMANDS } = await import('./agent-commands.ts');
@@ -146,5 +146,23 @@ export const AGENT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
       ['podspace agent install --print', 'the units for systemd'],
     ],
     load: agentCommand('agent'),
+  },
+  kubeconfig: {
+    describe: 'make the agent listen on an address of this machine, and print the file for kubectl',
+    positionals: [],
+    options: {
+      listen: {
+        type: 'string',
+        describe: 'address and port, now and after every start; 127.0.0.1:6443 if it does not listen yet',
+      },
+      user: { type: 'string', describe: 'whose file it is; RBAC says what he may do. Root’s by default' },
+      group: { type: 'strings', describe: 'groups of the user' },
+      revoke: { type: 'boolean', describe: 'take back all files of the user instead' },
+    },
+    examples: [
+      ['podspace kubeconfig > ~/.kube/config', 'kubectl as root of the agent'],
+      ['podspace kubeconfig --user bob --group dev > bob.kubeconfig', 'somebody whom roles let do something'],
+    ],
+    load: agentCommand('kubeconfig'),
   },
 };
