@@ -1,7 +1,9 @@
 /** Commands that ask the agent, in one file of their own beside the bundle: the words are kubectl's. */
 import { controlAgent } from './agent/agent.ts';
+import { attach } from './agent/attach.ts';
 import { describe } from './agent/describe.ts';
 import { events } from './agent/events.ts';
+import { kubeconfig } from './agent/kubeconfig.ts';
 import { logs } from './agent/logs.ts';
 import { top } from './agent/top.ts';
 import { wait } from './agent/wait.ts';
@@ -9,7 +11,7 @@ import type { Args, Io } from './io.ts';
 
 export const AGENT_COMMANDS: Readonly<
   Record<
-    'describe' | 'logs' | 'wait' | 'events' | 'top' | 'agent',
+    'describe' | 'logs' | 'attach' | 'wait' | 'events' | 'top' | 'agent' | 'kubeconfig',
     (args: Args, io: Io) => number | Promise<number>
   >
-> = { describe, logs, wait, events, top, agent: controlAgent };
+> = { describe, logs, attach, wait, events, top, agent: controlAgent, kubeconfig };
