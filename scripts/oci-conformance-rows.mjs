@@ -278,12 +278,18 @@ export const ROWS = [
     /^1$/m,
   ],
   ['linux.intelRdt', c => (c.linux.intelRdt = { closID: 'x', l3CacheSchema: 'L3:0=f' }), 'echo ok', /ok/],
-  ['process.scheduler', c => (c.process.scheduler = { policy: 'SCHED_BATCH' }), 'echo ok', /ok/],
+  [
+    'process.scheduler',
+    c => (c.process.scheduler = { policy: 'SCHED_BATCH', nice: 5 }),
+    // nice and policy of proc_pid_stat(5)
+    "cut -d' ' -f19,41 /proc/self/stat",
+    /^5 3$/m,
+  ],
   [
     'process.ioPriority',
     c => (c.process.ioPriority = { class: 'IOPRIO_CLASS_IDLE', priority: 0 }),
-    'echo ok',
-    /ok/,
+    'ionice -p $$',
+    /^idle/m,
   ],
   ['linux.personality', c => (c.linux.personality = { domain: 'LINUX32' }), 'uname -m', /i686/],
   [

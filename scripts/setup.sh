@@ -12,6 +12,14 @@ node -e 'const [major, minor] = process.versions.node.split(".").map(Number); pr
   exit 1
 }
 
+# What npm fetches and what apt does take about as long, and do not need each other.
+npm_ci=
+if [ ! -e node_modules/.podspace-lock ] || ! cmp -s package-lock.json node_modules/.podspace-lock; then
+  say 'npm ci'
+  npm ci --no-audit --no-fund --loglevel=error &
+  npm_ci=$!
+fi
+
 missing=()
 need() { [ -e "$2" ] || command -v "$2" >/dev/null 2>&1 || missing+=("$1"); }
 need gcc cc
@@ -24,6 +32,7 @@ if [ "${1:-}" = test ]; then
   need runc runc
   need podman podman
   need conmon conmon
+  need containerd containerd
   need strace strace
   need zstd zstd
   need xz-utils xz
@@ -56,9 +65,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   rm -f "$log"
 fi
 
-if [ ! -e node_modules/.podspace-lock ] || ! cmp -s package-lock.json node_modules/.podspace-lock; then
-  say 'npm ci'
-  npm ci --no-audit --no-fund --loglevel=error
+if [ -n "$npm_ci" ]; then
+  wait "$npm_ci"
   cp package-lock.json node_modules/.podspace-lock
 fi
 

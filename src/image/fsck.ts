@@ -16,6 +16,7 @@ import { removeTree } from '../native/remove-tree.ts';
 import { readXattrs } from '../native/xattrs.ts';
 import { readLayerRecord } from './add.ts';
 import { BlobStore } from './blobs.ts';
+import { algorithmOf, Digester } from './digest.ts';
 import { holdDirectory } from './directories.ts';
 import { isWhiteout } from './layer/lower-view.ts';
 import { unpackLayer } from './layer/unpack.ts';
@@ -66,9 +67,9 @@ export async function checkStore(store: ImageStore): Promise<FsckReport> {
 
 async function checkBlob(blobs: BlobStore, digest: string): Promise<string | undefined> {
   if (!blobs.has(digest)) return `blob ${digest} is missing`;
-  const hash = createHash('sha256');
-  for await (const chunk of blobs.stream(digest)) hash.update(chunk);
-  const found = `sha256:${hash.digest('hex')}`;
+  const digester = new Digester(algorithmOf(digest));
+  for await (const chunk of blobs.stream(digest)) digester.update(chunk);
+  const found = digester.digest();
   return found === digest ? undefined : `blob ${digest} is damaged: its content is ${found}`;
 }
 

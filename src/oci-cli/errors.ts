@@ -33,6 +33,8 @@ export function programFailure(error: unknown, command: string): unknown {
 /** The config's words for the program's phases. */
 const FIELDS: readonly (readonly [string, string])[] = [
   ['limits', 'process.rlimits'],
+  ['scheduler', 'process.scheduler'],
+  ['io priority', 'process.ioPriority'],
   ['oom score', 'process.oomScoreAdj'],
   ['working directory', 'process.cwd'],
   ['time offsets', 'linux.timeOffsets'],

@@ -37,7 +37,7 @@ export type OwnStreams = { -readonly [K in keyof ContainerStreams]: number | und
 /** What must be known of a container for as long as it runs. */
 export interface ContainerFacts {
   /** For other commands, but for the process itself. */
-  readonly record: Omit<ContainerRecord, 'pid' | 'startTime'>;
+  readonly record: Omit<ContainerRecord, 'pid' | 'startTime' | 'ready'>;
   readonly cgroup: CgroupPlan;
   /** Its processes end with its main one. */
   readonly hasOwnPids: boolean;
@@ -53,6 +53,8 @@ export interface StartedContainer {
   readonly warnings: readonly string[];
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** What probes had said of one that was found running. */
+  readonly known?: { readonly started: boolean; readonly ready: boolean };
   /** How it was made; of one that was found running nobody remembers. */
   readonly made: { readonly stages: ContainerStages; readonly report: Report } | undefined;
 }
@@ -95,6 +97,7 @@ export async function startContainer(
   if (input.hostRoot !== 0)
     chownSync(paths.layer(container.name, attempt, 'upper'), input.hostRoot, input.hostRoot);
   mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
+  if (stages.imageVolumes.length > 0) await makeImageVolumes(stages, input);
   const { cgroup, warnings } = await makeCgroup(stages.cgroup, input);
   const filter = stages.plan.deviceCgroup === undefined ? undefined : deviceFilter();
   filter?.catch(() => {});
@@ -156,6 +159,14 @@ function withLackOfMemory(error: ContainerStartError, { oci, cgroup }: Container
     memory === undefined ? 'what the pod may have of memory is' : `${memory.limit} bytes of memory are`;
   const message = `${error.message}: ${what} too little to start a container`;
   return new ContainerStartError(error.reason, message, error.programError);
+}
+
+/** Few images have any: what makes them is loaded for those. */
+async function makeImageVolumes({ imageVolumes }: ContainerStages, input: ContainerInput): Promise<void> {
+  const { fillImageVolumes } = await import('./image-volumes.ts');
+  const layers = input.image.layers.map(layer => `${input.paths.roots.state}/${layer}`);
+  const error = await fillImageVolumes(imageVolumes, layers);
+  if (error !== undefined) throw new ContainerStartError('CreateContainerError', error);
 }
 
 /** Labels are written through a procfs of podspace's own. */

@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { isRoot, needsRoot, podspace, start } from './harness.ts';
+import { rounds } from '../rounds.ts';
+import { isRoot, needsRoot, podspace, STAY, start } from './harness.ts';
 import { importImages, ownState, scripted } from './with-policies.ts';
 
 const state = ownState(t.testdir({}));
@@ -32,7 +33,7 @@ const END = { terminationGracePeriodSeconds: 0 };
 
 /** A pod that runs a script; its name, once other commands can find it. */
 async function running(script: string, spec: object = {}, container: object = {}): Promise<string> {
-  const pod = scripted(`${script}\necho ready; sleep 1000`, { ...END, ...spec }, container);
+  const pod = scripted(`${script}\n${STAY}`, { ...END, ...spec }, container);
   const run = start(['run', '-', '--root', root], JSON.stringify(pod));
   stops.push(async () => {
     run.child.kill('SIGTERM');
@@ -180,7 +181,7 @@ t.test('a container swaps directories for links while it is copied', { skip: nee
     { volumeMounts: [{ name: 's', mountPath: '/s' }] },
   );
   let copied = 0;
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < rounds(8); i++) {
     const out = join(here, `out${i}`);
     on('cp', `${pod}:/t`, out);
     const file = join(out, 'd/file');

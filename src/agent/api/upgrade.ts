@@ -1,7 +1,6 @@
-import type { IncomingMessage } from 'node:http';
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws';
 import { badRequest, type Status } from '../api-error.ts';
 import type { ApiContext } from './context.ts';
 import type { ResourceRequest } from './request-info.ts';
@@ -9,6 +8,9 @@ import { prepareAttach } from './streams/attach.ts';
 import { CHANNEL_PROTOCOLS, ChannelStreams } from './streams/channels.ts';
 import { podOf, prepareExec, streamOptions } from './streams/exec.ts';
 import { forwardChannels, forwardedPorts, runningPod } from './streams/forward.ts';
+import { forwardSpdy, SPDY_PROTOCOL, TUNNEL_PROTOCOL } from './streams/forward-spdy.ts';
+import type { RemoteStreams } from './streams/remote.ts';
+import { SPDY_EXEC_PROTOCOL, SpdyStreams } from './streams/spdy-streams.ts';
 
 export interface Upgrade {
   readonly request: ResourceRequest;
@@ -23,44 +25,89 @@ const MAX_MESSAGE = 1024 * 1024;
 /** Milliseconds between two looks at whether the other side is still there. */
 const PING = 30_000;
 
+const TUNNELLED: readonly string[] = [TUNNEL_PROTOCOL, ...CHANNEL_PROTOCOLS];
+
 const sockets = new WebSocketServer({
   noServer: true,
   maxPayload: MAX_MESSAGE,
   perMessageDeflate: false,
-  handleProtocols: offered => CHANNEL_PROTOCOLS.find(each => offered.has(each)) ?? false,
+  handleProtocols: offered => TUNNELLED.find(each => offered.has(each)) ?? false,
 });
 
-type Serve = (socket: WebSocket) => Promise<void>;
+/** What is served below a pod: how over a WebSocket, and how over SPDY, which older clients have. */
+interface Service {
+  /** Subprotocols of a WebSocket. */
+  readonly protocols: readonly string[];
+  readonly spdyProtocol: string;
+  overWebSocket(socket: WebSocket): Promise<void>;
+  overSpdy(transport: Duplex): Promise<void>;
+}
 
-/** By subresource: throws an ApiError for what cannot be, and does the rest with the socket. */
-const SERVE: Readonly<Record<string, (context: ApiContext, upgrade: Upgrade) => Serve>> = {
-  exec: (context, { request, query }) => {
-    const options = streamOptions(query, true);
-    const run = prepareExec(context, podOf(context, request.namespace, request.name), options);
-    return socket => run(new ChannelStreams(socket, options.stdin));
-  },
-  attach: (context, { request, query }) => {
-    const options = streamOptions(query, false);
-    const run = prepareAttach(context, podOf(context, request.namespace, request.name), options);
-    return socket => run(new ChannelStreams(socket, options.stdin));
-  },
-  portforward: (context, { request, query }) => {
-    const ports = forwardedPorts(query);
+type Prepare = (context: ApiContext, upgrade: Upgrade) => Service;
+
+const streaming =
+  (
+    needsCommand: boolean,
+    prepare: (
+      context: ApiContext,
+      pod: ReturnType<typeof podOf>,
+      options: ReturnType<typeof streamOptions>,
+    ) => (remote: RemoteStreams) => Promise<void>,
+  ): Prepare =>
+  (context, { request, query }) => {
+    const options = streamOptions(query, needsCommand);
+    const run = prepare(context, podOf(context, request.namespace, request.name), options);
+    return {
+      protocols: CHANNEL_PROTOCOLS,
+      spdyProtocol: SPDY_EXEC_PROTOCOL,
+      overWebSocket: socket => run(new ChannelStreams(socket, options.stdin)),
+      overSpdy: async transport => {
+        const streams = new SpdyStreams(transport, options);
+        if (await streams.opened()) await run(streams);
+      },
+    };
+  };
+
+/** By subresource. Each throws an ApiError for what cannot be, before anything is upgraded. */
+const SERVICES: Readonly<Record<string, Prepare>> = {
+  exec: streaming(true, prepareExec),
+  attach: streaming(false, prepareAttach),
+  portforward: (context, { request, query, incoming }) => {
     const pod = runningPod(context, podOf(context, request.namespace, request.name));
-    return socket => forwardChannels(pod, socket, ports);
+    const hasChannels = isWebSocket(incoming) && !offeredBy(incoming).includes(TUNNEL_PROTOCOL);
+    const ports = hasChannels ? forwardedPorts(query) : [];
+    return {
+      protocols: TUNNELLED,
+      spdyProtocol: SPDY_PROTOCOL,
+      overWebSocket: socket =>
+        socket.protocol === TUNNEL_PROTOCOL
+          ? forwardSpdy(pod, createWebSocketStream(socket))
+          : forwardChannels(pod, socket, ports),
+      overSpdy: transport => forwardSpdy(pod, transport),
+    };
   },
 };
 
-/** Goes on with a request as a WebSocket, until that is closed. Throws an ApiError before it is one. */
+const isWebSocket = ({ headers }: IncomingMessage): boolean => headers.upgrade?.toLowerCase() === 'websocket';
+
+const offeredBy = ({ headers }: IncomingMessage): readonly string[] =>
+  (headers['sec-websocket-protocol'] ?? '').split(',').map(each => each.trim());
+
+/** Goes on with a request as something else than HTTP, until that is over. Throws an ApiError before it is so. */
 export async function serveUpgrade(context: ApiContext, upgrade: Upgrade): Promise<void> {
-  const { request, incoming, socket, head } = upgrade;
-  const prepare = SERVE[request.subresource];
-  if (prepare === undefined || incoming.headers.upgrade?.toLowerCase() !== 'websocket')
-    throw badRequest('unable to upgrade: this is not to be had here');
-  const offered = (incoming.headers['sec-websocket-protocol'] ?? '').split(',').map(each => each.trim());
-  if (!CHANNEL_PROTOCOLS.some(each => offered.includes(each)))
+  const { request, incoming } = upgrade;
+  const prepare = SERVICES[request.subresource];
+  const isSpdy = incoming.headers.upgrade?.toLowerCase() === 'spdy/3.1';
+  if (prepare === undefined || !(isSpdy || isWebSocket(incoming)))
+    throw badRequest('unable to upgrade: unknown protocol');
+  const service = prepare(context, upgrade);
+  await (isSpdy ? serveSpdy(service, upgrade) : serveWebSocket(service, upgrade));
+}
+
+async function serveWebSocket(service: Service, { incoming, socket, head }: Upgrade): Promise<void> {
+  const offered = offeredBy(incoming);
+  if (!service.protocols.some(each => offered.includes(each)))
     throw badRequest(`unable to upgrade: no subprotocol is known of: ${offered.join(', ').slice(0, 200)}`);
-  const serve = prepare(context, upgrade);
   await new Promise<void>((resolve, reject) => {
     // A handshake that is wrong is answered by the package, which then closes.
     socket.once('close', resolve);
@@ -68,7 +115,7 @@ export async function serveUpgrade(context: ApiContext, upgrade: Upgrade): Promi
       const alive = setInterval(() => opened.ping(), PING).unref();
       opened.on('close', () => clearInterval(alive));
       opened.on('error', () => opened.terminate());
-      serve(opened).then(resolve, error => {
+      service.overWebSocket(opened).then(resolve, error => {
         opened.terminate();
         reject(error);
       });
@@ -76,12 +123,39 @@ export async function serveUpgrade(context: ApiContext, upgrade: Upgrade): Promi
   });
 }
 
+async function serveSpdy(service: Service, { incoming, socket, head }: Upgrade): Promise<void> {
+  const versions = incoming.headersDistinct['x-stream-protocol-version'] ?? [];
+  const offered = versions.flatMap(each => each.split(',')).map(each => each.trim());
+  if (!offered.includes(service.spdyProtocol))
+    throw badRequest(
+      `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ').slice(0, 200)}], server accepts [${service.spdyProtocol}]`,
+    );
+  socket.write(
+    [
+      'HTTP/1.1 101 Switching Protocols',
+      'Connection: Upgrade',
+      'Upgrade: SPDY/3.1',
+      `X-Stream-Protocol-Version: ${service.spdyProtocol}`,
+      '\r\n',
+    ].join('\r\n'),
+  );
+  if (head.length > 0) socket.unshift(head);
+  await service.overSpdy(socket);
+}
+
 /** Answers an upgrade that is refused. */
 export function refuseUpgrade(socket: Duplex, status: Status): void {
   if (socket.destroyed || !socket.writable) return;
   const body = `${JSON.stringify(status)}\n`;
-  const challenge = status.code === 401 ? 'WWW-Authenticate: Bearer realm="podspace"\r\n' : '';
   socket.end(
-    `HTTP/1.1 ${status.code} ${STATUS_CODES[status.code] ?? 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${challenge}Connection: close\r\n\r\n${body}`,
+    [
+      `HTTP/1.1 ${status.code} ${STATUS_CODES[status.code] ?? 'Error'}`,
+      'Content-Type: application/json',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      ...(status.code === 401 ? ['WWW-Authenticate: Bearer realm="podspace"'] : []),
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
   );
 }

@@ -55,6 +55,7 @@ function decodeMessage(bytes: Buffer, message: string, depth: number): Record<st
 }
 
 function decodeValue(value: bigint | Buffer, type: string, depth: number): unknown {
+  if (type.endsWith('0')) return decodeValue(value, type.slice(0, -1), depth) || undefined;
   if (type === 'b') return value !== 0n;
   if (type === 'i') return typeof value === 'bigint' ? Number(BigInt.asIntN(64, value)) : 0;
   if (!Buffer.isBuffer(value)) throw badRequest('proto: wrong wireType');

@@ -1,7 +1,7 @@
 /**
  * What of the API's messages kubectl sends as protobuf: its typed clients (`create namespace`, `auth can-i`, `drain`) do,
  * whatever a server says that it takes. By message, each field's number: name and type as in the schema table (`s` string, `b`
- * boolean, `i` integer, `y` bytes, `t` time, `x` int-or-string, `[T]` list, `{T}` map, `@Name` message).
+ * boolean, `i` integer, `y` bytes, `t` time, `x` int-or-string, `i0` and `b0` where the zero stands for what is not set, `[T]` list, `{T}` map, `@Name` message).
  */
 export const MESSAGES: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   ObjectMeta: {
@@ -41,7 +41,7 @@ export const MESSAGES: Readonly<Record<string, Readonly<Record<number, string>>>
     8: 'loadBalancerIP:s',
     10: 'externalName:s',
     11: 'externalTrafficPolicy:s',
-    13: 'publishNotReadyAddresses:b',
+    13: 'publishNotReadyAddresses:b0',
     17: 'ipFamilyPolicy:s',
     18: 'clusterIPs:[s]',
     19: 'ipFamilies:[s]',
@@ -52,7 +52,7 @@ export const MESSAGES: Readonly<Record<string, Readonly<Record<number, string>>>
     2: 'protocol:s',
     3: 'port:i',
     4: 'targetPort:x',
-    5: 'nodePort:i',
+    5: 'nodePort:i0',
     6: 'appProtocol:s',
   },
   IntOrString: { 1: 'type:i', 2: 'intVal:i', 3: 'strVal:s' },
