@@ -1,5 +1,4 @@
 import { newUid } from '../runtime/uid.ts';
-import type { EventFile } from './event-file.ts';
 import type { ObjectTable } from './object-table.ts';
 import { type ApiObject, timestamp } from './objects.ts';
 
@@ -38,25 +37,6 @@ export function eventKey({ about, type, reason, message, source }: EventInput): 
     reason,
     message,
   ]);
-}
-
-/** The same of an event that has been made. */
-function eventKeyOf(event: ApiObject): string {
-  const { source, involvedObject, type, reason, message } = event as unknown as {
-    readonly source: { readonly component: string };
-    readonly involvedObject: Readonly<Record<string, string>>;
-  } & Pick<EventInput, 'type' | 'reason' | 'message'>;
-  const { kind = '', apiVersion = '', namespace, name, uid, fieldPath = '' } = involvedObject;
-  const [, container] = /\{(.*)\}$/.exec(fieldPath) ?? [];
-  const metadata = { name, uid, ...(namespace === undefined ? {} : { namespace }) };
-  const about = { apiVersion, kind, metadata } as ApiObject;
-  return eventKey({
-    about,
-    type,
-    reason,
-    message,
-    source: { ...source, ...(container === undefined ? {} : { container }) },
-  });
 }
 
 /** An event that has not been before. Its name is unique, as client-go makes it: the object's and the time. */
@@ -118,16 +98,9 @@ export class EventRecorder {
   /** The event of each key, by namespace and name. */
   readonly #known = new Map<string, { readonly namespace: string; readonly name: string }>();
 
-  readonly #file: EventFile | undefined;
-
-  /** With a file they outlive the agent. */
-  constructor(table: ObjectTable, host: string, file?: EventFile) {
+  constructor(table: ObjectTable, host: string) {
     this.#table = table;
     this.#host = host;
-    this.#file = file;
-    for (const event of file?.load() ?? []) this.#know(eventKeyOf(event), table.put(event));
-    this.dropOld();
-    file?.compact(table.list('Event'), true);
   }
 
   record(input: EventInput, now = Date.now()): ApiObject {
@@ -137,14 +110,10 @@ export class EventRecorder {
     const event = this.#table.put(
       before === undefined ? newEvent(input, this.#host, now, newUid()) : repeatedEvent(before, now),
     );
-    this.#know(key, event);
-    this.#file?.append(event);
+    const { namespace = '', name = '' } = event.metadata;
+    this.#known.set(key, { namespace, name });
     if (this.#table.count('Event') > MAX_EVENTS) this.dropOld(now, MAX_EVENTS * 0.9);
     return event;
-  }
-
-  #know(key: string, { metadata: { namespace = '', name = '' } }: ApiObject): void {
-    this.#known.set(key, { namespace, name });
   }
 
   /** Drops what nobody has told of for an hour, and the oldest ones beyond a number. */
@@ -154,7 +123,6 @@ export class EventRecorder {
     const old = events.filter((event, i) => last(event) < now - EVENT_TTL || events.length - i > keep);
     for (const event of old) this.#table.drop(event);
     if (old.length === 0) return;
-    this.#file?.compact(this.#table.list('Event'));
     for (const [key, { namespace, name }] of this.#known)
       if (this.#table.get('Event', namespace, name) === undefined) this.#known.delete(key);
   }

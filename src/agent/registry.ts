@@ -7,7 +7,6 @@ import type { Roots } from '../oci/pod-paths.ts';
 import { ObjectStore, objectFile } from '../runtime/object-store.ts';
 import { newUid } from '../runtime/uid.ts';
 import { alreadyExists, forbidden, notFound } from './api-error.ts';
-import { EventFile } from './event-file.ts';
 import { EventRecorder, type EventSource } from './event-recorder.ts';
 import { INITIAL_NAMESPACES } from './implied.ts';
 import { Namespaces } from './namespaces.ts';
@@ -45,11 +44,7 @@ export class Registry {
   private constructor(roots: Roots, { onWarning }: RegistryOptions) {
     this.#table = new ObjectTable(new Versions(join(roots.state, 'agent', 'resource-version')));
     this.#store = new ObjectStore(roots);
-    this.#events = new EventRecorder(
-      this.#table,
-      hostname().toLowerCase(),
-      new EventFile(join(roots.state, 'agent', 'events')),
-    );
+    this.#events = new EventRecorder(this.#table, hostname().toLowerCase());
     this.#namespaces = new Namespaces(
       this.#table,
       this.#store,

@@ -349,22 +349,3 @@ t.test('hostile names stay inside the store', async t => {
   ]);
   t.equal(registry.list('ConfigMap').items.length, 2);
 });
-
-t.test('events outlive the agent, and go on counting; a line that was cut is none', async t => {
-  const { roots, registry, open } = await setUp(t);
-  const made = registry.create(pod('a'));
-  const tell = (to: Registry): void =>
-    to.recordEvent(made, 'Warning', 'BackOff', 'again', { component: 'kubelet', container: 'main' });
-  tell(registry);
-  tell(registry);
-  registry.close();
-  const file = join(roots.state, 'agent', 'events');
-  writeFileSync(file, `${readFileSync(file, 'utf8')}{"kind":"Event","metad`);
-  const next = await open();
-  const [event, ...others] = next.list('Event').items;
-  t.match(event, { count: 2, reason: 'BackOff', involvedObject: { fieldPath: 'spec.containers{main}' } });
-  t.strictSame(others, []);
-  tell(next);
-  t.match(next.list('Event').items, [{ count: 3 }]);
-  t.equal(next.list('Event').items.length, 1);
-});
