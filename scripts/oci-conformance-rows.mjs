@@ -1,7 +1,10 @@
 // One row for each field of config.md, config-linux.md and runtime.md: what is set, what the container says of it, and what
 // it must say. `steps` are operations of the runtime instead.
+import { basename } from 'node:path';
+
 const ns = (...types) => types.map(type => ({ type }));
 const ALL = ns('pid', 'network', 'ipc', 'uts', 'mount', 'cgroup');
+const NO_CGROUP = ns('pid', 'network', 'ipc', 'uts', 'mount');
 const bind = (destination, source, ...options) => ({
   destination,
   type: 'bind',
@@ -197,6 +200,24 @@ export const ROWS = [
     /self\/fd\n.*fd\/0\n.*ptmx/,
   ],
   ['linux.cgroupsPath', () => {}, 'echo ok', /^ok/],
+  [
+    'linux.cgroupsPath: relative',
+    (c, { bundle }) => {
+      c.linux.namespaces = NO_CGROUP;
+      c.linux.cgroupsPath = `oci-conformance/r${basename(bundle)}`;
+    },
+    'cat /proc/self/cgroup',
+    /\/oci-conformance\/rconf-/,
+  ],
+  [
+    'linux.cgroupsPath: slice:prefix:name, the driver being cgroupfs',
+    (c, { bundle }) => {
+      c.linux.namespaces = NO_CGROUP;
+      c.linux.cgroupsPath = `oci-conformance/a.slice:b:${basename(bundle)}`;
+    },
+    'cat /proc/self/cgroup',
+    /\/oci-conformance\/a\.slice:b:conf-/,
+  ],
   [
     'linux.resources.memory',
     c => (c.linux.resources.memory = { limit: 67108864 }),

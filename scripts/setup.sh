@@ -39,6 +39,8 @@ if [ "${1:-}" = test ]; then
   need bzip2 bzip2
   need openssl openssl
   need util-linux unshare
+  need umoci umoci
+  need skopeo skopeo
   need iproute2 ip
   need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
   need qemu-user qemu-aarch64
@@ -49,8 +51,14 @@ if [ "${1:-}" = bench ]; then
   need crun crun
   need runc runc
   need bubblewrap bwrap
+  need containerd containerd
   need hyperfine hyperfine
   need iperf3 iperf3
+  need skopeo skopeo
+  need umoci umoci
+  need podman podman
+  need docker-registry docker-registry
+  need time /usr/bin/time
   need iproute2 ip
 fi
 if [ ${#missing[@]} -gt 0 ]; then

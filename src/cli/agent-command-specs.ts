@@ -168,14 +168,21 @@ export const AGENT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
     load: agentCommand('agent'),
   },
   kubeconfig: {
-    describe: 'make the agent listen on this machine with TLS, and print how kubectl finds it',
+    describe: 'make the agent listen on an address of this machine, and print the file for kubectl',
     positionals: [],
     options: {
-      listen: { type: 'string', describe: 'address of this machine alone, and a port: 127.0.0.1:6443' },
-      user: { type: 'string', describe: 'user whose token it has, held to his roles; root without' },
-      group: { type: 'strings', describe: 'group of that user; can be given several times' },
+      listen: {
+        type: 'string',
+        describe: 'address and port, now and after every start; 127.0.0.1:6443 if it does not listen yet',
+      },
+      user: { type: 'string', describe: 'whose file it is; RBAC says what he may do. Root’s by default' },
+      group: { type: 'strings', describe: 'groups of the user' },
+      revoke: { type: 'boolean', describe: 'take back all files of the user instead' },
     },
-    examples: [['podspace kubeconfig > kubeconfig', 'kubectl --kubeconfig kubeconfig get pods']],
+    examples: [
+      ['podspace kubeconfig > ~/.kube/config', 'kubectl as root of the agent'],
+      ['podspace kubeconfig --user bob --group dev > bob.kubeconfig', 'somebody whom roles let do something'],
+    ],
     load: agentCommand('kubeconfig'),
   },
 };

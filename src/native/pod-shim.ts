@@ -75,8 +75,8 @@ export class PodShim {
     }
   }
 
-  /** Ends the shim of a directory, if there is one. */
-  static end(directory: string): void {
+  /** Ends the shim of a directory, if there is one, and waits until it has. */
+  static async end(directory: string): Promise<void> {
     let fd: number;
     try {
       fd = connectUnix(join(directory, SOCKET_NAME));
@@ -84,8 +84,9 @@ export class PodShim {
       if (['ENOENT', 'ECONNREFUSED'].includes(errnoCode(error) ?? '')) return;
       throw error;
     }
+    const ended = atEnd(fd);
     sendRequest(fd, 'quit', '', []);
-    closeSync(fd);
+    await ended;
   }
 
   /** Connects to a shim that runs. Throws a SyscallError if there is none. */

@@ -5,7 +5,7 @@ import { errnoCode, UserError } from '../base/errors.ts';
 import { sha256 } from '../base/sha256.ts';
 import { LOCK } from '../linux/constants.generated.ts';
 import { describeErrno } from '../linux/errno.ts';
-import { syscallInThread } from '../native/libc.ts';
+import { flock, syscallInThread } from '../native/libc.ts';
 import {
   deleteFlow,
   deleteTable,
@@ -63,7 +63,8 @@ async function underLock<T>(directory: string, action: () => T): Promise<T> {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const fd = openSync(path, 'a', 0o600);
     try {
-      await syscallInThread('flock', [fd, LOCK.LOCK_EX]);
+      // Nobody has it, as a rule: then there is nothing to wait for in a thread.
+      if (!flock(fd, LOCK.LOCK_EX | LOCK.LOCK_NB)) await syscallInThread('flock', [fd, LOCK.LOCK_EX]);
       // Whoever ended as the last one may have removed the file meanwhile: then this lock guards nothing.
       if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return action();
     } finally {

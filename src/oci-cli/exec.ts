@@ -16,6 +16,7 @@ import { writePidFile } from './create.ts';
 import { programFailure } from './errors.ts';
 import { readExec } from './exec-record.ts';
 import { forwardSignals } from './foreground.ts';
+import { withHome } from './home.ts';
 import type { Arguments } from './options.ts';
 import { availableCapabilities, inheritedStreams, preservedFds } from './prepare.ts';
 import { handListener, listenerSocket } from './seccomp-agent.ts';
@@ -34,7 +35,7 @@ export async function exec(root: string, id: string, args: Arguments): Promise<n
   if (status === 'paused' && !args.flag('ignore-paused'))
     throw new UserError('cannot exec in a paused container (use --ignore-paused to override)');
   const container = readExec(directoryOf(root, id));
-  const asked = askedProcess(container.process, args);
+  const asked = withHome(askedProcess(container.process, args), record.rootfs);
   const preserved = preservedFds(args.number('preserve-fds', 1024) ?? 0);
   const process: OciProcess = {
     ...asked,
@@ -129,12 +130,13 @@ function askedProcess(own: OciProcess, args: Arguments): OciProcess {
   });
   const { bounding, effective, permitted, inheritable, ambient } = own.capabilities;
   const { consoleSize: _, ...rest } = own;
+  const env = user === undefined ? own.env : own.env.filter(entry => !entry.startsWith('HOME='));
   return {
     ...rest,
     args: command,
     terminal: args.flag('tty'),
     cwd: args.text('cwd') ?? own.cwd,
-    env: [...own.env, ...args.texts('env')],
+    env: [...env, ...args.texts('env')],
     noNewPrivileges: args.flag('no-new-privs') || own.noNewPrivileges,
     user: user === undefined ? own.user : { ...own.user, ...parseUser(user) },
     // Never inheritable by an option: CVE-2022-29162.

@@ -6,7 +6,7 @@ import { Cleanup } from './cleanup.ts';
 import { containerInput, lifecycleHooks } from './container-input.ts';
 import type { ContainerState } from './container-state.ts';
 import { followStored } from './follow-stored.ts';
-import { removePod } from './gc.ts';
+import { endShim, removePod } from './gc.ts';
 import { sweepRanges } from './id-ranges.ts';
 import { Keeper } from './keeper.ts';
 import { sweepLeases } from './leases.ts';
@@ -177,9 +177,8 @@ export async function removeDetached(
   // What the pod could be reached by first; its address is free only then.
   await removePod({ paths, isAlive: false, record: undefined }, roots, async () => {
     await updateNode().catch(() => {});
-    keeper?.shim.quit();
-    await keeper?.shim.ended;
     keeper?.shim.close();
+    await endShim(paths.run);
   });
   entry.remove();
   sweepLeases();

@@ -65,10 +65,10 @@ async function sweepNode(): Promise<void> {
 }
 
 /** The shim of a pod that was being made: it holds nothing yet, and waits. Its code is loaded only where there is one. */
-async function endShim(directory: string): Promise<void> {
+export async function endShim(directory: string): Promise<void> {
   if (!existsSync(join(directory, 'shim.sock'))) return;
   const { PodShim } = await import('../native/pod-shim.ts');
-  PodShim.end(directory);
+  await PodShim.end(directory);
 }
 
 /** Removes what a pod has left that nobody holds any more. `onUnreachable` is called when nothing leads to it any more. */

@@ -78,6 +78,11 @@ export class Keeper {
     return new Keeper(PodShim.connect(paths.run, pid), paths, logs);
   }
 
+  /** What somebody has left who was killed before he could start it. */
+  clear(container: string, attempt: number): void {
+    removeTree(join(this.#paths.state, idOf(container, attempt)));
+  }
+
   keep(container: string, attempt: number, facts: ContainerFacts): Kept {
     const { shim } = this;
     const id = idOf(container, attempt);

@@ -39,7 +39,8 @@ export interface ContainerRecord extends ProcessRecord {
   readonly cgroup: string | undefined;
   /** Of v1 hierarchies: what a process that joins it writes itself into. */
   readonly cgroupProcs: readonly string[];
-  /** Whether Services may send it traffic. */
+  /** It has come up, and Services may send it traffic: as in its status. */
+  readonly started: boolean;
   readonly ready: boolean;
 }
 

@@ -161,6 +161,7 @@ export function recordOf({
     ...facts.record,
     pid: child.pid,
     startTime: startTimeOf(child.pid) ?? '',
+    started: supervision?.started ?? true,
     ready: supervision?.ready ?? true,
   };
 }

@@ -1,3 +1,4 @@
+import { printable } from '../base/printable.ts';
 import type { Container, Pod, Probe } from '../kube/types.generated.ts';
 import type { Exit } from './child-exits.ts';
 import type { DialFrom } from './handlers/dial.ts';
@@ -63,12 +64,12 @@ export function supervise(
     record: recordOf(running),
     onEvent: (type, reason, message) => {
       observer.onEvent?.(type, reason, message, container.name);
-      if (reason === 'Unhealthy') complaint = message;
+      if (reason === 'Unhealthy') complaint = message.replace(/:?\s*$/, '');
     },
     onChange,
     stop: (message, graceSeconds) => {
       // Nobody would understand its end who does not watch events.
-      if (complaint !== '') observer.onWarning?.(`${message}: ${complaint.trimEnd()}`);
+      if (complaint !== '') observer.onWarning?.(`${message}: ${printable(complaint)}`);
       void containers.stop(container, message, graceSeconds);
     },
   });

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { CoreV1Api, Exec, KubeConfig, PortForward } from '@kubernetes/client-node';
 import t from 'tap';
-import { AgentApi, socketPath } from '../../src/agent/api/start.ts';
+import { AgentApi } from '../../src/agent/api/start.ts';
 import { Registry } from '../../src/agent/registry.ts';
+import { agentSocket } from '../../src/agent/start.ts';
 import { findPods } from '../../src/runtime/pod-directory.ts';
 import { needsRoot, probePod, start } from './harness.ts';
 
@@ -35,7 +36,7 @@ async function startApi(t: Pick<Test, 'testdir' | 'teardown'>) {
   const kubeconfig = (body: object): Promise<string> =>
     new Promise((resolve, reject) => {
       const asked = request(
-        { socketPath: socketPath(roots), path: '/podspace/kubeconfig', method: 'POST', agent: false },
+        { socketPath: agentSocket(roots), path: '/podspace/kubeconfig', method: 'POST', agent: false },
         async response => {
           let text = '';
           for await (const chunk of response) text += chunk;

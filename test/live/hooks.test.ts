@@ -1,5 +1,5 @@
 import t from 'tap';
-import { leftovers, needsRoot, probePod, runPod, start } from './harness.ts';
+import { leftovers, needsRoot, podspace, probePod, runPod, start } from './harness.ts';
 
 const script = (...lines: readonly string[]): readonly string[] => ['sh', '-c', lines.join('\n')];
 const exec = (...lines: readonly string[]): object => ({ exec: { command: script(...lines) } });
@@ -92,9 +92,9 @@ t.test(
         },
       ],
     });
-    t.match(run({ tcpSocket: { port: 80 } }), {
-      containers: [{ reason: 'PostStartHookError', message: /invalid handler: tcpSocket/ }],
-    });
+    const never = { ...shell('c', polite('c')), lifecycle: { postStart: { tcpSocket: { port: 80 } } } };
+    const ran = podspace(['run', '-'], JSON.stringify(withLog({ containers: [never] })));
+    t.match(ran.stderr, /^error: container "c": PostStartHookError: .*invalid handler: tcpSocket$/m);
     t.end();
   },
 );
@@ -205,6 +205,7 @@ t.test('a second signal does not wait for preStop', { skip: needsRoot }, async t
   const startedAt = Date.now();
   running.child.kill('SIGTERM');
   await running.waitFor('Stopping container c');
+  await new Promise(done => setTimeout(done, 200));
   running.child.kill('SIGTERM');
   t.equal(await running.ended, 137);
   t.ok(Date.now() - startedAt < 10_000);

@@ -1,9 +1,11 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer as createHttp2Server } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { leftovers, needsRoot, podspace, probePod, runPod, start } from './harness.ts';
+import { hasIPv6, leftovers, needsRoot, podspace, probePod, runPod, start } from './harness.ts';
 
 const EVERY_SECOND = { periodSeconds: 1, failureThreshold: 1 };
 const script = (...lines: readonly string[]): readonly string[] => ['sh', '-c', lines.join('\n')];
@@ -33,12 +35,13 @@ async function withPod(
   return running;
 }
 
-/** Whether Services would send traffic to the only pod of this node. */
-function isReady(): boolean | undefined {
+/** Whether Services would send traffic to a pod; undefined while nobody knows of it. */
+function isReady(name: string): boolean | undefined {
   const directory = '/run/podspace/network/pods';
   if (!existsSync(directory)) return undefined;
-  const [file] = readdirSync(directory).filter(name => name.endsWith('.json'));
-  return file === undefined ? undefined : JSON.parse(readFileSync(`${directory}/${file}`, 'utf8')).pod.ready;
+  const files = readdirSync(directory).filter(file => file.endsWith('.json'));
+  const pods = files.map(file => JSON.parse(readFileSync(`${directory}/${file}`, 'utf8')).pod);
+  return pods.find(pod => pod.name === name)?.ready;
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -59,12 +62,12 @@ t.test(
     };
     const ran = await withPod(probePod({ containers: [web] }), async (running, name) => {
       await running.waitFor('Startup probe failed');
-      t.equal(isReady(), false);
+      t.equal(isReady(name), false);
       t.equal(podspace(['exec', name, '--', 'touch', '/tmp/started']).status, 0);
-      await until(() => isReady() === true, 'readiness');
+      await until(() => isReady(name) === true, 'readiness');
       t.equal(podspace(['exec', name, '--', 'rm', '/tmp/w/index.html']).status, 0);
       await running.waitFor('Readiness probe failed: HTTP probe failed with statuscode: 404');
-      await until(() => isReady() === false, 'the end of readiness');
+      await until(() => isReady(name) === false, 'the end of readiness');
     });
     t.notMatch(ran.output(), /Liveness probe|will be restarted/);
     t.match(ran.output(), /^Warning\tUnhealthy\tpod\/[\w-]+\{web\}\tStartup probe failed: $/m);
@@ -92,7 +95,7 @@ t.test('liveness: the events, the probe’s own grace period, and again', { skip
       t.ok(Date.now() - killedAt > 1500, 'the least grace period of two seconds');
       // The next signal ends it at once.
       running.child.kill('SIGINT');
-      await wait(100);
+      await wait(200);
     },
   );
   const output = ran.output();
@@ -119,27 +122,79 @@ t.test('restartPolicy Never: it is killed, and that is all', { skip: needsRoot }
   t.end();
 });
 
-t.test('gRPC, and a host that the pod reaches', { skip: needsRoot }, async t => {
-  let status = 1;
-  const server = createHttp2Server().on('stream', stream => {
-    stream.resume();
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.end(Buffer.of(0, 0, 0, 0, 2, 8, status));
+const openssl = spawnSync('openssl', ['version']).status === 0;
+
+/** A key and a certificate that nobody has signed. */
+function certificate(directory: string): { readonly key: Buffer; readonly cert: Buffer } {
+  const [key, cert] = [`${directory}/key.pem`, `${directory}/cert.pem`];
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  const files = ['-nodes', '-keyout', key, '-out', cert];
+  execFileSync('openssl', ['req', '-x509', ...curve, ...files, '-days', '2', '-subj', '/CN=somebody'], {
+    stdio: 'ignore',
   });
-  server.listen(0);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const app = { ...shell('app', FOR_EVER), readinessProbe: { ...EVERY_SECOND, grpc: { port } } };
-  try {
-    await withPod(probePod({ hostNetwork: true, containers: [app] }), async running => {
-      await until(() => isReady() === true, 'readiness');
-      status = 2;
-      await running.waitFor('Readiness probe failed: service unhealthy (responded with "NOT_SERVING")');
-      t.equal(isReady(), false);
+  return { key: readFileSync(key), cert: readFileSync(cert) };
+}
+
+t.test(
+  'gRPC, and HTTPS without a look at the certificate',
+  { skip: needsRoot || (openssl ? false : 'needs openssl') },
+  async t => {
+    let status = 1;
+    const health = createHttp2Server().on('stream', stream => {
+      stream.resume();
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.end(Buffer.of(0, 0, 0, 0, 2, 8, status));
     });
-  } finally {
-    server.close();
+    const secure = createHttpsServer(certificate(t.testdir()), (_, response) => response.end());
+    const ports: number[] = [];
+    for (const server of [health, secure]) {
+      server.listen(0);
+      await once(server, 'listening');
+      ports.push((server.address() as AddressInfo).port);
+    }
+    const [port = 0, securePort = 0] = ports;
+    const app = {
+      ...shell('app', FOR_EVER),
+      startupProbe: { ...EVERY_SECOND, httpGet: { port: securePort, scheme: 'HTTPS' } },
+      readinessProbe: { ...EVERY_SECOND, grpc: { port } },
+    };
+    try {
+      await withPod(probePod({ hostNetwork: true, containers: [app] }), async (running, name) => {
+        await until(() => isReady(name) === true, 'readiness');
+        status = 2;
+        await running.waitFor('Readiness probe failed: service unhealthy (responded with "NOT_SERVING")');
+        await until(() => isReady(name) === false, 'the end of readiness');
+        t.notMatch(running.output(), /Startup probe/);
+      });
+    } finally {
+      health.close();
+      secure.close();
+    }
+  },
+);
+
+t.test('whatever namespaces a pod has', { skip: needsRoot }, async t => {
+  const specs: readonly (readonly [object, ...string[]])[] = [
+    [{ hostUsers: false }],
+    [{ shareProcessNamespace: true }],
+    [{ hostPID: true, hostNetwork: true }],
+    [{}, '--network', 'none'],
+    ...(hasIPv6 ? ([[{}, '--pod-cidr', 'fd00:10:244::/64']] as const) : []),
+  ];
+  const running = specs.map(([spec, ...options], i) => {
+    const port = 8100 + i;
+    const app = {
+      ...shell('app', `httpd -p ${port}; while ! test -e /tmp/seen; do sleep 0.05; done`, 'cat /tmp/seen'),
+      securityContext: { runAsUser: 405 },
+      startupProbe: { ...EVERY_SECOND, failureThreshold: 9, tcpSocket: { port } },
+      readinessProbe: { ...EVERY_SECOND, timeoutSeconds: 5, ...exec('id -u >/tmp/.s; mv /tmp/.s /tmp/seen') },
+    };
+    return start(['run', '-', ...options], JSON.stringify(probePod({ ...spec, containers: [app] })));
+  });
+  for (const [i, { ended, output }] of running.entries()) {
+    t.equal(await ended, 0, `${JSON.stringify(specs[i])} ${output()}`);
+    t.match(output(), /^405$/m);
   }
 });
 
@@ -172,10 +227,14 @@ t.test('exec probes of a container that means no good', { skip: needsRoot }, asy
       /Readiness probe failed: command timed out: "sh -c .*" timed out after 1s/,
     ],
     ['endless output', exec('echo begin; exec yes'), /command timed out: "sh -c .*" timed out after 1s/],
-    ['a long message', exec('yes | head -c 1000000; exit 1'), /Readiness probe failed: (y\?){5120}$/m],
+    [
+      'a long message',
+      { timeoutSeconds: 5, ...exec('yes | head -c 20000; exit 1') },
+      /Readiness probe failed: (y\?){5120}$/m,
+    ],
     [
       'what it left behind holds the output, and stays',
-      exec('sleep 777 & echo left; exit 1'),
+      { timeoutSeconds: 5, ...exec('sleep 777 & echo left; exit 1') },
       /Readiness probe failed: left/,
     ],
     [
@@ -185,7 +244,7 @@ t.test('exec probes of a container that means no good', { skip: needsRoot }, asy
     ],
     [
       'a link to the host’s',
-      exec('ln -sf /proc/self/exe /tmp/x; exec /tmp/x nosuchapplet'),
+      { timeoutSeconds: 5, ...exec('ln -sf /proc/self/exe /tmp/x; exec /tmp/x nosuchapplet') },
       /Readiness probe failed: .*applet not found/,
     ],
   ];
@@ -227,11 +286,17 @@ t.test('servers that mean no good: the others are asked all the same', { skip: n
     ...shell('good', FOR_EVER),
     readinessProbe: { ...EVERY_SECOND, ...exec('echo x >>/tmp/asked') },
   };
+  const others = 'cd /proc; for p in [0-9]*; do [ $p = 1 ] || kill -STOP $p 2>/dev/null; done';
+  const stopper = {
+    ...shell('stopper', 'trap "exit 0" TERM', `while :; do ${others}; done`),
+    readinessProbe: { ...EVERY_SECOND, ...exec('sleep 0.2') },
+  };
   await withPod(
-    probePod({ containers: [hostile, good], terminationGracePeriodSeconds: 1 }),
+    probePod({ containers: [hostile, good, stopper], terminationGracePeriodSeconds: 1 }),
     async (running, name) => {
       await running.waitFor('server response headers exceeded 65536 bytes; aborted');
       await running.waitFor('within 1s: context deadline exceeded');
+      await running.waitFor('command timed out: "sh -c sleep 0.2" timed out after 1s');
       await wait(1000);
       const asked = podspace(['exec', name, '-c', 'good', '--', 'cat', '/tmp/asked']).stdout;
       t.ok(asked.length >= 4, `${asked.length / 2} times`);

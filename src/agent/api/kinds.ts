@@ -193,6 +193,15 @@ function roleRefErrors(after: ApiObject, before: ApiObject): readonly FieldError
 
 /** An object as clients see it: of some only the machine knows how they are. */
 export function shown({ roots }: Pick<ApiContext, 'roots'>, object: ApiObject): ApiObject {
+  if (object.kind === 'Service') return withAddress(roots, object);
   if (object.kind !== 'PersistentVolumeClaim') return object;
   return from(withStatus(roots, as<PersistentVolumeClaim>(object)), object);
+}
+
+/** Other commands store Services as they were written: the addresses are the node's to give, the same ones each time. */
+function withAddress(roots: ApiContext['roots'], object: ApiObject): ApiObject {
+  const { type, clusterIP } = as<Service>(object).spec ?? {};
+  if (clusterIP !== undefined || type === 'ExternalName') return object;
+  const service = allocateService(setServiceDefaults(as<Service>(object)), roots);
+  return 'errors' in service ? object : from(service, object);
 }

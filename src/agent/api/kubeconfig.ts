@@ -7,6 +7,8 @@ export interface KubeconfigRequest {
   readonly listen: ListenAddress | undefined;
   readonly user: string;
   readonly groups: readonly string[];
+  /** Not a new token: the user's are taken back. */
+  readonly isRevoked: boolean;
 }
 
 /** Where the agent listens beside its socket. */
@@ -32,7 +34,7 @@ export function parseListen(text: string): ListenAddress {
 /** Reads what was posted. Throws an ApiError (400). */
 export function kubeconfigRequest(body: unknown): KubeconfigRequest {
   if (!isRecord(body)) throw badRequest('the body is no object');
-  const { listen, user, groups = [] } = body;
+  const { listen, user, groups = [], revoke = false } = body;
   const isText = (value: unknown): value is string =>
     typeof value === 'string' && value !== '' && value.length < 1000;
   if (listen !== undefined && !isText(listen)) throw badRequest('listen is no address');
@@ -43,6 +45,7 @@ export function kubeconfigRequest(body: unknown): KubeconfigRequest {
     listen: listen === undefined ? undefined : parseListen(listen),
     user: user ?? ROOT_USER.name,
     groups: user === undefined ? [MASTERS] : groups,
+    isRevoked: revoke === true,
   };
 }
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { UserInfo } from '../../admission/user.ts';
+import { MASTERS, type UserInfo } from '../../admission/user.ts';
 import { ApiError } from '../api-error.ts';
 import { impersonated } from './authenticate.ts';
 import { mediaTypeOf, parseBody, readBody } from './body.ts';
@@ -95,7 +95,7 @@ export class ApiServer {
       code =
         own === undefined
           ? await this.#answer(incoming, response, user, labels)
-          : await answerOwn(own, incoming, response);
+          : await answerOwn(own, user, incoming, response);
     } catch (error) {
       const status = statusOf(error, this.#context.log);
       code = status.code;
@@ -201,7 +201,15 @@ function ownPath({ own }: ApiContext, { url = '', method }: IncomingMessage): Ow
   return method === 'POST' && Object.hasOwn(own, url) ? own[url] : undefined;
 }
 
-async function answerOwn(own: OwnPath, incoming: IncomingMessage, response: ServerResponse): Promise<number> {
+async function answerOwn(
+  own: OwnPath,
+  user: UserInfo,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<number> {
+  // Root may be asking as somebody else.
+  if (!user.groups.includes(MASTERS))
+    throw new ApiError('Forbidden', `forbidden: User ${JSON.stringify(user.name)} is not root`, {});
   const bytes = await readBody(incoming);
   const body = bytes.length === 0 ? {} : parseBody(mediaTypeOf(incoming), bytes);
   sendReply(response, { code: 200, body: await own(body) });

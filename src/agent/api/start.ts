@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { ROOT_USER } from '../../admission/user.ts';
 import { UserError } from '../../base/errors.ts';
 import type { Roots } from '../../oci/pod-paths.ts';
+import { gatherHostFacts } from '../../runtime/host-facts.ts';
 import { Access } from '../access.ts';
 import { ApiError } from '../api-error.ts';
 import type { PodBackend } from '../backend.ts';
+import { MachineObjects } from '../machine-objects.ts';
 import { readPrivate, writePrivate } from '../private-file.ts';
 import type { Registry } from '../registry.ts';
+import { agentSocket } from '../start.ts';
 import { serverTls } from '../tls/pki.ts';
 import { Tokens } from '../tokens.ts';
 import { bearerUser } from './authenticate.ts';
@@ -27,10 +30,11 @@ export interface ApiOptions {
   readonly log?: Log;
   /** More that can be posted to the agent's own socket, by root alone: `/podspace/stop`. */
   readonly own?: Readonly<Record<string, OwnPath>>;
+  /** podspace's own. */
+  readonly version?: string;
+  /** A socket that listens already: systemd's. */
+  readonly listenFd?: number;
 }
-
-/** Where root's commands find the agent. */
-export const socketPath = ({ run }: Roots): string => join(run, 'agent.sock');
 
 /** The running API of an agent. */
 export class AgentApi {
@@ -38,11 +42,14 @@ export class AgentApi {
   readonly #api: ApiServer;
   readonly #tokens: Tokens;
   readonly #log: Log;
+  readonly #machine: MachineObjects;
+  #hasOwnSocket = true;
   #tls: { readonly server: Server; readonly listen: ListenAddress; readonly authority: string } | undefined;
 
-  private constructor({ roots, registry, backend, log = SILENT, own = {} }: ApiOptions) {
+  private constructor({ roots, registry, backend, log = SILENT, own = {}, version = '' }: ApiOptions) {
     this.#roots = roots;
     this.#log = log;
+    this.#machine = new MachineObjects(registry, gatherHostFacts(), version);
     this.#tokens = new Tokens(join(roots.state, 'agent', 'tokens.json'));
     this.#api = new ApiServer({
       roots,
@@ -58,7 +65,7 @@ export class AgentApi {
   /** Listens on the agent's socket, and where it was told to before. Throws a UserError. */
   static async start(options: ApiOptions): Promise<AgentApi> {
     const api = new AgentApi(options);
-    await api.#listenLocally();
+    await api.#listenLocally(options.listenFd);
     await api.#resume();
     return api;
   }
@@ -69,8 +76,9 @@ export class AgentApi {
   }
 
   close(): void {
+    this.#machine.close();
     this.#api.close();
-    rmSync(socketPath(this.#roots), { force: true });
+    if (this.#hasOwnSocket) rmSync(agentSocket(this.#roots), { force: true });
   }
 
   /** Listens on an address of this machine with TLS, now and after every start; on another one before no longer. */
@@ -94,12 +102,17 @@ export class AgentApi {
     return join(this.#roots.state, 'agent', 'listen.json');
   }
 
-  async #listenLocally(): Promise<void> {
-    const path = socketPath(this.#roots);
+  async #listenLocally(fd: number | undefined): Promise<void> {
+    const server = this.#api.server(() => ROOT_USER, undefined, true);
+    if (fd !== undefined) {
+      this.#hasOwnSocket = false;
+      await listening(server, { fd });
+      return;
+    }
+    const path = agentSocket(this.#roots);
     mkdirSync(this.#roots.run, { recursive: true, mode: 0o755 });
     // Whoever holds the agent's lock is the only one: what is there is left from one that was killed.
     rmSync(path, { force: true });
-    const server = this.#api.server(() => ROOT_USER, undefined, true);
     const before = process.umask(0o177);
     try {
       await listening(server, { path });
@@ -121,7 +134,8 @@ export class AgentApi {
   }
 
   async #kubeconfig(body: unknown): Promise<object> {
-    const { listen, user, groups } = kubeconfigRequest(body);
+    const { listen, user, groups, isRevoked } = kubeconfigRequest(body);
+    if (isRevoked) return { revoked: this.#tokens.revoke(user) };
     const at = await this.listen(listen ?? this.#tls?.listen ?? DEFAULT_LISTEN).catch(error => {
       throw error instanceof UserError ? new ApiError('Conflict', error.message) : error;
     });

@@ -48,19 +48,21 @@ export class PodManager implements PodBackend {
     const { uid = '', deletionTimestamp, deletionGracePeriodSeconds = 30 } = pod.metadata;
     let worker = this.#workers.get(uid);
     if (worker === undefined) {
-      worker = new PodWorker(this.#bind(pod), this.#options);
+      const bound = this.#bound(pod);
+      worker = new PodWorker(bound, this.#options);
+      // Before the registry tells of the change.
       this.#workers.set(uid, worker);
+      if (bound !== pod) this.#options.registry.update(bound);
       void this.#live(uid, worker);
     }
     if (deletionTimestamp !== undefined) worker.delete(deletionGracePeriodSeconds);
   }
 
   /** What a scheduler does: there is one node. */
-  #bind(pod: ApiObject): ApiObject {
+  #bound(pod: ApiObject): ApiObject {
     const spec = pod.spec as PodSpec | undefined;
-    const { registry, node } = this.#options;
-    if (spec?.nodeName !== undefined && spec.nodeName !== '') return pod;
-    return registry.update({ ...pod, spec: { ...spec, nodeName: node } });
+    const hasNode = spec?.nodeName !== undefined && spec.nodeName !== '';
+    return hasNode ? pod : { ...pod, spec: { ...spec, nodeName: this.#options.node } };
   }
 
   async #live(uid: string, worker: PodWorker): Promise<void> {

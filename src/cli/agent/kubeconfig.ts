@@ -1,16 +1,20 @@
-import { stringify } from 'yaml';
-import { type Args, type Io, text, texts } from '../io.ts';
+import { type Args, flag, type Io, text, texts } from '../io.ts';
+import { requireRoot } from '../root.ts';
 import { agent } from './connection.ts';
 
-/** `kubeconfig [--listen 127.0.0.1:PORT] [--user NAME [--group GROUP]…]`: makes the agent listen, and says how kubectl finds it. */
+/** `kubeconfig`: the file that lets kubectl in, with a token that is kept nowhere else. */
 export async function kubeconfig(args: Args, io: Io): Promise<number> {
-  const client = await agent(args, io);
+  requireRoot();
   const [listen, user, groups] = [text(args, 'listen'), text(args, 'user'), texts(args, 'group')];
-  const body = {
+  const asked = {
     ...(listen === undefined ? {} : { listen }),
     ...(user === undefined ? {} : { user }),
-    groups,
+    ...(groups.length === 0 ? {} : { groups }),
+    ...(flag(args, 'revoke') ? { revoke: true } : {}),
   };
-  io.out(stringify(await client.json<object>('POST', '/podspace/kubeconfig', { body })));
+  const client = await agent(args, io);
+  const answer = await client.json<object>('POST', '/podspace/kubeconfig', { body: asked });
+  if ('revoked' in answer) io.out(`${answer.revoked} tokens taken back\n`);
+  else io.out(`${JSON.stringify(answer, null, 2)}\n`);
   return 0;
 }

@@ -3,7 +3,7 @@ import type { OciProcess } from '../../oci/config.ts';
 import { CWD, flags, named, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { close } from '../mount-calls.ts';
 import type { Gate } from '../plan.ts';
-import type { ImmediateOperand } from '../program.ts';
+import type { DataOperand, ImmediateOperand } from '../program.ts';
 import { ALL_FDS } from './namespaces.ts';
 import { commandCandidates } from './process.ts';
 
@@ -63,11 +63,22 @@ const X_OK = num(1);
 export function findCommand(b: ProgramBuilder, { args, env }: OciProcess): void {
   b.phase('command');
   const found = b.bytes(new Uint8Array([1, 0, 0, 0]), 'found');
-  for (const path of commandCandidates(args[0] ?? '', env)) {
+  const candidates = commandCandidates(args[0] ?? '', env);
+  for (const path of candidates) {
     const result = b.call('faccessat2', [CWD, b.text(path), X_OK, num(0)], {
       ignore: ['ENOENT', 'ENOTDIR', 'EACCES'],
     });
     b.store(found, 0, result);
   }
+  const [only, ...others] = candidates;
+  if (only !== undefined && others.length === 0) refuseDirectory(b, only, found);
   b.expect(found, 0, 4, num(0), named(ERRNO.ENOENT, 'ENOENT'));
+}
+
+/** A directory can be searched, which is X_OK, and not executed; an fd of it is a number that `found` is not to be. */
+function refuseDirectory(b: ProgramBuilder, path: string, found: DataOperand): void {
+  const fd = b.call('openat', [CWD, b.text(path), b.open('O_PATH', 'O_DIRECTORY', 'O_CLOEXEC')], {
+    ignore: ['ENOENT', 'ENOTDIR', 'EACCES'],
+  });
+  b.store(found, 0, fd);
 }

@@ -90,6 +90,7 @@ t.test('the text depends on what there is, not on the order in which it is told'
     fc.property(states, state => {
       const other = {
         ...state,
+        podCidrs: [...state.podCidrs].reverse(),
         pods: [...state.pods].reverse(),
         policies: [...state.policies].reverse(),
         namespaces: [...state.namespaces].reverse(),
