@@ -40,16 +40,19 @@ const SEPARATE = {
   './cp.ts': './podspace-cp.cjs',
   './diff.ts': './podspace-diff.cjs',
   './volume-updates.ts': './podspace-volume-updates.cjs',
+  './image-volumes.ts': './podspace-image-volumes.cjs',
   './pull-for-pod.ts': './podspace-pull.cjs',
   '../runtime/authorize.ts': './podspace-authorize.cjs',
 };
-const separate = {
+const separate = files => ({
   name: 'separate',
   setup: ({ onResolve }) =>
     onResolve({ filter: /\.ts$/ }, ({ path, kind }) =>
-      path in SEPARATE && kind === 'dynamic-import' ? { path: SEPARATE[path], external: true } : undefined,
+      path in files && kind === 'dynamic-import' ? { path: files[path], external: true } : undefined,
     ),
-};
+});
+/** The same for those files themselves. */
+const RARE = { './proxy.ts': './podspace-proxy.cjs', '../../agent/main.ts': './podspace-agent.cjs' };
 
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { stdio: 'inherit' });
 if (!isFresh()) {
@@ -79,7 +82,7 @@ if (!isFresh()) {
       ...cjs,
       entryPoints: ['src/cli/entry.ts'],
       outfile: 'dist/podspace-main.cjs',
-      plugins: [separate],
+      plugins: [separate(SEPARATE)],
       // The launcher compiles the file itself, and a copy of its text only to wrap it costs half a millisecond.
       banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
       footer: { js: '})' },
@@ -106,17 +109,20 @@ if (!isFresh()) {
       ['src/cli/validate-report.ts', 'dist/podspace-validate.cjs'],
       ['src/cli/object-commands.ts', 'dist/podspace-objects.cjs'],
       ['src/cli/agent-commands.ts', 'dist/podspace-agent-commands.cjs'],
+      ['src/agent/main.ts', 'dist/podspace-agent.cjs'],
       ['src/cli/verify.ts', 'dist/podspace-verify.cjs'],
       ['src/cli/net.ts', 'dist/podspace-net.cjs'],
       ['src/cli/image.ts', 'dist/podspace-image.cjs'],
       ['src/cli/cp.ts', 'dist/podspace-cp.cjs'],
       ['src/cli/diff.ts', 'dist/podspace-diff.cjs'],
       ['src/runtime/volume-updates.ts', 'dist/podspace-volume-updates.cjs'],
+      ['src/runtime/image-volumes.ts', 'dist/podspace-image-volumes.cjs'],
       ['src/runtime/pull-for-pod.ts', 'dist/podspace-pull.cjs'],
+      ['src/image/registry/proxy.ts', 'dist/podspace-proxy.cjs'],
       ['src/runtime/authorize.ts', 'dist/podspace-authorize.cjs'],
       ['src/network/dns/serve-dns.ts', 'dist/podspace-dns.cjs'],
       ['src/runtime/audit/thread.ts', 'dist/podspace-audit.cjs'],
-    ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile })),
+    ].map(([entry, outfile]) => build({ ...cjs, entryPoints: [entry], outfile, plugins: [separate(RARE)] })),
     build({ ...cjs, entryPoints: ['src/index.ts'], outfile: 'dist/index.cjs' }),
   ]);
   copyFileSync('src/cli/launcher.cjs', 'dist/podspace.js');

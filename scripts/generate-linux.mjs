@@ -12,9 +12,9 @@ const ARM64_HEADERS = '/usr/aarch64-linux-gnu/include';
 const SYSCALLS =
   `bind bpf capget capset chdir clone clone3 close close_range connect dup3 execve execveat faccessat2 fchdir
    fchmod fchown fchownat fcntl fgetxattr flock fsconfig fsetxattr fsmount fsopen fstatfs getcwd getsockname
-   gettid ioctl landlock_create_ruleset lgetxattr linkat listen llistxattr lsetxattr memfd_create mkdirat
+   gettid ioctl ioprio_set landlock_create_ruleset lgetxattr linkat listen llistxattr lsetxattr memfd_create mkdirat
    mknodat mount mount_setattr move_mount open_tree openat openat2 personality pidfd_getfd pidfd_open pidfd_send_signal
-   pipe2 pivot_root ppoll prctl pread64 prlimit64 read recvfrom renameat2 rt_sigprocmask seccomp sendmsg sendto
+   pipe2 pivot_root ppoll prctl pread64 prlimit64 read recvfrom renameat2 rt_sigprocmask sched_setattr seccomp sendmsg sendto
    setdomainname setfsgid setfsuid setgroups sethostname setns setresgid setresuid setsid setsockopt socket
    socketpair symlinkat umask umount2 unlinkat unshare utimensat wait4 waitid write`.split(/\s+/);
 
@@ -55,6 +55,11 @@ const TABLES = {
     ['asm/ioctls.h', 'linux/sockios.h', 'linux/seccomp.h'],
   ],
   SECCOMP: [/^SECCOMP_(SET_MODE_[A-Z]+|FILTER_FLAG_[A-Z_]+|RET_[A-Z_]+)$/, ['linux/seccomp.h']],
+  SCHED: [
+    /^SCHED_(NORMAL|FIFO|RR|BATCH|IDLE|DEADLINE|FLAG_(RESET_ON_FORK|RECLAIM|DL_OVERRUN|KEEP_POLICY|KEEP_PARAMS))$/,
+    ['linux/sched.h'],
+  ],
+  IOPRIO: [/^IOPRIO_(CLASS_(SHIFT|RT|BE|IDLE)|WHO_PROCESS)$/, ['linux/ioprio.h']],
   AUDIT_ARCH: [
     /^AUDIT_ARCH_(I386|X86_64|ARM|AARCH64|MIPS|MIPS64|MIPS64N32|MIPSEL|MIPSEL64|MIPSEL64N32|PPC|PPC64|PPC64LE|S390|S390X|RISCV64|LOONGARCH64)$/,
     ['linux/audit.h'],
@@ -66,7 +71,7 @@ const TABLES = {
     ['linux/magic.h'],
   ],
   NETFILTER: [
-    /^(NFPROTO_INET|NFNL_SUBSYS_(CTNETLINK|NFTABLES)|IPCTNL_MSG_CT_(NEW|GET|DELETE)|NFT_MSG_GETCHAIN|NFT_MSG_DELTABLE|NFNL_MSG_BATCH_(BEGIN|END))$/,
+    /^(NFPROTO_INET|NFNL_SUBSYS_(CTNETLINK|NFTABLES)|IPCTNL_MSG_CT_(NEW|GET|DELETE)|NFT_MSG_(GETCHAIN|DELTABLE|GETGEN)|NFNL_MSG_BATCH_(BEGIN|END))$/,
     [
       'linux/netlink.h',
       'linux/netfilter.h',
@@ -76,6 +81,7 @@ const TABLES = {
   ],
   NFTA_TABLE: [/^NFTA_TABLE_NAME$/, ['linux/netfilter/nf_tables.h']],
   NFTA_CHAIN: [/^NFTA_CHAIN_(TABLE|NAME)$/, ['linux/netfilter/nf_tables.h']],
+  NFTA_GEN: [/^NFTA_GEN_ID$/, ['linux/netfilter/nf_tables.h']],
   CTA: [/^CTA_(TUPLE_ORIG|TUPLE_REPLY|ID)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
   CTA_TUPLE: [/^CTA_TUPLE_(IP|PROTO|ZONE)$/, ['linux/netfilter/nfnetlink_conntrack.h']],
   CTA_IP: [/^CTA_IP_V[46]_(SRC|DST)$/, ['linux/netfilter/nfnetlink_conntrack.h']],

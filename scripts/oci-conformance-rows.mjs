@@ -1,7 +1,10 @@
 // One row for each field of config.md, config-linux.md and runtime.md: what is set, what the container says of it, and what
 // it must say. `steps` are operations of the runtime instead.
+import { basename } from 'node:path';
+
 const ns = (...types) => types.map(type => ({ type }));
 const ALL = ns('pid', 'network', 'ipc', 'uts', 'mount', 'cgroup');
+const NO_CGROUP = ns('pid', 'network', 'ipc', 'uts', 'mount');
 const bind = (destination, source, ...options) => ({
   destination,
   type: 'bind',
@@ -198,6 +201,24 @@ export const ROWS = [
   ],
   ['linux.cgroupsPath', () => {}, 'echo ok', /^ok/],
   [
+    'linux.cgroupsPath: relative',
+    (c, { bundle }) => {
+      c.linux.namespaces = NO_CGROUP;
+      c.linux.cgroupsPath = `oci-conformance/r${basename(bundle)}`;
+    },
+    'cat /proc/self/cgroup',
+    /\/oci-conformance\/rconf-/,
+  ],
+  [
+    'linux.cgroupsPath: slice:prefix:name, the driver being cgroupfs',
+    (c, { bundle }) => {
+      c.linux.namespaces = NO_CGROUP;
+      c.linux.cgroupsPath = `oci-conformance/a.slice:b:${basename(bundle)}`;
+    },
+    'cat /proc/self/cgroup',
+    /\/oci-conformance\/a\.slice:b:conf-/,
+  ],
+  [
     'linux.resources.memory',
     c => (c.linux.resources.memory = { limit: 67108864 }),
     'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null',
@@ -278,12 +299,18 @@ export const ROWS = [
     /^1$/m,
   ],
   ['linux.intelRdt', c => (c.linux.intelRdt = { closID: 'x', l3CacheSchema: 'L3:0=f' }), 'echo ok', /ok/],
-  ['process.scheduler', c => (c.process.scheduler = { policy: 'SCHED_BATCH' }), 'echo ok', /ok/],
+  [
+    'process.scheduler',
+    c => (c.process.scheduler = { policy: 'SCHED_BATCH', nice: 5 }),
+    // nice and policy of proc_pid_stat(5)
+    "cut -d' ' -f19,41 /proc/self/stat",
+    /^5 3$/m,
+  ],
   [
     'process.ioPriority',
     c => (c.process.ioPriority = { class: 'IOPRIO_CLASS_IDLE', priority: 0 }),
-    'echo ok',
-    /ok/,
+    'ionice -p $$',
+    /^idle/m,
   ],
   ['linux.personality', c => (c.linux.personality = { domain: 'LINUX32' }), 'uname -m', /i686/],
   [

@@ -117,6 +117,7 @@ function operationResult(runtime, [, operation]) {
           .replace(/^.*msg=/, '')
           .replaceAll('|', '\\|')
           .replaceAll(id, 'ID')
+          .replaceAll(work, '')
           .slice(0, 90)}`;
   } catch (error) {
     return `no: ${error.message.slice(0, 60)}`;

@@ -12,6 +12,14 @@ node -e 'const [major, minor] = process.versions.node.split(".").map(Number); pr
   exit 1
 }
 
+# What npm fetches and what apt does take about as long, and do not need each other.
+npm_ci=
+if [ ! -e node_modules/.podspace-lock ] || ! cmp -s package-lock.json node_modules/.podspace-lock; then
+  say 'npm ci'
+  npm ci --no-audit --no-fund --loglevel=error &
+  npm_ci=$!
+fi
+
 missing=()
 need() { [ -e "$2" ] || command -v "$2" >/dev/null 2>&1 || missing+=("$1"); }
 need gcc cc
@@ -24,12 +32,15 @@ if [ "${1:-}" = test ]; then
   need runc runc
   need podman podman
   need conmon conmon
+  need containerd containerd
   need strace strace
   need zstd zstd
   need xz-utils xz
   need bzip2 bzip2
   need openssl openssl
   need util-linux unshare
+  need umoci umoci
+  need skopeo skopeo
   need iproute2 ip
   need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
   need qemu-user qemu-aarch64
@@ -40,8 +51,14 @@ if [ "${1:-}" = bench ]; then
   need crun crun
   need runc runc
   need bubblewrap bwrap
+  need containerd containerd
   need hyperfine hyperfine
   need iperf3 iperf3
+  need skopeo skopeo
+  need umoci umoci
+  need podman podman
+  need docker-registry docker-registry
+  need time /usr/bin/time
   need iproute2 ip
 fi
 if [ ${#missing[@]} -gt 0 ]; then
@@ -56,9 +73,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   rm -f "$log"
 fi
 
-if [ ! -e node_modules/.podspace-lock ] || ! cmp -s package-lock.json node_modules/.podspace-lock; then
-  say 'npm ci'
-  npm ci --no-audit --no-fund --loglevel=error
+if [ -n "$npm_ci" ]; then
+  wait "$npm_ci"
   cp package-lock.json node_modules/.podspace-lock
 fi
 

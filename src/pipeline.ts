@@ -15,6 +15,7 @@ import type { OciConfig, OciMount } from './oci/config.ts';
 import { generate } from './oci/generate.ts';
 import type { HostFacts } from './oci/host-facts.ts';
 import type { ImageDefaults } from './oci/image-config.ts';
+import { type ImageVolume, imageVolumes } from './oci/image-volumes.ts';
 import { type PreparedVolume, subPaths } from './oci/mounts.ts';
 import type { PodPaths } from './oci/pod-paths.ts';
 import { oomScoreAdj, podResources } from './oci/resources.ts';
@@ -72,6 +73,8 @@ export interface ContainerStages {
   readonly plan: ContainerPlan;
   readonly compiled: Compiled;
   readonly cgroup: CgroupPlan;
+  /** What of the image is to be copied before the program runs. */
+  readonly imageVolumes: readonly ImageVolume[];
   readonly warnings: readonly string[];
 }
 
@@ -111,8 +114,11 @@ export function compileStages(asked: ContainerInput): ContainerStages | Identity
     return { reason: 'CreateContainerError', error: filter.error };
   const labels = determineLabels(pod, container, host.modules);
   if ('error' in labels) return { reason: 'CreateContainerError', error: labels.error };
+  const own = imageVolumes(image.defaults.volumes, container, input.attempt, paths);
+  if ('error' in own) return { reason: 'CreateContainerError', error: own.error };
   const oci = generate({
     ...input,
+    imageVolumes: own,
     labels,
     seccomp,
     context: security,
@@ -135,6 +141,7 @@ export function compileStages(asked: ContainerInput): ContainerStages | Identity
     plan,
     compiled: compileContainer(plan, input.arch),
     cgroup,
+    imageVolumes: own,
     warnings: [
       ...labels.warnings,
       ...security.warnings,

@@ -1,4 +1,5 @@
 import type { CommandSpec } from './command-spec.ts';
+import { DEFAULT_DETACH_KEYS } from './detach-keys.ts';
 import type { Command } from './io.ts';
 import {
   allNamespaces,
@@ -10,7 +11,7 @@ import {
   tableOutput,
 } from './options.ts';
 
-type Name = 'describe' | 'logs' | 'wait' | 'events' | 'top' | 'agent' | 'kubeconfig';
+type Name = 'describe' | 'logs' | 'attach' | 'wait' | 'events' | 'top' | 'agent' | 'kubeconfig';
 
 const agentCommand = (name: Name) => async (): Promise<Command> => {
   const { AGENT_COMMANDS } = await import('./agent-commands.ts');
@@ -71,6 +72,25 @@ export const AGENT_COMMAND_SPECS: Readonly<Record<string, CommandSpec>> = {
       ['podspace logs web -p --tail=20', 'the last words before the restart'],
     ],
     load: agentCommand('logs'),
+  },
+  attach: {
+    describe: 'see what a container prints from now on, and type what it reads',
+    positionals: [{ name: 'pod', describe: 'NAME or pod/NAME', required: true }],
+    options: {
+      namespace,
+      container: { ...container, describe: 'container of the pod; the first one by default' },
+      stdin: { type: 'boolean', alias: 'i', describe: 'connect standard input' },
+      tty: { type: 'boolean', alias: 't', describe: 'as a terminal, where the container has one' },
+      'detach-keys': {
+        type: 'string',
+        describe: 'keys that leave the container alone, with -it; "" for none',
+        default: DEFAULT_DETACH_KEYS,
+        canBeEmpty: true,
+      },
+      ...identity,
+    },
+    examples: [['podspace attach web -it', '']],
+    load: agentCommand('attach'),
   },
   wait: {
     describe: 'wait until objects are in a condition, or have gone',

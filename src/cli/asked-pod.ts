@@ -10,9 +10,17 @@ export async function askedPod(
   verb: string,
   subresource = '',
 ): Promise<{ readonly paths: PodPaths; readonly record: PodRecord }> {
-  const found = findRunningPod(io.roots, text(args, 'pod') ?? '');
+  const found = findRunningPod(io.roots, runningName(args));
   await requirePods(args, io, { verb, subresource, ...found.record });
   return found;
+}
+
+/** `web` of any namespace, `NAMESPACE/web`, or as kubectl has it: `pod/web`, and `-n NAMESPACE`. */
+function runningName(args: Args): string {
+  const word = text(args, 'pod') ?? '';
+  const namespace = text(args, 'namespace');
+  const name = /^(?:po|pods?)\/(.+)$/.exec(word)?.[1] ?? word;
+  return namespace === undefined || name.includes('/') ? name : `${namespace}/${name}`;
 }
 
 /** Throws a UserError, in an API server's words, if the user of `--as` may not do that with pods. */

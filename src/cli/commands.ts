@@ -12,6 +12,7 @@ import {
   filename,
   identity,
   insecureRegistry,
+  namespace,
   network,
   output,
   POD,
@@ -132,6 +133,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     positionals: [POD],
     options: {
       container,
+      namespace: { ...namespace, describe: 'namespace of the pod; any by default' },
       stdin: { type: 'boolean', alias: 'i', describe: 'connect standard input' },
       tty: { type: 'boolean', alias: 't', describe: 'a terminal' },
       'detach-keys': {
@@ -157,6 +159,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
           'local addresses to listen on, with commas between: IP addresses, or localhost for both of its',
         default: 'localhost',
       },
+      namespace: { ...namespace, describe: 'namespace of the pod; any by default' },
       ...identity,
     },
     examples: [

@@ -3,6 +3,7 @@ import { copyIn, copyOut } from '../runtime/copy.ts';
 import { chooseContainer } from '../runtime/exec.ts';
 import { findRunningPod } from '../runtime/pod-directory.ts';
 import { requirePods } from './asked-pod.ts';
+import { isStream, readStream, writeStream } from './cp-stream.ts';
 import { printWarnings } from './input.ts';
 import { type Args, type Io, text } from './io.ts';
 import { requireRoot } from './root.ts';
@@ -44,7 +45,14 @@ export async function run(args: Args, io: Io): Promise<number> {
     io.err(
       `Defaulted container "${container.name}" out of: ${record.containers.map(each => each.name).join(', ')}\n`,
     );
-  const copy = source.pod === undefined ? copyIn : copyOut;
-  copy(record, container, source.path, target.path, message => printWarnings(io, [message]));
+  const warn = (message: string): void => printWarnings(io, [message]);
+  if (isStream(target))
+    writeStream(source.path, local => copyOut(record, container, source.path, local, warn));
+  else if (isStream(source))
+    readStream(local => copyIn(record, container, local, target.path, warn, 'into a directory'));
+  else {
+    const copy = source.pod === undefined ? copyIn : copyOut;
+    copy(record, container, source.path, target.path, warn);
+  }
   return 0;
 }

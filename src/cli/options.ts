@@ -27,7 +27,7 @@ export const FILE: Positional = {
 };
 export const POD: Positional = {
   name: 'pod',
-  describe: 'name of a running pod (NAME or NAMESPACE/NAME)',
+  describe: 'name of a running pod (NAME, NAMESPACE/NAME or pod/NAME)',
   required: true,
 };
 export const FORWARDED_PORT: Positional = {

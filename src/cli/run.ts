@@ -295,7 +295,8 @@ function report(io: Io, pod: Pod | undefined, result: PodResult, isOneOfMany: bo
     [...containers, ...initContainers].find(({ name }) => name === container)?.terminationMessagePolicy !==
     'FallbackToLogsOnError';
   for (const { name, init, sidecar, reason, message, exitCode, startedAt } of result.containers) {
-    const isTold = startedAt === undefined || (exitCode !== 0 && hasOwnMessage(name));
+    const hasFailed = exitCode !== 0 && hasOwnMessage(name);
+    const isTold = startedAt === undefined || reason === 'PostStartHookError' || hasFailed;
     if (message !== undefined && isTold)
       io.err(`error: ${head}container "${name}": ${reason}: ${printable(message.trimEnd())}\n`);
     else if (reason === 'OOMKilled')

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { closeSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +7,7 @@ import { makeDirectories, makeTree } from '../native/exact-mode.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import type { BlobStore } from './blobs.ts';
 import { parseImageConfig } from './config.ts';
+import { algorithmOf, Digester, hexOf, isDigest, USUAL } from './digest.ts';
 import { lockDirectory } from './directories.ts';
 import { diskUsage } from './disk-usage.ts';
 import { unpackLayer } from './layer/unpack.ts';
@@ -21,6 +21,7 @@ export interface AddOptions {
   readonly signal?: AbortSignal | undefined;
   /** A layer is about to be unpacked; not told of those that are there already. */
   readonly onUnpack?: (layer: Descriptor) => void;
+  readonly onUnpacked?: (layer: Descriptor) => void;
 }
 
 /** What stands beside an unpacked layer, written when it is complete. */
@@ -59,8 +60,8 @@ export async function addImage(
     let chainId = '';
     for (const [i, blob] of layers.entries()) {
       const diffId = diffIds[i] ?? '';
-      chainId = chainId === '' ? diffId : sha256(`${chainId} ${diffId}`);
-      const id = chainId.slice('sha256:'.length, 'sha256:'.length + ID_LENGTH);
+      chainId = chainId === '' ? diffId : new Digester(USUAL).update(`${chainId} ${diffId}`).digest();
+      const id = hexOf(chainId).slice(0, ID_LENGTH);
       const lower = unpacked.map(below => join(store.roots, below.id, 'rootfs')).reverse();
       const { lock, record } = await holdLayer(store, blobs, { id, blob, diffId, chainId, lower }, options);
       locks.push(lock);
@@ -68,7 +69,7 @@ export async function addImage(
     }
     const roots = unpacked.map(({ id }) => join(store.roots, id, 'rootfs')).reverse();
     const image: Omit<Image, 'reference'> = {
-      id: config.digest.slice('sha256:'.length, 'sha256:'.length + ID_LENGTH),
+      id: hexOf(config.digest).slice(0, ID_LENGTH),
       layers: unpacked.map(({ id }) => id),
       manifest,
       config: parseImageConfig(text, where),
@@ -88,12 +89,12 @@ export async function addImage(
 function readDiffIds(text: string, where: string, count: number): readonly string[] {
   const { rootfs } = parseObject(text, where);
   const ids = isObject(rootfs) ? rootfs.diff_ids : undefined;
-  if (!Array.isArray(ids) || !ids.every(id => /^sha256:[0-9a-f]{64}$/.test(String(id))))
+  if (!Array.isArray(ids) || !ids.every(isDigest))
     throw new UserError(`${where}: rootfs.diff_ids: expected a list of digests`);
   if (ids.length !== count)
     throw new UserError(`${where}: it has ${ids.length} diff_ids, the manifest ${count} layers`);
   if (count === 0) throw new UserError(`${where}: an image without layers cannot be run`);
-  return ids.map(String);
+  return ids;
 }
 
 interface Wanted {
@@ -151,7 +152,11 @@ async function fill(
   if (existsSync(rootfs)) removeTree(rootfs);
   makeDirectories(rootfs, 0o755);
   try {
-    const unpacked = await unpackLayer(blobs.stream(blob.digest), rootfs, { lower, signal: options.signal });
+    const unpacked = await unpackLayer(blobs.stream(blob.digest), rootfs, {
+      lower,
+      signal: options.signal,
+      algorithm: algorithmOf(diffId),
+    });
     if (unpacked.diffId !== diffId)
       throw new UserError(`its content is ${unpacked.diffId}, the config says ${diffId}`);
     const size = diskUsage(rootfs);
@@ -161,6 +166,7 @@ async function fill(
       typeof writeFileSync
     >[2]);
     renameSync(`${file}.tmp`, file);
+    options.onUnpacked?.(blob);
   } catch (error) {
     removeTree(directory);
     if (!(error instanceof UserError)) throw error;
@@ -176,5 +182,3 @@ export function readLayerRecord(directory: string): LayerRecord | undefined {
     return undefined;
   }
 }
-
-const sha256 = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;

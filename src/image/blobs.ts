@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   createReadStream,
@@ -16,6 +16,7 @@ import { UserError } from '../base/errors.ts';
 import { LOCK } from '../linux/constants.generated.ts';
 import { makeTree } from '../native/exact-mode.ts';
 import { flock } from '../native/libc.ts';
+import { ALGORITHMS, type Algorithm, algorithmOf, Digester, hexOf, isDigest, USUAL } from './digest.ts';
 import type { ImageStore } from './store.ts';
 
 /** Size and digest of some content (image-spec, descriptor.md). */
@@ -27,32 +28,26 @@ export interface Content {
 /** Manifests and configs are read as a whole: containerd's limit. */
 export const MAX_JSON = 8 << 20;
 
-/** `sha256:` and 64 digits, nothing else: it becomes a file's name. */
-export const isDigest = (text: unknown): text is string =>
-  typeof text === 'string' && /^sha256:[0-9a-f]{64}$/.test(text);
-
 /** Content by its digest, each complete or not there: it is written under another name and checked before. */
 export class BlobStore {
-  readonly directory: string;
   readonly #root: string;
 
   constructor(store: ImageStore) {
     this.#root = store.blobs;
-    this.directory = join(store.blobs, 'sha256');
   }
 
   /** While somebody has this open, no blob is taken for left over. */
   use(): number {
     makeTree(this.#root, 0o700);
-    makeTree(this.directory, 0o700);
+    for (const algorithm of ALGORITHMS) makeTree(join(this.#root, algorithm), 0o700);
     const fd = openSync(join(this.#root, 'lock'), 'a', 0o600);
     flock(fd, LOCK.LOCK_SH);
     return fd;
   }
 
   path(digest: string): string {
-    if (!isDigest(digest)) throw new UserError(`"${digest}" is no sha256 digest`);
-    return join(this.directory, digest.slice('sha256:'.length));
+    if (!isDigest(digest)) throw new UserError(`"${digest}" is no digest`);
+    return join(this.#root, algorithmOf(digest), hexOf(digest));
   }
 
   has(digest: string): boolean {
@@ -74,13 +69,13 @@ export class BlobStore {
     return createReadStream(this.path(digest), { highWaterMark: 1 << 18 });
   }
 
-  writer(): BlobWriter {
-    return new BlobWriter(this, join(this.#root, `${randomBytes(6).toString('hex')}.tmp`));
+  writer(algorithm = USUAL): BlobWriter {
+    return new BlobWriter(this, algorithm, join(this.#root, `${randomBytes(6).toString('hex')}.tmp`));
   }
 
   /** Some bytes as a blob. */
-  add(bytes: Uint8Array): Content {
-    const writer = this.writer();
+  add(bytes: Uint8Array, algorithm = USUAL): Content {
+    const writer = this.writer(algorithm);
     try {
       writer.write(bytes);
       return writer.finish();
@@ -91,24 +86,31 @@ export class BlobStore {
 
   /** Takes away what nobody needs; nothing as long as somebody adds something. */
   sweep(isNeeded: (digest: string) => boolean): readonly string[] {
-    if (!existsSync(this.directory)) return [];
+    if (!existsSync(this.#root)) return [];
     const lock = openSync(join(this.#root, 'lock'), 'a', 0o600);
     try {
       if (!flock(lock, LOCK.LOCK_EX | LOCK.LOCK_NB)) return [];
-      const swept = readdirSync(this.directory).filter(name => !isNeeded(`sha256:${name}`));
-      for (const name of swept) rmSync(join(this.directory, name), { force: true });
+      const swept = this.#digests().filter(digest => !isNeeded(digest));
+      for (const digest of swept) rmSync(this.path(digest), { force: true });
       for (const name of readdirSync(this.#root))
         if (name.endsWith('.tmp') || name.endsWith('.partial'))
           rmSync(join(this.#root, name), { force: true });
-      return swept.map(name => `sha256:${name}`);
+      return swept;
     } finally {
       closeSync(lock);
     }
   }
 
+  #digests(): readonly string[] {
+    return ALGORITHMS.flatMap(algorithm => {
+      const directory = join(this.#root, algorithm);
+      return existsSync(directory) ? readdirSync(directory).map(name => `${algorithm}:${name}`) : [];
+    }).filter(isDigest);
+  }
+
   /** Where a download that broke off goes on. */
   partial(digest: string): string {
-    return join(this.#root, `${digest.slice('sha256:'.length)}.partial`);
+    return join(this.#root, `${hexOf(digest)}.partial`);
   }
 }
 
@@ -117,11 +119,12 @@ export class BlobWriter {
   readonly #blobs: BlobStore;
   readonly #temporary: string;
   readonly #fd: number;
-  readonly #hash = createHash('sha256');
+  readonly #digester: Digester;
   #size = 0;
   #isOpen = true;
 
-  constructor(blobs: BlobStore, temporary: string) {
+  constructor(blobs: BlobStore, algorithm: Algorithm, temporary: string) {
+    this.#digester = new Digester(algorithm);
     this.#blobs = blobs;
     this.#temporary = temporary;
     this.#fd = openSync(temporary, 'wx', 0o600);
@@ -129,12 +132,12 @@ export class BlobWriter {
 
   write(chunk: Uint8Array): void {
     for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
-    this.#hash.update(chunk);
+    this.#digester.update(chunk);
     this.#size += chunk.length;
   }
 
   finish(): Content {
-    const digest = `sha256:${this.#hash.digest('hex')}`;
+    const digest = this.#digester.digest();
     this.#isOpen = false;
     closeSync(this.#fd);
     renameSync(this.#temporary, this.#blobs.path(digest));

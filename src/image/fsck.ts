@@ -16,9 +16,11 @@ import { removeTree } from '../native/remove-tree.ts';
 import { readXattrs } from '../native/xattrs.ts';
 import { readLayerRecord } from './add.ts';
 import { BlobStore } from './blobs.ts';
+import { algorithmOf, Digester } from './digest.ts';
 import { holdDirectory } from './directories.ts';
 import { isWhiteout } from './layer/lower-view.ts';
 import { unpackLayer } from './layer/unpack.ts';
+import { parseManifest } from './manifest.ts';
 import { type Image, type ImageStore, layerIds } from './store.ts';
 import { blobsOf } from './sweep.ts';
 
@@ -66,9 +68,9 @@ export async function checkStore(store: ImageStore): Promise<FsckReport> {
 
 async function checkBlob(blobs: BlobStore, digest: string): Promise<string | undefined> {
   if (!blobs.has(digest)) return `blob ${digest} is missing`;
-  const hash = createHash('sha256');
-  for await (const chunk of blobs.stream(digest)) hash.update(chunk);
-  const found = `sha256:${hash.digest('hex')}`;
+  const digester = new Digester(algorithmOf(digest));
+  for await (const chunk of blobs.stream(digest)) digester.update(chunk);
+  const found = digester.digest();
   return found === digest ? undefined : `blob ${digest} is damaged: its content is ${found}`;
 }
 
@@ -81,12 +83,18 @@ async function checkLayers(
 ): Promise<readonly string[]> {
   const problems: string[] = [];
   const lower: string[] = [];
-  for (const id of layerIds(image)) {
+  const sources = layerBlobs(image, blobs);
+  for (const [i, id] of layerIds(image).entries()) {
     const directory = join(store.roots, id);
     const rootfs = join(directory, 'rootfs');
     if (!checked.has(id)) {
       checked.add(id);
-      const problem = await checkLayer(store, blobs, image, id, lower, bad);
+      const problem = await checkLayer(
+        store,
+        blobs,
+        { id, source: sources?.[i], isWhole: sources === undefined, lower },
+        bad,
+      );
       if (problem !== undefined) problems.push(`${image.reference}: layer ${id} ${problem}`);
     }
     lower.unshift(rootfs);
@@ -94,27 +102,47 @@ async function checkLayers(
   return problems;
 }
 
+/**
+ * The blobs that an image's layers are of; undefined for an imported root. A layer's own record may name another one of the same
+ * content, compressed otherwise, that came first and is gone.
+ */
+function layerBlobs({ manifest }: Image, blobs: BlobStore): readonly (string | undefined)[] | undefined {
+  if (manifest === undefined) return undefined;
+  try {
+    return parseManifest(blobs.readText(manifest), `manifest ${manifest}`).layers.map(({ digest }) => digest);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    // It has been told of already.
+    return [];
+  }
+}
+
+interface CheckedLayer {
+  readonly id: string;
+  readonly source: string | undefined;
+  /** It is an imported root. */
+  readonly isWhole: boolean;
+  readonly lower: readonly string[];
+}
+
 async function checkLayer(
   store: ImageStore,
   blobs: BlobStore,
-  image: Image,
-  id: string,
-  lower: readonly string[],
+  { id, source, isWhole, lower }: CheckedLayer,
   bad: ReadonlySet<string>,
 ): Promise<string | undefined> {
   const directory = join(store.roots, id);
   const rootfs = join(directory, 'rootfs');
   if (!existsSync(rootfs)) return 'is missing';
-  if (image.manifest === undefined) return undefined;
-  const record = readLayerRecord(directory);
-  if (record === undefined) return 'is not complete';
-  if (bad.has(record.blob) || !blobs.has(record.blob))
+  if (isWhole) return undefined;
+  if (readLayerRecord(directory) === undefined) return 'is not complete';
+  if (source === undefined || bad.has(source) || !blobs.has(source))
     return 'cannot be compared: its blob is missing or damaged';
   const held = holdDirectory(directory);
   const again = mkdtempSync(join(directory, 'fsck-'));
   try {
     chmodSync(again, 0o755);
-    await unpackLayer(blobs.stream(record.blob), again, { lower });
+    await unpackLayer(blobs.stream(source), again, { lower });
     return treeDigest(again) === treeDigest(rootfs) ? undefined : 'is not what its blob says';
   } finally {
     removeTree(again);

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, createReadStream, existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { UserError } from '../base/errors.ts';
+import { copyDirectory } from '../native/cp.ts';
 import { makeDirectories } from '../native/exact-mode.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import { addImage } from './add.ts';
@@ -115,9 +115,10 @@ export async function importDirectory(
   const source = resolve(directory);
   if (!statSync(source, { throwIfNoEntry: false })?.isDirectory())
     throw new UserError(`"${directory}" is not a directory`);
-  return importRoot(store, name, options, target =>
-    copy(['-a', '--reflink=auto', '--', `${source}/.`, target], directory, options.signal),
-  );
+  return importRoot(store, name, options, async target => {
+    const why = await copyDirectory(source, target, options.signal);
+    if (why !== undefined) throw new UserError(`cannot import "${directory}": ${why}`);
+  });
 }
 
 /** Unpacks a tar archive of a root file system, compressed or not; `-` is standard input. */
@@ -190,20 +191,4 @@ async function importRoot(
   } finally {
     closeSync(lock);
   }
-}
-
-async function copy(args: readonly string[], what: string, signal: AbortSignal | undefined): Promise<void> {
-  const child = spawn('cp', args, { stdio: ['inherit', 'ignore', 'pipe'], ...(signal && { signal }) });
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    if (stderr.length < 1 << 16) stderr += text;
-  });
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', cause =>
-      reject(new UserError(signal?.aborted ? 'interrupted' : `cannot run cp: ${cause.message}`, { cause })),
-    );
-    child.on('close', resolve);
-  });
-  if (status !== 0)
-    throw new UserError(`cannot import "${what}": ${stderr.trim().split('\n')[0] || 'cp failed'}`);
 }

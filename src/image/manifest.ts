@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
-import { type Content, isDigest } from './blobs.ts';
+import type { Content } from './blobs.ts';
+import { isDigest } from './digest.ts';
 import { LIMITS } from './layer/limits.ts';
 
 export interface Descriptor extends Content {

@@ -2,21 +2,15 @@ import { closeSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import { addImage } from './add.ts';
 import { resolve } from './archive/layout.ts';
-import { BlobStore, type Content, isDigest } from './blobs.ts';
+import { BlobStore, type Content } from './blobs.ts';
+import { isDigest } from './digest.ts';
 import { choose, MEDIA_TYPES, type Platform, parseIndex, parseManifest, thisPlatform } from './manifest.ts';
+import { PullAccount, type PullProgress } from './pull-progress.ts';
 import { formatReference, parseReference } from './reference.ts';
 import { RegistryClient } from './registry/client.ts';
 import { type Auths, type Credentials, findCredentials } from './registry/credentials.ts';
 import { endpointOf } from './registry/endpoint.ts';
 import type { Image, ImageStore } from './store.ts';
-
-/** How a pull goes on, in bytes of what is not there yet. */
-export interface PullProgress {
-  readonly layers: number;
-  readonly layersDone: number;
-  readonly received: number;
-  readonly total: number;
-}
 
 export interface PullOptions {
   readonly platform?: Platform;
@@ -39,11 +33,11 @@ const MAX_DEPTH = 4;
 export async function pullImage(store: ImageStore, name: string, options: PullOptions = {}): Promise<Image> {
   const reference = parseReference(name);
   if (reference.digest !== undefined && !isDigest(reference.digest))
-    throw new UserError(`${name}: only sha256 digests can be proved`);
+    throw new UserError(`${name}: only sha256 and sha512 digests can be proved`);
   const { signal, retryDelay, insecureRegistries, secrets, platform = thisPlatform() } = options;
   const endpoint = endpointOf(reference, insecureRegistries);
   const credentials =
-    options.credentials ?? findCredentials(endpoint.domain, endpoint.repository, store, secrets);
+    options.credentials ?? (await findCredentials(endpoint.domain, endpoint.repository, store, secrets));
   const client = new RegistryClient(endpoint, credentials, {
     signal,
     ...(retryDelay === undefined ? {} : { retryDelay }),
@@ -53,9 +47,19 @@ export async function pullImage(store: ImageStore, name: string, options: PullOp
   try {
     const manifest = await findManifest(client, blobs, endpoint.reference, platform);
     const { config, layers } = parseManifest(blobs.readText(manifest), `manifest ${manifest}`);
-    await download(client, blobs, [...layers, config], options);
+    const account = new PullAccount(
+      layers,
+      digest => blobs.has(digest),
+      progress => options.onProgress?.(progress),
+    );
+    await download(client, blobs, [...layers, config], account);
     resolve({ digest: manifest, size: 0, mediaType: MEDIA_TYPES.manifests[0] }, blobs, platform, name);
-    return await addImage(store, blobs, [formatReference(reference)], manifest, { isPulled: true, signal });
+    return await addImage(store, blobs, [formatReference(reference)], manifest, {
+      isPulled: true,
+      signal,
+      onUnpack: ({ digest }) => account.set(digest, { state: 'unpacking' }),
+      onUnpacked: ({ digest }) => account.set(digest, { state: 'unpacked' }),
+    });
   } catch (error) {
     if (signal?.aborted) throw new UserError('interrupted', { cause: error });
     throw error;
@@ -85,37 +89,24 @@ async function download(
   client: RegistryClient,
   blobs: BlobStore,
   contents: readonly Content[],
-  { onProgress }: PullOptions,
+  account: PullAccount,
 ): Promise<void> {
   const missing = [...new Map(contents.map(each => [each.digest, each])).values()].filter(
     ({ digest }) => !blobs.has(digest),
   );
-  const received = new Map<string, number>();
-  const total = missing.reduce((sum, { size }) => sum + size, 0);
-  let layersDone = 0;
-  const report = (): void =>
-    onProgress?.({
-      layers: missing.length,
-      layersDone,
-      received: [...received.values()].reduce((a, b) => a + b, 0),
-      total,
-    });
   const queue = [...missing];
   let isFailed = false;
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined && !isFailed; next = queue.shift()) {
       const { digest } = next;
       try {
-        await client.blob(next, blobs, count => {
-          received.set(digest, count);
-          report();
-        });
+        account.set(digest, { state: 'downloading' });
+        await client.blob(next, blobs, received => account.set(digest, { received }));
+        account.set(digest, { state: 'downloaded', received: next.size });
       } catch (error) {
         isFailed = true;
         throw error;
       }
-      layersDone++;
-      report();
     }
   };
   const results = await Promise.allSettled(Array.from({ length: PARALLEL }, work));

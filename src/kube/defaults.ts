@@ -4,6 +4,7 @@ import type {
   Container,
   ContainerPort,
   DownwardAPIProjection,
+  Lifecycle,
   Pod,
   PodSpec,
   Probe,
@@ -74,6 +75,7 @@ function defaultContainer(container: Container, hostNetwork: boolean): Container
     ...probe('livenessProbe'),
     ...probe('readinessProbe'),
     ...probe('startupProbe'),
+    ...(container.lifecycle === undefined ? {} : { lifecycle: defaultLifecycle(container.lifecycle) }),
   };
 }
 
@@ -97,20 +99,28 @@ function defaultFieldRef<T extends NonNullable<Container['env']>[number]>(variab
 
 function defaultProbe(probe: Probe): Probe {
   return {
-    ...probe,
+    ...defaultHandler(probe),
     timeoutSeconds: probe.timeoutSeconds || 1,
     periodSeconds: probe.periodSeconds || 10,
     successThreshold: probe.successThreshold || 1,
     failureThreshold: probe.failureThreshold || 3,
-    ...(probe.httpGet === undefined
-      ? {}
-      : {
-          httpGet: {
-            ...probe.httpGet,
-            path: probe.httpGet.path || '/',
-            scheme: probe.httpGet.scheme || 'HTTP',
-          },
-        }),
+    ...(probe.grpc === undefined ? {} : { grpc: { ...probe.grpc, service: probe.grpc.service ?? '' } }),
+  };
+}
+
+/** Of probes and hooks alike. */
+function defaultHandler<T extends Pick<Probe, 'httpGet'>>(handler: T): T {
+  const { httpGet } = handler;
+  if (httpGet === undefined) return handler;
+  return { ...handler, httpGet: { ...httpGet, path: httpGet.path || '/', scheme: httpGet.scheme || 'HTTP' } };
+}
+
+function defaultLifecycle(lifecycle: Lifecycle): Lifecycle {
+  const { postStart, preStop } = lifecycle;
+  return {
+    ...lifecycle,
+    ...(postStart === undefined ? {} : { postStart: defaultHandler(postStart) }),
+    ...(preStop === undefined ? {} : { preStop: defaultHandler(preStop) }),
   };
 }
 

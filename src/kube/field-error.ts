@@ -28,6 +28,7 @@ const PRINTS_VALUE: ReadonlySet<FieldErrorType> = new Set([
   'notSupported',
   'duplicate',
   'notFound',
+  'tooMany',
 ]);
 
 export const required = (path: string, detail = ''): FieldError => ({ type: 'required', path, detail });
@@ -54,6 +55,12 @@ export const tooLong = (path: string, maxLength: number): FieldError => ({
   type: 'tooLong',
   path,
   detail: `may not be more than ${maxLength} bytes`,
+});
+export const tooMany = (path: string, count: number, max: number): FieldError => ({
+  type: 'tooMany',
+  path,
+  badValue: count,
+  detail: `must have at most ${max} items`,
 });
 export const notSupported = (path: string, badValue: unknown, values: readonly string[]): FieldError => ({
   type: 'notSupported',

@@ -28,8 +28,6 @@ const refused = (reason: string, when?: SupportRow['when']): SupportRow => ({
 const ONE_NODE = 'there is one machine and no scheduler';
 const NOT_YET = 'not supported yet';
 
-const PROBE = 'probes are not run yet';
-
 /** Rows for each kind of container; a field without one of its own is covered by the nearest one above it. */
 function containerRows(path: string): Readonly<Record<string, SupportRow>> {
   const rows: Readonly<Record<string, SupportRow>> = {
@@ -54,13 +52,22 @@ function containerRows(path: string): Readonly<Record<string, SupportRow>> {
     'resources.claims': refused(NOT_YET),
     resizePolicy: inert('a running container is not resized'),
     restartPolicy: acted('Always on an init container makes it a sidecar'),
-    restartPolicyRules: refused(NOT_YET),
+    restartPolicyRules: acted('by exit code; the first one that matches counts before the policy'),
+    'restartPolicyRules[].action': refused(
+      'only Restart is supported yet',
+      value => value === 'RestartAllContainers',
+    ),
     volumeMounts: acted(),
     volumeDevices: refused('block volumes need a storage provider'),
-    livenessProbe: refused(PROBE),
-    readinessProbe: noted('readiness only tells Services where to send traffic'),
-    startupProbe: refused(PROBE),
-    lifecycle: refused('hooks are not run yet'),
+    livenessProbe: acted(
+      'by podspace, from inside the pod’s network; also run obeys restartPolicy Always when it fails',
+    ),
+    readinessProbe: acted('Services send traffic when it says so'),
+    startupProbe: acted(),
+    lifecycle: acted(),
+    'lifecycle.postStart.tcpSocket': acted('no hook in Kubernetes either: it fails'),
+    'lifecycle.preStop.tcpSocket': acted('no hook in Kubernetes either: it fails'),
+    'lifecycle.stopSignal': acted('before the image’s own'),
     terminationMessagePath: acted('the message is in the result; a volume at that path, or at /dev, wins'),
     terminationMessagePolicy: acted(),
     stdin: acted('run -i connects yours; without it nothing ever comes, and the input does not end'),
@@ -101,7 +108,7 @@ const VOLUMES: Readonly<Record<string, SupportRow>> = {
     'a directory of the state root, by namespace and claim; its size and access modes are not enforced',
   ),
   ephemeral: acted('a claim that goes with the pod'),
-  image: acted('of the local store; read-only, noexec'),
+  image: acted('from the local store, or its registry; read-only, noexec'),
   projected: acted('of configMap, secret and downwardAPI sources'),
   'projected.sources[].serviceAccountToken': refused('nobody here issues tokens: there is no API server'),
   'projected.sources[].clusterTrustBundle': refused('there are no cluster trust bundles on one machine'),

@@ -1,6 +1,7 @@
 import { duplicate, type FieldError, forbidden, invalid, notSupported, required } from './field-error.ts';
 import { envNameErrors, isIPAddress, labelErrors, portNameErrors } from './names.ts';
 import type { Container, ContainerPort, EnvVar, PodSpec, Probe } from './types.generated.ts';
+import { validateRestartPolicy } from './validate-restart.ts';
 import { validateSecurityContext } from './validate-security.ts';
 import { validateVolumeMounts } from './validate-volumes.ts';
 
@@ -218,11 +219,4 @@ function validateInit(container: Container, path: string): readonly FieldError[]
 
 function validateApp(container: Container, path: string): readonly FieldError[] {
   return validateRestartPolicy(container, path);
-}
-
-function validateRestartPolicy({ restartPolicy }: Container, path: string): readonly FieldError[] {
-  const policies = ['Always', 'Never', 'OnFailure'];
-  return restartPolicy === undefined || policies.includes(restartPolicy)
-    ? []
-    : [notSupported(`${path}.restartPolicy`, restartPolicy, policies)];
 }

@@ -9,7 +9,6 @@ import { validatePodResources, validateResourceFields, validateResources } from 
 /** The parts of ValidatePodCreate that do not decide how a container runs here, but that a cluster would refuse. */
 export function validateDetails(pod: Pod): readonly FieldError[] {
   const spec = pod.spec ?? { containers: [] };
-  const gracePeriod = spec.terminationGracePeriodSeconds ?? 30;
   const ofContainer = (container: Container, path: string): readonly FieldError[] => [
     ...validateReferences(container, path),
     ...validateVolumeDevices(container, spec, path),
@@ -19,7 +18,7 @@ export function validateDetails(pod: Pod): readonly FieldError[] {
       container.securityContext?.appArmorProfile,
       `${path}.securityContext.appArmorProfile`,
     ),
-    ...validateHandlers(container, gracePeriod, path),
+    ...validateHandlers(container, spec, path),
   ];
   return [
     ...validateLabelsAndAnnotations(pod),

@@ -6,6 +6,7 @@ import type {
   GRPCAction,
   HTTPGetAction,
   Lifecycle,
+  PodSpec,
   SleepAction,
   TCPSocketAction,
 } from './types.generated.ts';
@@ -25,7 +26,7 @@ const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
 /** The actions of a container's probes and hooks (validateHandler); how many a probe may have is checked elsewhere. */
 export function validateHandlers(
   container: Container,
-  gracePeriod: number,
+  { os, terminationGracePeriodSeconds: gracePeriod = 30 }: PodSpec,
   path: string,
 ): readonly FieldError[] {
   const errors: FieldError[] = [];
@@ -39,7 +40,11 @@ export function validateHandlers(
       errors.push(invalid(at, grace, 'must not be set for readinessProbes'));
     if (grace !== undefined && grace <= 0) errors.push(invalid(at, grace, 'must be greater than 0'));
   }
-  return [...errors, ...validateLifecycle(container.lifecycle, gracePeriod, `${path}.lifecycle`)];
+  return [
+    ...errors,
+    ...validateLifecycle(container.lifecycle, gracePeriod, `${path}.lifecycle`),
+    ...validateStopSignal(container.lifecycle?.stopSignal, os, `${path}.lifecycle.stopSignal`),
+  ];
 }
 
 function validateLifecycle(
@@ -91,4 +96,24 @@ function validatePort(port: string | number | undefined, path: string): readonly
   return number >= 1 && number <= 65535
     ? []
     : [invalid(path, number, 'must be between 1 and 65535, inclusive')];
+}
+
+const NAMES =
+  'ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX';
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i + 1);
+const STOP_SIGNALS = [
+  ...NAMES.split(' ').map(name => `SIG${name}`),
+  ...upTo(15).map(i => `SIGRTMIN+${i}`),
+  ...upTo(14).map(i => `SIGRTMAX-${i}`),
+];
+
+/** Which signals there are depends on the system, so it must be named (ContainerStopSignals). */
+function validateStopSignal(
+  signal: string | undefined,
+  os: PodSpec['os'],
+  path: string,
+): readonly FieldError[] {
+  if (signal === undefined) return [];
+  if (!os?.name) return [forbidden(path, 'may not be set for containers with empty `spec.os.name`')];
+  return STOP_SIGNALS.includes(signal) ? [] : [notSupported(path, signal, STOP_SIGNALS)];
 }

@@ -32,6 +32,7 @@ export const SYSCALL_NUMBERS = {
   getsockname: [51, 204],
   gettid: [186, 178],
   ioctl: [16, 29],
+  ioprio_set: [251, 30],
   landlock_create_ruleset: [444, 444],
   lgetxattr: [192, 9],
   linkat: [265, 37],
@@ -61,6 +62,7 @@ export const SYSCALL_NUMBERS = {
   recvfrom: [45, 207],
   renameat2: [316, 276],
   rt_sigprocmask: [14, 135],
+  sched_setattr: [314, 274],
   seccomp: [317, 277],
   sendmsg: [46, 211],
   sendto: [44, 206],
@@ -414,6 +416,28 @@ export const SECCOMP = {
   SECCOMP_RET_ACTION_FULL: 4294901760,
 } as const;
 
+export const SCHED = {
+  SCHED_NORMAL: 0,
+  SCHED_FLAG_RESET_ON_FORK: 1,
+  SCHED_FIFO: 1,
+  SCHED_RR: 2,
+  SCHED_FLAG_RECLAIM: 2,
+  SCHED_BATCH: 3,
+  SCHED_FLAG_DL_OVERRUN: 4,
+  SCHED_IDLE: 5,
+  SCHED_DEADLINE: 6,
+  SCHED_FLAG_KEEP_POLICY: 8,
+  SCHED_FLAG_KEEP_PARAMS: 16,
+} as const;
+
+export const IOPRIO = {
+  IOPRIO_CLASS_RT: 1,
+  IOPRIO_WHO_PROCESS: 1,
+  IOPRIO_CLASS_BE: 2,
+  IOPRIO_CLASS_IDLE: 3,
+  IOPRIO_CLASS_SHIFT: 13,
+} as const;
+
 export const AUDIT_ARCH = {
   AUDIT_ARCH_MIPS: 8,
   AUDIT_ARCH_PPC: 20,
@@ -467,6 +491,7 @@ export const NETFILTER = {
   NFT_MSG_GETCHAIN: 4,
   NFNL_SUBSYS_NFTABLES: 10,
   NFNL_MSG_BATCH_BEGIN: 16,
+  NFT_MSG_GETGEN: 16,
   NFNL_MSG_BATCH_END: 17,
 } as const;
 
@@ -477,6 +502,10 @@ export const NFTA_TABLE = {
 export const NFTA_CHAIN = {
   NFTA_CHAIN_TABLE: 1,
   NFTA_CHAIN_NAME: 3,
+} as const;
+
+export const NFTA_GEN = {
+  NFTA_GEN_ID: 1,
 } as const;
 
 export const CTA = {

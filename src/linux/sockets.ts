@@ -13,5 +13,7 @@ export const SOCKET = {
   SOL_SOCKET: 1,
   SO_REUSEADDR: 2,
   SOL_NETLINK: 270,
+  MSG_PEEK: 2,
   MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
 } as const;

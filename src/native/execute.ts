@@ -24,6 +24,8 @@ export interface ExecuteOptions {
   readonly cgroup?: number;
   /** So many fds from 3 on go to the program as they are. */
   readonly preserved?: number;
+  /** Runs beside the program, once there is its process; `pid` is 0 until there is the sibling. */
+  readonly meanwhile?: (pid: () => number) => Promise<void>;
   /** Take a timestamp after each instruction. */
   readonly timestamps?: boolean;
 }
@@ -152,17 +154,23 @@ export async function executeInShim(compiled: Compiled, options: ExecuteOptions 
     const parameters = { ...options.parameters, ...fds, shim: shimFd() };
     const start = compileShimStart(fds, Object.keys(options.parameters ?? {}), hostArch(), options.preserved);
     const shim = await execute({ ...start, cloneFlags: compiled.cloneFlags }, { ...options, parameters });
-    await syscallInThread('wait4', [shim.pid, null, 0, null]);
+    const pid = (): number => new DataView(readAll(fds.sibling, 4).buffer).getInt32(0, true);
+    let problem: unknown;
+    const beside = options.meanwhile?.(pid).catch((error: unknown) => {
+      problem = error;
+    });
+    await Promise.all([syscallInThread('wait4', [shim.pid, null, 0, null]), beside]);
     closeSync(shim.pidfd);
     const report = new Report(readAll(fds.report, reportSize(program)));
     const child = sibling(readAll(fds.sibling, 4));
-    if (report.state === 'failed' || report.state === 'new' || wasKilled(program, report)) {
+    const hasFailed = report.state === 'failed' || report.state === 'new' || wasKilled(program, report);
+    if (hasFailed || problem !== undefined) {
       if (child !== undefined) {
         // It has failed, or somebody made it say so.
         signalPidfd(child.pidfd, SIG.SIGKILL);
         reap(child);
       }
-      throw new ProgramError(program, report);
+      throw problem ?? new ProgramError(program, report);
     }
     if (child === undefined) throw new Error('a program for the shim has a clone instruction');
     return { ...child, report };

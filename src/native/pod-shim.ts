@@ -8,43 +8,17 @@ import { Report } from '../program/decode.ts';
 import { encode, reportSize } from '../program/encode.ts';
 import { type Child, execute, memfd, ProgramError, readAll, wasKilled } from './execute.ts';
 import { rawSyscall, SyscallError, syscall } from './libc.ts';
-import { hostArch, nativeLibrary } from './library.ts';
+import { hostArch } from './library.ts';
 import { makePipe } from './pipe.ts';
 import { shimFd } from './shim.ts';
+import { parseExit, RECORDS, readShimRecord, type ShimExit } from './shim-records.ts';
+import { type ShimOperation, sendRequest } from './shim-request.ts';
 import { bindUnix, connectUnix } from './unix-socket.ts';
 
-/** What podspace-shim wrote down of a process, native/pod.c: it runs while there is no end. */
-export interface ShimRecord {
-  readonly pid: number;
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number;
-  readonly end: ShimExit | undefined;
-}
-
-export interface ShimExit {
-  /** As wait(2) has it. */
-  readonly status: number;
-  /** Milliseconds since the epoch. */
-  readonly finishedAt: number;
-  readonly cpuMicroseconds: number;
-  /** Peak resident set, in bytes. */
-  readonly maxRss: number;
-}
-
-/** As in native/pod.c. */
-const OPERATIONS = { keep: 0, log: 1, copy: 2, hold: 3, tee: 4, run: 5, quit: 6 } as const;
-const REQUEST_SIZE = 128;
-const ID_OFFSET = 16;
-/** The longest id of a process, in bytes. */
-const ID_SIZE = 111;
 /** Where the fds of a program begin in its process; the fourth tells of its execve. */
 const FIRST_FD = 3;
 
 const SOCKET_NAME = 'shim.sock';
-const RECORDS = 'records';
-
-type SendFds = (socket: number, bytes: Uint8Array, size: number, fds: Int32Array, count: number) => number;
-let sendFds: SendFds | undefined;
 
 /**
  * A connection to the podspace-shim of one pod: the process that is the parent of the pod's containers, copies what they print
@@ -99,6 +73,20 @@ export class PodShim {
       closeSync(listener);
       if (records !== undefined) closeSync(records);
     }
+  }
+
+  /** Ends the shim of a directory, if there is one, and waits until it has. */
+  static async end(directory: string): Promise<void> {
+    let fd: number;
+    try {
+      fd = connectUnix(join(directory, SOCKET_NAME));
+    } catch (error) {
+      if (['ENOENT', 'ECONNREFUSED'].includes(errnoCode(error) ?? '')) return;
+      throw error;
+    }
+    const ended = atEnd(fd);
+    sendRequest(fd, 'quit', '', []);
+    await ended;
   }
 
   /** Connects to a shim that runs. Throws a SyscallError if there is none. */
@@ -227,7 +215,7 @@ export class PodShim {
   }
 
   #ask(
-    operation: keyof typeof OPERATIONS,
+    operation: ShimOperation,
     id: string,
     fds: readonly number[],
     { argument = 0, flags = 0 } = {},
@@ -240,27 +228,9 @@ export class PodShim {
     });
   }
 
-  #send(
-    operation: keyof typeof OPERATIONS,
-    id: string,
-    fds: readonly number[],
-    argument = 0,
-    flags = 0,
-  ): void {
-    const bytes = Buffer.alloc(REQUEST_SIZE);
-    bytes.writeUInt32LE(OPERATIONS[operation], 0);
-    bytes.writeUInt32LE(argument, 4);
-    bytes.writeBigUInt64LE(BigInt(flags), 8);
-    bytes.write(id.slice(0, ID_SIZE), ID_OFFSET);
-    sendFds ??= nativeLibrary().func('ps_send_fds', 'int64_t', [
-      'int',
-      'void *',
-      'size_t',
-      'void *',
-      'size_t',
-    ]) as unknown as SendFds;
-    const sent = Number(sendFds(this.#fd, bytes, bytes.length, Int32Array.from(fds), fds.length));
-    if (sent !== bytes.length) throw new SyscallError('sendmsg', -sent, 'podspace-shim');
+  #send(operation: ShimOperation, id: string, fds: readonly number[], argument = 0, flags = 0): void {
+    if (this.#isGone) throw new Error('the pod’s podspace-shim has ended');
+    sendRequest(this.#fd, operation, id, fds, argument, flags);
   }
 }
 
@@ -282,34 +252,4 @@ function parentOf(pid: number): number | undefined {
   } catch {
     return undefined;
   }
-}
-
-const milliseconds = (seconds = '', nanoseconds = ''): number =>
-  Number(seconds) * 1000 + Math.floor(Number(nanoseconds) / 1e6);
-
-function parseExit([status, seconds, nanoseconds, cpu, maxRss]: readonly string[]): ShimExit {
-  return {
-    status: Number(status),
-    finishedAt: milliseconds(seconds, nanoseconds),
-    cpuMicroseconds: Number(cpu),
-    maxRss: Number(maxRss) * 1024,
-  };
-}
-
-/** What is on record of a process; undefined if it was never started. */
-export function readShimRecord(directory: string, id: string): ShimRecord | undefined {
-  let text: string;
-  try {
-    text = readFileSync(join(directory, RECORDS, id), 'utf8');
-  } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  const [start = '', end = ''] = text.split('\n');
-  const [pid, seconds, nanoseconds] = start.split(' ');
-  return {
-    pid: Number(pid),
-    startedAt: milliseconds(seconds, nanoseconds),
-    end: end === '' ? undefined : parseExit(end.split(' ')),
-  };
 }

@@ -5,11 +5,21 @@ import { errnoCode, UserError } from '../base/errors.ts';
 import { sha256 } from '../base/sha256.ts';
 import { LOCK } from '../linux/constants.generated.ts';
 import { describeErrno } from '../linux/errno.ts';
-import { syscallInThread } from '../native/libc.ts';
-import { deleteFlow, deleteTable, getChain, getFlows, readFlow } from './netfilter.ts';
-import { NetfilterSocket } from './netfilter-socket.ts';
+import { flock, syscallInThread } from '../native/libc.ts';
+import {
+  deleteFlow,
+  deleteTable,
+  getChain,
+  getFlows,
+  getGeneration,
+  readFlow,
+  readGeneration,
+} from './netfilter.ts';
+import { type NetfilterSocket, netfilterSocket } from './netfilter-socket.ts';
 import { TABLE } from './nft.ts';
 import { runNft } from './nft-run.ts';
+import { difference } from './rules-diff.ts';
+import { fileMemory, type KnownRules, ownMemory, type RulesMemory } from './rules-memory.ts';
 import { ruleset } from './ruleset.ts';
 import { AFFINITY_PREFIX } from './service-rules.ts';
 import { describeTargets, isStale, udpTargets } from './stale-flows.ts';
@@ -35,7 +45,7 @@ export function updateRules(directory: string, readState: () => NodeState): Prom
   const update = before.then(() =>
     underLock(directory, () => {
       waiting.delete(readState);
-      return applyState(readState());
+      return applyState(readState(), { memory: fileMemory(join(directory, RULES_FILE)) });
     }),
   );
   waiting.set(readState, update);
@@ -53,7 +63,8 @@ async function underLock<T>(directory: string, action: () => T): Promise<T> {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const fd = openSync(path, 'a', 0o600);
     try {
-      await syscallInThread('flock', [fd, LOCK.LOCK_EX]);
+      // Nobody has it, as a rule: then there is nothing to wait for in a thread.
+      if (!flock(fd, LOCK.LOCK_EX | LOCK.LOCK_NB)) await syscallInThread('flock', [fd, LOCK.LOCK_EX]);
       // Whoever ended as the last one may have removed the file meanwhile: then this lock guards nothing.
       if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return action();
     } finally {
@@ -64,12 +75,26 @@ async function underLock<T>(directory: string, action: () => T): Promise<T> {
 
 /** Held while rules are changed; a file of the directory that is given to {@link updateRules}. */
 export const RULES_LOCK = 'rules.lock';
+/** What is in force; another file of it. */
+export const RULES_FILE = 'rules.nft';
+
+/** How to speak to the kernel, and where it is written down what was said. */
+export interface ApplyOptions {
+  readonly open?: () => NetfilterSocket;
+  readonly memory?: RulesMemory;
+}
+
+const thisProcess = ownMemory();
 
 /**
  * Applies a state, without a lock. What is in force is written in the table itself, as the names of two chains without
- * rules: so nothing has to be believed about a file, and a table that somebody else flushed is made again.
+ * rules: so nothing has to be believed about a file, and a table that somebody else removed is made again. Where nobody has
+ * changed any rule since the last time, only what differs is said to the kernel.
  */
-export function applyState(given: NodeState, open = () => new NetfilterSocket()): RulesUpdate {
+export function applyState(
+  given: NodeState,
+  { open = netfilterSocket, memory = thisProcess }: ApplyOptions = {},
+): RulesUpdate {
   const state = canonicalState(given);
   const text = ruleset(state);
   const targets = udpTargets(state);
@@ -77,21 +102,58 @@ export function applyState(given: NodeState, open = () => new NetfilterSocket())
   const leadTo = describeTargets(targets);
   const leads = marker('udp', leadTo);
   const socket = opened(open);
-  try {
-    const hasChain = (name: string): boolean => socket.request(getChain('podspace', name)).errno === 0;
-    const isThere = hasChain(TABLE_MARKER);
-    if (text === '' ? !isThere : hasChain(inForce)) return 'unchanged';
-    // Looking through all flows takes the kernel ten milliseconds, even if there are none.
-    const leadsElsewhere = isThere ? !hasChain(leads) : leadTo !== '';
-    const markers = [TABLE_MARKER, inForce, leads].map(name => `add chain ${TABLE} ${name}`);
-    // The last pod that ends has nothing to wait for: nftables would first ask for all that there is.
-    if (text === '') throwIfFailed(socket.request(deleteTable('podspace')).errno);
-    else runNft([text.trimEnd(), ...markers, ...(isThere ? rememberedClients(text) : []), ''].join('\n'));
-    if (leadsElsewhere) forgetStaleFlows(socket, state, targets);
-    return 'changed';
-  } finally {
-    socket.close();
+  const hasChain = (name: string): boolean => socket.request(getChain('podspace', name)).errno === 0;
+  const isThere = hasChain(TABLE_MARKER);
+  if (text === '' ? !isThere : hasChain(inForce)) return 'unchanged';
+  // Looking through all flows takes the kernel ten milliseconds, even if there are none.
+  const leadsElsewhere = isThere ? !hasChain(leads) : leadTo !== '';
+  // The last pod that ends has nothing to wait for: nftables would first ask for all that there is.
+  if (text === '') {
+    throwIfFailed(socket.request(deleteTable('podspace')).errno);
+    memory.write(undefined);
+  } else {
+    const rules = { inForce, leads, text };
+    const generation = generationOf(socket);
+    const known = memory.read();
+    const isLatest = known?.generation === generation && hasChain(known.inForce);
+    if (known === undefined || !isLatest || !changeTable(known, rules)) makeTable(rules, isThere);
+    // Else somebody came between: the rules of other tables are nobody's business, but who knows which these were.
+    const isNext = generationOf(socket) === generation + 1;
+    memory.write(isNext ? { generation: generation + 1, ...rules } : undefined);
   }
+  if (leadsElsewhere) forgetStaleFlows(socket, state, targets);
+  return 'changed';
+}
+
+function generationOf(socket: NetfilterSocket): number {
+  const [message] = socket.request(getGeneration()).messages;
+  return (message === undefined ? undefined : readGeneration(message)) ?? -1;
+}
+
+type Rules = Pick<KnownRules, 'inForce' | 'leads' | 'text'>;
+
+/** False if that cannot be done: then nothing was. */
+function changeTable(from: KnownRules, to: Rules): boolean {
+  const commands = difference(from.text, to.text);
+  if (commands === undefined) return false;
+  const markers = (['inForce', 'leads'] as const).filter(each => from[each] !== to[each]);
+  const lines = markers.flatMap(each => [
+    `delete chain ${TABLE} ${from[each]}`,
+    `add chain ${TABLE} ${to[each]}`,
+  ]);
+  try {
+    runNft([commands, ...lines, ''].join('\n'));
+    return true;
+  } catch (error) {
+    // The whole table says what is wrong, if it is not the difference.
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
+function makeTable({ inForce, leads, text }: Rules, isThere: boolean): void {
+  const markers = [TABLE_MARKER, inForce, leads].map(name => `add chain ${TABLE} ${name}`);
+  runNft([text.trimEnd(), ...markers, ...(isThere ? rememberedClients(text) : []), ''].join('\n'));
 }
 
 /** A kernel without netfilter has no such sockets, and no rules. */

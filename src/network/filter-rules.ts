@@ -1,6 +1,7 @@
 import type { Family } from '../base/addresses.ts';
 import type { NetworkPolicy } from '../kube/types.generated.ts';
 import { NFT_FAMILIES, type NftTable } from './nft.ts';
+import { toItself } from './node-rules.ts';
 import { DIRECTIONS, type Direction, rulesOf, type Selection, selectPods } from './policies.ts';
 import { PolicyCompiler } from './policy-chains.ts';
 import { addressOf, byText, type NetworkPod, type NodeState, qualifiedName } from './state.ts';
@@ -33,7 +34,7 @@ export function addPolicies(
     const { header, type, suffix } = NFT_FAMILIES[family];
     const compiler = new PolicyCompiler(table, state.pods, selection, family);
     // Also by way of a host port or a Service.
-    rules.push(`${header} saddr . ${header} daddr @itself-${suffix} accept`);
+    rules.push(...toItself(table, family).map(match => `${match} accept`));
     for (const [direction, field, target] of [
       ['Egress', 'saddr', rules],
       ['Ingress', 'daddr', ingress],

@@ -1,6 +1,7 @@
+import { statSync } from 'node:fs';
 import { NETLINK, NLMSG } from '../linux/constants.generated.ts';
 import { SOCKET } from '../linux/sockets.ts';
-import { syscall, syscallInThread } from '../native/libc.ts';
+import { rawSyscall, syscall } from '../native/libc.ts';
 
 /** As large as the kernel makes a datagram of a list. */
 const DATAGRAM = 32 << 10;
@@ -22,6 +23,8 @@ export class NetfilterSocket {
 
   /** Sends a request that asks for an acknowledgement or for a list, and reads to the end of its answer. */
   request(message: Uint8Array): NetfilterReply {
+    // Of an earlier one that was given up.
+    while (rawSyscall('recvfrom', this.#fd, new Uint8Array(1), 1, SOCKET.MSG_DONTWAIT, null, null) > 0);
     syscall('sendto', [this.#fd, message, message.length, 0, null, 0]);
     const messages: Uint8Array[] = [];
     for (;;) {
@@ -39,9 +42,16 @@ export class NetfilterSocket {
       }
     }
   }
+}
 
-  /** In a thread: for a socket of this kind the kernel waits until nobody can look at old rules any more, some milliseconds. */
-  close(): void {
-    void syscallInThread('close', [this.#fd]);
-  }
+let shared: { readonly network: number; readonly socket: NetfilterSocket } | undefined;
+
+/**
+ * One for the network namespace of the calling thread. It is never closed: for a socket of this kind the kernel waits until
+ * nobody can look at old rules any more, some milliseconds, in which nobody can change any.
+ */
+export function netfilterSocket(): NetfilterSocket {
+  const network = statSync('/proc/thread-self/ns/net').ino;
+  if (shared?.network !== network) shared = { network, socket: new NetfilterSocket() };
+  return shared.socket;
 }

@@ -6,6 +6,7 @@ import {
   CTA_TUPLE,
   NETFILTER,
   NFTA_CHAIN,
+  NFTA_GEN,
   NFTA_TABLE,
   NLA,
   NLM_F,
@@ -81,6 +82,18 @@ export function getChain(table: string, chain: string): Uint8Array {
     NETFILTER.NFPROTO_INET,
     Uint8Array.from(attributes),
   );
+}
+
+/** Asks for the number of the last change to any rules. */
+export function getGeneration(): Uint8Array {
+  const { NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN } = NETFILTER;
+  return encode(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN, NLM_F.NLM_F_ACK, AF_UNSPEC, new Uint8Array(0));
+}
+
+/** The number that {@link getGeneration} was answered with. */
+export function readGeneration(message: Uint8Array): number | undefined {
+  const id = readAttributes(message.subarray(HEADER_SIZE + NFGENMSG_SIZE)).get(NFTA_GEN.NFTA_GEN_ID);
+  return id === undefined ? undefined : Number(numberOf(id));
 }
 
 /** Asks for every flow. */

@@ -83,6 +83,11 @@ export class NftTable {
     if (rules.length > 0) this.chain(`${type}-${name}`, { hook, rules });
   }
 
+  /** Whether there is a set or a map of this name. */
+  has(name: string): boolean {
+    return this.#objects.has(name);
+  }
+
   get isEmpty(): boolean {
     return this.#chains.size === 0;
   }

@@ -90,7 +90,7 @@ export class PolicyCompiler {
 
   /** What a packet must be like for a rule to let it through: one match for each way. */
   #matches(rule: PolicyRule, direction: Direction, pod: NetworkPod, namespace: string): readonly string[] {
-    const key = `${JSON.stringify(rule.peers)} ${namespace}`;
+    const key = peersKey(rule, namespace);
     const peers = this.#once(`peers ${key}`, () => this.#peers(rule, namespace));
     const field = `${NFT_FAMILIES[this.#family].header} ${SIDES[direction].peer}`;
     const matches = this.#once(`matches ${key}`, () => this.#peerMatches(peers)).map(match =>
@@ -166,6 +166,12 @@ export class PolicyCompiler {
   #isIn(blocks: Ranges, pod: NetworkPod): boolean {
     return addressRange(this.#addresses.get(pod) ?? '').some(({ first }) => isWithin(blocks, first));
   }
+}
+
+/** What a rule's peers depend on: a selector of pods alone means those of the policy's namespace. */
+function peersKey({ peers }: PolicyRule, namespace: string): string {
+  const isOwn = peers.some(each => each.ipBlock === undefined && each.namespaceSelector === undefined);
+  return `${isOwn ? namespace : ''} ${JSON.stringify(peers)}`;
 }
 
 /** One match for each protocol, or for each of a few ports. */

@@ -29,7 +29,7 @@ export function ruleset(unordered: NodeState): string {
   const policies = addPolicies(table, state, families, unreachable(state, families));
   const forward = [...services.forward, ...policies];
 
-  table.hook('filter', 'prerouting', -300, antiSpoofing(families));
+  table.hook('filter', 'prerouting', -300, antiSpoofing(state, families));
   table.hook('nat', 'prerouting', -100, [...dns.prerouting, ...destinations.arriving]);
   table.hook('nat', 'output', -100, [...dns.output, ...destinations.own]);
   table.hook('filter', 'input', 0, services.input);

@@ -121,11 +121,12 @@ export function addressOf(pod: NetworkPod, family: Family): string | undefined {
   return pod.ips.find(address => familyOf(address) === family);
 }
 
-/** The same state with its pods in one order and addresses in one spelling, whoever wrote it. */
+/** The same state with its pods and ranges in one order and addresses in one spelling, whoever wrote it. */
 export function canonicalState(state: NodeState): NodeState {
   const key = byText(({ namespace, name, uid }: NetworkPod) => `${namespace}/${name}/${uid}`);
   return {
     ...state,
+    podCidrs: [...state.podCidrs].sort(),
     pods: state.pods
       .map(pod => ({ ...pod, ips: pod.ips.flatMap(ip => canonicalAddress(ip) ?? []) }))
       .sort(key),

@@ -70,8 +70,10 @@ async function makeWire(input: WireInput): Promise<Wire> {
     mustSucceed(create, replies, namesAt(input, 'node'));
     const link = readLink(replies[1]?.data[0] ?? new Uint8Array());
     setSysctls(nodeSysctls(plan));
-    await send(input, 'node', configureNode(plan, link.index));
-    await send(input, 'pod', configurePod(plan, link.peer));
+    await all([
+      send(input, 'node', configureNode(plan, link.index)),
+      send(input, 'pod', configurePod(plan, link.peer)),
+    ]);
     await untilRunning(input, link);
     const routes = addresses.map(
       destination => ({ kind: 'deleteHostRoute', destination, index: link.index }) as const,
@@ -104,13 +106,18 @@ async function send(input: WireInput, end: End, messages: readonly Message[]): P
   mustSucceed(messages, await exchange(input, end, messages), namesAt(input, end));
 }
 
+/** Both ends at once: the kernel does one after the other, but nobody waits twice. The first failure is thrown, at the end. */
+async function all(ends: readonly Promise<void>[]): Promise<void> {
+  for (const end of await Promise.allSettled(ends)) if (end.status === 'rejected') throw end.reason;
+}
+
 /** Milliseconds. */
 const POLL = 1;
 const MAX_WAIT = 5000;
 
 /**
- * The node's end was up first, so it had nobody to speak to; the kernel takes note of the other one by itself, a moment
- * later, and drops what is sent until then.
+ * The end that is up first has nobody to speak to; the kernel takes note of the other one by itself, a moment later, and drops
+ * what is sent until then. To ask for the node's end makes it see at once.
  */
 async function untilRunning(input: WireInput, link: Link): Promise<void> {
   const question: readonly Message[] = [{ kind: 'getLink', link: link.index }];

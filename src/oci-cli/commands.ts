@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '../base/errors.ts';
 import { applyResources, freeze, thaw } from './cgroup.ts';
 import type { Arguments, OptionSpec } from './options.ts';
@@ -137,7 +138,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const file = args.text('resources');
       const text = file === undefined ? optionResources(args) : readFileSync(file === '-' ? 0 : file, 'utf8');
       const { devices, ...resources } = readResourcesFile(text, file ?? 'options');
-      if ((devices ?? []).length > 0) throw new UserError('devices: cannot be updated');
+      const isSame = isDeepStrictEqual(devices, record.deviceRules);
+      if ((devices ?? []).length > 0 && !isSame) throw new UserError('devices: cannot be updated');
       applyResources(record.cgroupsPath, resources);
       return 0;
     },

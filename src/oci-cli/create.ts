@@ -36,6 +36,7 @@ export async function create(options: CreateOptions): Promise<WaitingChild> {
   const read = readBundle(bundle, options.configFile);
   checkConsole(read.config, options);
   const filter = filterFor(read.config);
+  if (filter?.listener !== undefined) checkListener(read);
   const directory = claim(options.root, options.id);
   const cgroupsPath = read.hasCgroupsPath ? rooted(read.config.linux.cgroupsPath) : `/${options.id}`;
   let record: ContainerRecord = {
@@ -49,6 +50,7 @@ export async function create(options: CreateOptions): Promise<WaitingChild> {
     cgroup: planCgroups(cgroupsPath),
     cgroupsPath,
     hooks: read.hooks,
+    deviceRules: read.resources.devices,
     sharesPid: !read.config.linux.namespaces.some(({ type, path }) => type === 'pid' && path === undefined),
   };
   try {
@@ -130,6 +132,17 @@ function filterFor({ linux: { seccomp } }: OciConfig): SeccompFilter | undefined
   });
   if (filter !== undefined && 'error' in filter) throw new UserError(`linux.seccomp: ${filter.error}`);
   return filter;
+}
+
+/** Whose listener it is must be known when there is one. */
+function checkListener({ config: { linux, process }, hooks }: ReadConfig): void {
+  const joinsPid = linux.namespaces.some(({ type, path }) => type === 'pid' && path !== undefined);
+  if (joinsPid && !process.noNewPrivileges)
+    throw new UserError(
+      'linux.seccomp.listenerPath: in a PID namespace that is joined it needs process.noNewPrivileges',
+    );
+  if (hooks.startContainer.length > 0)
+    throw new UserError('hooks.startContainer: is not supported with linux.seccomp.listenerPath');
 }
 
 const rooted = (path: string): string => (path.startsWith('/') ? path : `/${path}`);

@@ -17,9 +17,11 @@ export function programFailure(error: unknown, command: string): unknown {
     const field = FIELDS.find(([phase]) => at?.phase === phase)?.[1];
     return new UserError(`${field === undefined ? '' : `${field}: `}${error.message}`, { cause: error });
   }
-  const isDenied = program.instructions.some(
-    (one, pc) => isLookup(one) && -report.result(pc) === ERRNO.EACCES,
-  );
+  const isDenied = program.instructions.some((one, pc) => {
+    const result = report.result(pc);
+    // A directory was opened: execve(2) says EACCES of one.
+    return isLookup(one) && (-result === ERRNO.EACCES || (one.name === 'openat' && result > 0));
+  });
   const text = isDenied
     ? 'permission denied'
     : errno !== ERRNO.ENOENT
@@ -33,6 +35,8 @@ export function programFailure(error: unknown, command: string): unknown {
 /** The config's words for the program's phases. */
 const FIELDS: readonly (readonly [string, string])[] = [
   ['limits', 'process.rlimits'],
+  ['scheduler', 'process.scheduler'],
+  ['io priority', 'process.ioPriority'],
   ['oom score', 'process.oomScoreAdj'],
   ['working directory', 'process.cwd'],
   ['time offsets', 'linux.timeOffsets'],

@@ -16,9 +16,11 @@ import { writePidFile } from './create.ts';
 import { programFailure } from './errors.ts';
 import { readExec } from './exec-record.ts';
 import { forwardSignals } from './foreground.ts';
+import { withHome } from './home.ts';
 import type { Arguments } from './options.ts';
 import { availableCapabilities, inheritedStreams, preservedFds } from './prepare.ts';
-import { connectConsole, highFd } from './spawn.ts';
+import { handListener, listenerSocket } from './seccomp-agent.ts';
+import { connectTo, highFd } from './spawn.ts';
 import { directoryOf, isAlive, readRecord, statusOf } from './state.ts';
 import { attachTerminal } from './terminal.ts';
 
@@ -33,13 +35,17 @@ export async function exec(root: string, id: string, args: Arguments): Promise<n
   if (status === 'paused' && !args.flag('ignore-paused'))
     throw new UserError('cannot exec in a paused container (use --ignore-paused to override)');
   const container = readExec(directoryOf(root, id));
-  const asked = askedProcess(container.process, args);
+  const asked = withHome(askedProcess(container.process, args), record.rootfs);
   const preserved = preservedFds(args.number('preserve-fds', 1024) ?? 0);
   const process: OciProcess = {
     ...asked,
     env: [...asked.env, ...preserved.env],
     capabilities: availableCapabilities(asked.capabilities),
   };
+  const listener = container.seccomp?.listener;
+  // With privileges the filter comes before the clone: whose pid would it be?
+  if (listener !== undefined && !process.noNewPrivileges)
+    throw new UserError('exec: linux.seccomp.listenerPath needs process.noNewPrivileges');
   const isDetached = args.flag('detach');
   const consoleSocket = args.text('console-socket');
   if (consoleSocket !== undefined && !process.terminal)
@@ -61,18 +67,39 @@ export async function exec(root: string, id: string, args: Arguments): Promise<n
     },
     hostArch(),
   );
+  const agent = listener === undefined ? undefined : listenerSocket();
   const pidfd = syscall('pidfd_open', [init.pid, 0]);
   const terminal = process.terminal && consoleSocket === undefined ? attachTerminal() : undefined;
-  const console = consoleSocket === undefined ? terminal?.socket : connectConsole(resolve(consoleSocket));
+  const console =
+    consoleSocket === undefined ? terminal?.socket : connectTo(resolve(consoleSocket), '--console-socket');
   try {
     if (!isAlive(init)) throw new UserError('container not running');
     const parameters: Record<string, number> = {
       pidfd: highFd(pidfd, preserved.count),
       procfs: highFd(procfsFd(), preserved.count),
       ...(console === undefined ? {} : { console: highFd(console, preserved.count) }),
+      ...(agent === undefined ? {} : { agent: highFd(agent.agent, preserved.count) }),
     };
     const child = await withCgroupFd(record.cgroup, cgroup =>
-      executeInShim(compiled, { parameters, ...cgroup, preserved: preserved.count }),
+      executeInShim(compiled, {
+        parameters,
+        ...cgroup,
+        preserved: preserved.count,
+        ...(listener === undefined || agent === undefined
+          ? {}
+          : {
+              meanwhile: async pid => {
+                closeSync(parameters.agent ?? -1);
+                const fd = await agent.receive();
+                if (fd === undefined) return;
+                try {
+                  handListener(listener, fd, record, status, pid());
+                } finally {
+                  closeSync(fd);
+                }
+              },
+            }),
+      }),
     );
     if (file !== undefined) writePidFile(file, child.pid);
     if (isDetached) return 0;
@@ -103,12 +130,13 @@ function askedProcess(own: OciProcess, args: Arguments): OciProcess {
   });
   const { bounding, effective, permitted, inheritable, ambient } = own.capabilities;
   const { consoleSize: _, ...rest } = own;
+  const env = user === undefined ? own.env : own.env.filter(entry => !entry.startsWith('HOME='));
   return {
     ...rest,
     args: command,
     terminal: args.flag('tty'),
     cwd: args.text('cwd') ?? own.cwd,
-    env: [...own.env, ...args.texts('env')],
+    env: [...env, ...args.texts('env')],
     noNewPrivileges: args.flag('no-new-privs') || own.noNewPrivileges,
     user: user === undefined ? own.user : { ...own.user, ...parseUser(user) },
     // Never inheritable by an option: CVE-2022-29162.

@@ -22,7 +22,7 @@ export function features(): object {
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
       seccomp: {
         enabled: true,
-        actions: Object.keys(SECCOMP_ACTIONS).filter(name => name !== 'SCMP_ACT_NOTIFY'),
+        actions: Object.keys(SECCOMP_ACTIONS),
         operators: Object.keys(SECCOMP_OPERATORS),
         archs: Object.keys(SECCOMP_ARCHITECTURES),
         knownFlags: Object.keys(SECCOMP_FLAGS),

@@ -11,20 +11,21 @@ export interface Hierarchy {
 
 const ROOT = '/sys/fs/cgroup';
 
-/** All of the machine's, the v2 one first. */
+/** All of the machine's that can be reached, the v2 one first: what is mounted later hides what is at and below its place. */
 export function hierarchies(): readonly Hierarchy[] {
-  const found = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .flatMap((line): Hierarchy[] => {
-      const fields = line.split(' ');
-      const dash = fields.indexOf('-');
-      const [mount = '', type = '', data = ''] = [fields[4], fields[dash + 1], fields[dash + 3]];
-      if (mount !== ROOT && !mount.startsWith(`${ROOT}/`)) return [];
-      if (type === 'cgroup2') return [{ mount, version: 2 as const, controllers: enabled(mount) }];
-      return type === 'cgroup' ? [{ mount, version: 1 as const, controllers: named(data) }] : [];
-    });
-  const unique = found.filter(({ mount }, i) => found.findIndex(one => one.mount === mount) === i);
-  return unique.sort((a, b) => b.version - a.version);
+  const seen = new Map<string, () => Hierarchy>();
+  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const fields = line.split(' ');
+    const dash = fields.indexOf('-');
+    const [mount = '', type = '', data = ''] = [fields[4], fields[dash + 1], fields[dash + 3]];
+    if (mount !== ROOT && !mount.startsWith(`${ROOT}/`)) continue;
+    for (const other of seen.keys()) if (other === mount || other.startsWith(`${mount}/`)) seen.delete(other);
+    if (type === 'cgroup2')
+      seen.set(mount, () => ({ mount, version: 2 as const, controllers: enabled(mount) }));
+    else if (type === 'cgroup')
+      seen.set(mount, () => ({ mount, version: 1 as const, controllers: named(data) }));
+  }
+  return [...seen.values()].map(read => read()).sort((a, b) => b.version - a.version);
 }
 
 /** The superblock's options name the controllers. */

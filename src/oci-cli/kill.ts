@@ -1,9 +1,18 @@
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
 import { SIG } from '../linux/constants.generated.ts';
 import { killAll, processesIn, removeCgroups, thaw } from './cgroup.ts';
 import { poststop } from './hooks.ts';
-import { type ContainerRecord, directoryOf, isAlive, readLeftover, readRecord, statusOf } from './state.ts';
+import {
+  type ContainerRecord,
+  directoryOf,
+  isAlive,
+  type ProcessIdentity,
+  readLeftover,
+  readRecord,
+  statusOf,
+} from './state.ts';
 
 /** `kill [--all] ID SIGNAL`. Callers know "container not running". */
 export function kill(root: string, id: string, signal: number, isAll: boolean): void {
@@ -44,9 +53,21 @@ export async function remove(root: string, id: string, isForced: boolean): Promi
   if (status === 'running' || status === 'paused' || status === 'creating') {
     if (!isForced)
       throw new UserError(`cannot delete container ${JSON.stringify(id)} that is not stopped: ${status}`);
-    if (status === 'creating') send(record.creator.pid, SIG.SIGKILL);
+    if (status === 'creating') endCreator(record);
   }
-  await clear(root, record);
+  // What its creator has written meanwhile.
+  await clear(root, readLeftover(root, id)?.record ?? record);
+}
+
+function endCreator({ creator }: ContainerRecord): void {
+  send(creator.pid, SIG.SIGKILL);
+  waitForEnd(creator);
+}
+
+/** A process that has got SIGKILL. */
+function waitForEnd(process: ProcessIdentity): void {
+  for (let round = 0; round < 2000 && isAlive(process); round++)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, round < 50 ? 0.2 : 5);
 }
 
 const hasLeftover = (root: string, id: string): boolean => readLeftover(root, id) !== undefined;
@@ -57,11 +78,22 @@ export async function clear(root: string, record: ContainerRecord): Promise<void
   if (init !== undefined && isAlive(init)) {
     thaw(record.cgroup);
     send(init.pid, SIG.SIGKILL);
-    for (let round = 0; round < 2000 && isAlive(init); round++)
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, round < 50 ? 0.2 : 5);
+    waitForEnd(init);
   }
   killAll(record.cgroup);
   removeCgroups(record.cgroup);
-  rmSync(directoryOf(root, record.id), { recursive: true, force: true });
-  await poststop(record);
+  if (takeAway(root, record.id)) await poststop(record);
+}
+
+/** Of two who delete a container at once only one can rename it, and runs the hooks. No id begins with a dot. */
+function takeAway(root: string, id: string): boolean {
+  const taken = join(root, `.${id}.${process.pid}`);
+  try {
+    renameSync(directoryOf(root, id), taken);
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+  rmSync(taken, { recursive: true, force: true });
+  return true;
 }

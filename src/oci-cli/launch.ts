@@ -17,7 +17,8 @@ import { copiedUp, copiesUp } from './copy-up.ts';
 import type { CreateOptions } from './create.ts';
 import { runHooks } from './hooks.ts';
 import { allDeviceRules, fileMounts, inheritedStreams, maskedDirectories } from './prepare.ts';
-import { connectConsole, highFd, spawnWaiting, type WaitingChild } from './spawn.ts';
+import { handListener } from './seccomp-agent.ts';
+import { connectTo, highFd, spawnWaiting, type WaitingChild } from './spawn.ts';
 import { type ContainerRecord, fifoOf, identify, stateOf, writeRecord } from './state.ts';
 
 /** Starts the container's process, which waits then. */
@@ -78,7 +79,8 @@ export async function launch(
     for (const [mount, name] of madeMounts) parameters[name] = high(copiedUp(config.root.path, mount));
     if (hasRules) parameters.devices = await loadRules(read, opened);
     if (config.process.terminal)
-      parameters.console = options.console ?? high(connectConsole(resolve(options.consoleSocket ?? '')));
+      parameters.console =
+        options.console ?? high(connectTo(resolve(options.consoleSocket ?? ''), '--console-socket'));
     const born =
       cgroup.isV2 && cgroup.tracking !== undefined ? opened(openSync(cgroup.tracking, 'r')) : undefined;
     return await spawnWaiting(compiled, {
@@ -86,11 +88,17 @@ export async function launch(
       cgroup: born,
       preserved,
       onHooks: pid => hooksBeforePivot(directory, record, read, pid),
+      onListener: filter?.listener === undefined ? undefined : handOn(filter.listener, record),
     });
   } finally {
     for (const fd of fds) closeSync(fd);
   }
 }
+
+const handOn =
+  (listener: NonNullable<SeccompFilter['listener']>, record: ContainerRecord) =>
+  (fd: number, pid: number): void =>
+    handListener(listener, fd, { ...record, init: identify(pid) }, 'creating', pid);
 
 async function hooksBeforePivot(
   directory: string,

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import { COMMANDS } from './commands.ts';
 import { complain, logTo } from './log.ts';
@@ -48,9 +48,12 @@ function setLog(file: string | undefined, format: string): void {
 
 function refuse(text: (name: string) => string | undefined): void {
   if (text('systemd-cgroup') === 'true')
-    throw new UserError('option --systemd-cgroup: the systemd cgroup driver is not supported', {
-      hint: 'use the driver cgroupfs',
-    });
+    throw new UserError(
+      existsSync('/run/systemd/system')
+        ? 'option --systemd-cgroup: the systemd cgroup driver is not supported'
+        : 'option --systemd-cgroup: systemd is not running on this machine',
+      { hint: 'use the driver cgroupfs' },
+    );
   const manager = text('cgroup-manager') ?? 'cgroupfs';
   if (manager !== 'cgroupfs') throw new UserError(`option --cgroup-manager: "${manager}" is not supported`);
   if (text('rootless') === 'true') throw new UserError('option --rootless: needs root');

@@ -17,6 +17,7 @@ import { deviceRules } from '../oci/device-rules.ts';
 import type { InheritedStreams } from '../program/plan.ts';
 import { cgroupMounts, detectCgroups } from '../runtime/cgroups.ts';
 import { hierarchies, pathIn } from './hierarchies.ts';
+import { withHome } from './home.ts';
 import { warn } from './log.ts';
 import { startedFds, startedFiles } from './started-with.ts';
 
@@ -47,7 +48,7 @@ export function prepareConfig(config: OciConfig, cgroupsPath: string): OciConfig
   return {
     ...config,
     process: {
-      ...process,
+      ...withHome(process, config.root.path),
       capabilities: availableCapabilities(process.capabilities),
       rlimits: [...process.rlimits, ...startedWith(process.rlimits)],
     },

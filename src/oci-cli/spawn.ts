@@ -1,10 +1,12 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
+import { UserError } from '../base/errors.ts';
 import { F, SIG } from '../linux/constants.generated.ts';
+import { errnoName } from '../linux/errno.ts';
 import { SOCKET } from '../linux/sockets.ts';
 import { executeSync, memfd, ProgramError, readAll, reap, sibling, signalPidfd } from '../native/execute.ts';
-import { syscall } from '../native/libc.ts';
+import { rawSyscall, syscall } from '../native/libc.ts';
 import { hostArch } from '../native/library.ts';
-import { makeSocketPair } from '../native/pipe.ts';
+import { makeSocketPair, receiveFd } from '../native/pipe.ts';
 import { shimFd } from '../native/shim.ts';
 import { type Compiled, compileShimStart, type SHIM_FDS } from '../program/compile.ts';
 import { Report } from '../program/decode.ts';
@@ -23,6 +25,8 @@ interface SpawnOptions {
   readonly preserved: number;
   /** While the program waits with its namespaces made. */
   onHooks(pid: number): Promise<void>;
+  /** Its filter has a listener, which is to be handed on. */
+  readonly onListener?: ((fd: number, pid: number) => void) | undefined;
 }
 
 /** Above all that the program dups onto: numbers from 3 on may be the payload's. */
@@ -54,14 +58,21 @@ export async function spawnWaiting(
     );
     closeSync(sync);
     let problem: unknown;
-    const isReady = await converse(ours, async () => {
+    const pid = (): number => pidIn(fds.sibling) || shim.pid;
+    const attempt = async (body: () => unknown): Promise<boolean> => {
       try {
-        await options.onHooks(pidIn(fds.sibling) || shim.pid);
+        await body();
       } catch (error) {
         problem = error;
       }
       return problem === undefined;
-    });
+    };
+    const { onListener } = options;
+    const isReady = await converse(
+      ours,
+      () => attempt(() => options.onHooks(pid())),
+      onListener === undefined ? undefined : fd => attempt(() => onListener(fd, pid())),
+    );
     if (problem !== undefined || !isReady) closeSync(ours);
     reap(shim);
     const child = sibling(readAll(fds.sibling, 4));
@@ -82,24 +93,38 @@ export async function spawnWaiting(
 const pidIn = (fd: number): number => new DataView(readAll(fd, 4).buffer).getInt32(0, true);
 
 /** True when the program waits for `start`; false when it has ended. */
-async function converse(socket: number, runHooks: () => Promise<boolean>): Promise<boolean> {
+async function converse(
+  socket: number,
+  runHooks: () => Promise<boolean>,
+  handOn: ((listener: number) => Promise<boolean>) | undefined,
+): Promise<boolean> {
   const byte = Buffer.alloc(1);
   for (;;) {
-    if (readSync(socket, byte) === 0) return false;
+    if (syscall('recvfrom', [socket, byte, 1, SOCKET.MSG_PEEK, null, null]) === 0) return false;
     const word = byte.toString('latin1');
+    if (word === SYNC.LISTENER) {
+      const listener = receiveFd(socket);
+      const isHandedOn = await handOn?.(listener);
+      closeSync(listener);
+      if (isHandedOn !== true) return false;
+      continue;
+    }
+    readSync(socket, byte);
     if (word === SYNC.READY) return true;
     if (!(await runHooks())) return false;
     writeSync(socket, byte);
   }
 }
 
-/** A socket to where the driver waits for the terminal. */
-export function connectConsole(path: string): number {
+/** A socket to where somebody waits for a terminal, or for a listener. */
+export function connectTo(path: string, what: string): number {
   const address = Buffer.alloc(110);
   address.writeUInt16LE(SOCKET.AF_UNIX, 0);
-  if (Buffer.byteLength(path) > 107) throw new Error(`the path of the console socket is too long: ${path}`);
+  if (Buffer.byteLength(path) > 107) throw new UserError(`${what}: the path is too long: ${path}`);
   address.write(path, 2);
   const fd = syscall('socket', [SOCKET.AF_UNIX, SOCKET.SOCK_STREAM | SOCKET.SOCK_CLOEXEC, 0]);
-  syscall('connect', [fd, address, address.length], path);
-  return fd;
+  const result = rawSyscall('connect', fd, address, address.length);
+  if (result === 0) return fd;
+  closeSync(fd);
+  throw new UserError(`${what}: cannot connect to ${path}: ${errnoName(-result)}`);
 }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
+import type { OciDeviceRule } from '../oci/config.ts';
 import type { OciHooks } from '../oci/read/hooks.ts';
 import { type CgroupRecord, isFrozen } from './cgroup.ts';
 
@@ -18,6 +19,8 @@ export interface ContainerRecord {
   readonly cgroup: CgroupRecord;
   readonly cgroupsPath: string;
   readonly hooks: OciHooks;
+  /** `linux.resources.devices` as it was asked for: containerd says it again with each update of something else. */
+  readonly deviceRules?: readonly OciDeviceRule[] | undefined;
   /** It shares its PID namespace, so that the end of its first process is not that of the others. */
   readonly sharesPid: boolean;
 }

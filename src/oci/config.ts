@@ -1,3 +1,4 @@
+import type { IoPriorityClass, SchedulerFlag, SchedulerPolicy } from '../linux/scheduling.ts';
 import type { SeccompAction, SeccompArchitecture, SeccompFlag, SeccompOperator } from '../linux/seccomp.ts';
 
 /**
@@ -39,8 +40,26 @@ export interface OciProcess {
   readonly rlimits: readonly OciRlimit[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj?: number;
+  readonly scheduler?: OciScheduler;
+  readonly ioPriority?: OciIoPriority;
   readonly apparmorProfile?: string;
   readonly selinuxLabel?: string;
+}
+
+/** config.md, "Linux Process": what sched_setattr(2) takes. */
+export interface OciScheduler {
+  readonly policy: SchedulerPolicy;
+  readonly nice: number;
+  readonly priority: number;
+  readonly flags: readonly SchedulerFlag[];
+  readonly runtime: number;
+  readonly deadline: number;
+  readonly period: number;
+}
+
+export interface OciIoPriority {
+  readonly class: IoPriorityClass;
+  readonly priority: number;
 }
 
 export interface OciUser {
@@ -119,6 +138,9 @@ export interface OciSeccomp {
   /** Without, SPEC_ALLOW is the runtimes' default. */
   readonly flags?: readonly SeccompFlag[];
   readonly syscalls: readonly OciSyscallRule[];
+  /** Of the socket that the fd for SCMP_ACT_NOTIFY is sent to, and what is sent with it. */
+  readonly listenerPath?: string;
+  readonly listenerMetadata?: string;
 }
 
 export interface OciSyscallRule {

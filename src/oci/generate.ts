@@ -3,6 +3,7 @@ import type { EffectiveSecurityContext, NamespaceOwner } from '../security/effec
 import type { SecurityLabels } from '../security/labels.ts';
 import type { OciConfig, OciDevice, OciMount, OciNamespace, OciNamespaceType, OciSeccomp } from './config.ts';
 import { deviceRules } from './device-rules.ts';
+import { type ImageVolume, imageVolumeMount } from './image-volumes.ts';
 import {
   etcMounts,
   overridden,
@@ -12,6 +13,7 @@ import {
   systemMounts,
   terminationLogMount,
   volumeMounts,
+  volumePlaces,
 } from './mounts.ts';
 import type { PodPaths } from './pod-paths.ts';
 import { generateProcess, type ProcessInput } from './process.ts';
@@ -21,6 +23,8 @@ export interface GenerateInput extends ProcessInput {
   readonly pod: Pod;
   readonly paths: PodPaths;
   readonly volumes: ReadonlyMap<string, PreparedVolume>;
+  /** Those that the image wants. */
+  readonly imageVolumes: readonly ImageVolume[];
   readonly rootPath: string;
   /** Counts the container's restarts. */
   readonly attempt: number;
@@ -53,11 +57,15 @@ export function generate(input: GenerateInput): OciConfig {
   return {
     ociVersion: '1.1.0',
     root: { path: input.rootPath, readonly: context.readOnlyRootFilesystem },
-    mounts: mappedMounts(context, [
-      ...overridden(systemMounts(context, paths), container),
+    mounts: mappedMounts(input, [
+      ...overridden(systemMounts(context, paths), [
+        ...volumePlaces(container),
+        ...input.imageVolumes.map(({ path }) => path),
+      ]),
       ...etcMounts(container, context, paths),
       ...parentsFirst([
         ...volumeMounts(container, input.volumes),
+        ...input.imageVolumes.map(imageVolumeMount),
         ...terminationLogMount(container, input.attempt, paths),
       ]),
     ]),
@@ -101,13 +109,16 @@ function idMappings(
 }
 
 /** Files of the host keep the ids that they have on the disk: user 0 of the container is user 0 there. */
-function mappedMounts(
-  { namespaces: { user } }: EffectiveSecurityContext,
-  mounts: readonly OciMount[],
-): readonly OciMount[] {
-  if (user === 'host') return mounts;
+function mappedMounts({ context, volumes }: GenerateInput, mounts: readonly OciMount[]): readonly OciMount[] {
+  if (context.namespaces.user === 'host') return mounts;
+  // Overlayfs maps no ids itself: its layers have been mapped.
+  const overlays = [...volumes.values()].filter(({ layers = [] }) => layers.length > 1);
+  const isMapped = (source: string): boolean =>
+    overlays.some(volume => source === volume.source || source.startsWith(`${volume.source}/`));
   return mounts.map(mount =>
-    mount.type === 'bind' ? { ...mount, options: [...mount.options, 'idmap'] } : mount,
+    mount.type === 'bind' && !isMapped(mount.source)
+      ? { ...mount, options: [...mount.options, 'idmap'] }
+      : mount,
   );
 }
 

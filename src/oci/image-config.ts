@@ -4,4 +4,6 @@ export interface ImageDefaults {
   readonly cmd: readonly string[];
   readonly env: readonly string[];
   readonly workingDir: string;
+  /** Paths that are to be volumes. */
+  readonly volumes: readonly string[];
 }

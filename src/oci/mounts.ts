@@ -51,13 +51,27 @@ export function systemMounts(context: EffectiveSecurityContext, paths: PodPaths)
   ];
 }
 
+/** Where the pod's volumes are mounted. */
+export const volumePlaces = ({ volumeMounts = [] }: Container): readonly string[] =>
+  volumeMounts.map(({ mountPath }) => absolute(mountPath));
+
+/** Where the pod or the kubelet mounts something: what an image says of these paths does not count. */
+export const placesOfPod = (container: Container): ReadonlySet<string> =>
+  new Set([
+    ...volumePlaces(container),
+    ...ETC_FILES.map(name => `/etc/${name}`),
+    ...(container.terminationMessagePath === undefined ? [] : [absolute(container.terminationMessagePath)]),
+  ]);
+
 /** A volume takes the place of the default mount there, and one at /dev of all that is below it (containerd's WithMounts). */
-export function overridden(mounts: readonly OciMount[], container: Container): readonly OciMount[] {
-  const taken = new Set((container.volumeMounts ?? []).map(({ mountPath }) => absolute(mountPath)));
+export function overridden(mounts: readonly OciMount[], volumes: readonly string[]): readonly OciMount[] {
+  const taken = new Set(volumes);
   return mounts.filter(
     ({ destination }) => !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')),
   );
 }
+
+const ETC_FILES = ['hosts', 'hostname', 'resolv.conf'] as const;
 
 /** Files that the kubelet and the runtime manage; a volume mounted at the same place wins. */
 export function etcMounts(
@@ -67,7 +81,7 @@ export function etcMounts(
 ): readonly OciMount[] {
   const taken = new Set((container.volumeMounts ?? []).map(({ mountPath }) => mountPath));
   const access = context.readOnlyRootFilesystem ? 'ro' : 'rw';
-  const file = (name: 'hosts' | 'hostname' | 'resolv.conf', mode: string): OciMount => ({
+  const file = (name: (typeof ETC_FILES)[number], mode: string): OciMount => ({
     destination: `/etc/${name}`,
     type: 'bind',
     source: paths.etcFile(name),
@@ -91,7 +105,7 @@ export function terminationLogMount(
     source: paths.terminationLog(container.name, attempt),
     options: ['rbind', 'rprivate', 'rw'],
   };
-  return container.terminationMessagePath === undefined ? [] : overridden([mount], container);
+  return container.terminationMessagePath === undefined ? [] : overridden([mount], volumePlaces(container));
 }
 
 /** A volume as the runtime has prepared it. */
@@ -102,6 +116,8 @@ export interface PreparedVolume {
   readonly mode?: number;
   /** It is an image's root: nothing is executed from it (KEP-4639). */
   readonly isImage?: boolean;
+  /** Its layers, the uppermost first; what is made of several has the pod's own ids already. */
+  readonly layers?: readonly string[];
   /** Paths of the volume (`''`: itself) that are files, so that their mount point must be one too. */
   readonly files?: readonly string[];
   /** Looks whether a path in it is a file at this moment: what is there can be the work of another container. */

@@ -68,6 +68,11 @@ export class PodPaths {
     return `${this.state}/${container}.${attempt}/termination-log`;
   }
 
+  /** One of the volumes that the image of a container wants, which go with the attempt as its layer does. */
+  imageVolume(container: string, attempt: number, index: number): string {
+    return `${this.state}/${container}.${attempt}/volumes/${index}`;
+  }
+
   /** A container's writable layer; `attempt` counts its restarts. A container's name has no dot. */
   layer(container: string, attempt: number, part: 'upper' | 'work'): string {
     return `${this.state}/${container}.${attempt}/${part}`;

@@ -3,6 +3,7 @@ import { CLONE } from '../linux/constants.generated.ts';
 import { SOCKET } from '../linux/sockets.ts';
 import { flags, num, ProgramBuilder, parameter } from './builder.ts';
 import type { Compiled } from './compile.ts';
+import { sendFd } from './send-fd.ts';
 import { verify } from './verify.ts';
 
 /** The families of internet addresses. */
@@ -21,4 +22,12 @@ export function compileSocket(family: SocketFamily, arch: Arch): Compiled & { re
   const type = flags(SOCKET, 'SOCK_STREAM', 'SOCK_NONBLOCK', 'SOCK_CLOEXEC');
   const { pc } = b.call('socket', [flags(SOCKET, family), type, num(0)]);
   return { program: verify(b.build()), cloneFlags: ['CLONE_FILES'], socket: pc };
+}
+
+/** A message to whoever listens at the other end of the parameter `socket`, with the parameter `fd` as an fd of its own. */
+export function compileMessage(text: string, arch: Arch): Compiled {
+  const b = new ProgramBuilder(arch);
+  b.phase('message');
+  sendFd(b, parameter('socket'), parameter('fd'), [flags(SOCKET, 'MSG_NOSIGNAL')], text);
+  return { program: verify(b.build()), cloneFlags: [] };
 }

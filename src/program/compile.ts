@@ -128,14 +128,17 @@ export function compileContainer(plan: ContainerPlan, arch: Arch): Compiled {
     ownStreams(b, process.user.uid, plan.stdin === 'pipe' || process.terminal);
   setLabels(b, process);
   setPersonality(b, linux.personality);
-  if (plan.gate === undefined) closeHostFds(b, plan.isAudited);
-  else closeAllButGate(b, plan.gate);
+  const agent =
+    plan.gate === undefined
+      ? closeHostFds(b, plan.isAudited ? 'audit' : undefined)
+      : closeAllButGate(b, plan.gate);
   const filter = plan.isAudited ? 'audit' : plan.seccomp;
   becomeProcess(b, process, {
     filter,
     needsClone: steps.clones === 'late',
     isDetachable: plan.gate !== undefined,
     gate: plan.gate,
+    agent,
   });
   return { program: verify(b.build()), cloneFlags: steps.cloneFlags };
 }
@@ -172,8 +175,13 @@ export function compileExec(plan: ExecPlan, arch: Arch): Compiled {
   if (process.terminal || (plan.hostRoot === undefined && inherited === undefined))
     ownStreams(b, process.user.uid, true);
   setLabels(b, process);
-  closeHostFds(b, false, inherited?.preserved);
-  becomeProcess(b, process, { filter: plan.seccomp, needsClone: true, isDetachable: plan.isDetachable });
+  const agent = closeHostFds(
+    b,
+    plan.seccomp?.listener === undefined ? undefined : 'agent',
+    inherited?.preserved,
+  );
+  const { seccomp: filter, isDetachable } = plan;
+  becomeProcess(b, process, { filter, needsClone: true, isDetachable, agent });
   return { program: verify(b.build()), cloneFlags: [] };
 }
 

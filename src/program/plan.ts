@@ -81,6 +81,12 @@ export interface SandboxPlan {
   readonly isInUserNamespace: boolean;
   /** Trees of the host's that are mounted for it beside each other: images, with its ids, and the pod's own files. */
   readonly trees: readonly { readonly source: string; readonly target: string; readonly isMapped: boolean }[];
+  /** Images of several layers that are volumes. Layers are relative to `base`, the uppermost first. */
+  readonly overlays: readonly {
+    readonly path: string;
+    readonly base: string;
+    readonly lower: readonly string[];
+  }[];
   /** Names with dots, of the namespaces that are made here. */
   readonly sysctls: readonly { readonly name: string; readonly value: string }[];
   /** tmpfs mounts, at paths of podspace's own state. */

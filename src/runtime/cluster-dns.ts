@@ -13,23 +13,11 @@ export const CLUSTER: ClusterDns = { addresses: [CLUSTER_DNS], domain: 'cluster.
 /** Milliseconds for which an answer may not know of what has just changed. */
 const FRESH = 100;
 
-/** Any, that is not often taken for all addresses of the node. */
-const PORT = 10053;
-
 /** Where a pod's questions about names arrive on the node. */
 export interface DnsAddress {
   readonly address: string;
   readonly port: number;
 }
-
-/**
- * Each address of pods has its own of 127.0.0.0/8, so that flows that the kernel remembers of the pod that had the address
- * before lead to the right place.
- */
-export const addressForPod = (podIP: string): DnsAddress => ({
-  address: podIP.replace(/^\d+/, '127'),
-  port: PORT,
-});
 
 /** For pods in the node's own network; a port of 0 is any. */
 export const ADDRESS_FOR_NODE: DnsAddress = { address: '127.0.0.1', port: 0 };

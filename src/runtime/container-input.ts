@@ -52,11 +52,18 @@ export function lifecycleHooks(
     paths,
     images: new Map(facts.images),
     sandbox,
+    reach: {
+      network: {
+        namespace: pod.spec?.hostNetwork === true ? undefined : paths.namespace('network'),
+        podIP: facts.podIPs[0] ?? '127.0.0.1',
+      },
+      ...(facts.hostRoot === 0 ? {} : { hostRoot: facts.hostRoot }),
+    },
     kill: () => {
       if (cgroup !== undefined) new Cgroup(cgroup, host.cgroups.isV2).kill();
     },
     record: (containers, pause, isEnding) => {
-      network.record(isEnding ? [] : containers.map(container => container.name));
+      network.record(isEnding ? [] : containers.filter(({ ready }) => ready).map(each => each.name));
       writeRecord(paths, {
         uid,
         name,
@@ -105,6 +112,7 @@ function imageInput(
       cmd: config.Cmd,
       env: config.Env,
       workingDir: config.WorkingDir,
+      volumes: config.Volumes,
     },
     layers: images.layers(image),
   };

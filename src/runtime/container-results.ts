@@ -1,21 +1,21 @@
-import type { Image } from '../image/store.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
 import { isSidecar } from './container.ts';
 import type { ContainerState } from './container-state.ts';
+import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { type PodResult, phaseOf } from './pod-result.ts';
 import { ResultBuilder } from './result-builder.ts';
 
 /** What is known of each container of a pod. */
 export class ContainerResults {
   readonly #pod: Pod;
-  readonly #images: ReadonlyMap<string, Image>;
+  readonly #hooks: Pick<LifecycleHooks, 'images' | 'before'>;
   readonly #capture: boolean;
   readonly #results = new Map<string, ResultBuilder>();
 
   /** With `capture` their output is kept. */
-  constructor(pod: Pod, images: ReadonlyMap<string, Image>, capture: boolean) {
+  constructor(pod: Pod, hooks: Pick<LifecycleHooks, 'images' | 'before'>, capture: boolean) {
     this.#pod = pod;
-    this.#images = images;
+    this.#hooks = hooks;
     this.#capture = capture;
   }
 
@@ -39,6 +39,7 @@ export class ContainerResults {
         fallsBackToLogs: container.terminationMessagePolicy === 'FallbackToLogsOnError',
         containers: containers.length + initContainers.length,
         waitsFor,
+        before: this.#hooks.before?.get(container.name),
       },
     );
   }
@@ -55,10 +56,9 @@ export class ContainerResults {
     const stateOf = (container: Container, isInit: boolean): ContainerState => {
       const { name } = container;
       const state = (this.#results.get(name) ?? this.#new(container, isInit, waitsFor)).state();
-      const image = this.#images.get(name);
-      const isRunning = state.state.is === 'running';
+      const image = this.#hooks.images.get(name);
       const imageNames = { image: image?.reference ?? container.image ?? '', imageId: image?.id ?? '' };
-      return { ...state, ...imageNames, started: isRunning, ready: isRunning };
+      return { ...state, ...imageNames };
     };
     return [
       ...initContainers.map(container => stateOf(container, true)),

@@ -37,7 +37,7 @@ export type OwnStreams = { -readonly [K in keyof ContainerStreams]: number | und
 /** What must be known of a container for as long as it runs. */
 export interface ContainerFacts {
   /** For other commands, but for the process itself. */
-  readonly record: Omit<ContainerRecord, 'pid' | 'startTime'>;
+  readonly record: Omit<ContainerRecord, 'pid' | 'startTime' | 'started' | 'ready'>;
   readonly cgroup: CgroupPlan;
   /** Its processes end with its main one. */
   readonly hasOwnPids: boolean;
@@ -53,6 +53,8 @@ export interface StartedContainer {
   readonly warnings: readonly string[];
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** What probes had said of one that was found running. */
+  readonly known?: { readonly started: boolean; readonly ready: boolean };
   /** How it was made; of one that was found running nobody remembers. */
   readonly made: { readonly stages: ContainerStages; readonly report: Report } | undefined;
 }
@@ -90,12 +92,14 @@ export async function startContainer(
   const stages = compileStages(input);
   if ('error' in stages) throw new ContainerStartError(stages.reason, stages.error);
   const { paths, container, attempt } = input;
+  keeper?.clear(container.name, attempt);
   mkdirSync(dirname(paths.layer(container.name, attempt, 'upper')), { mode: 0o700 });
   makeDirectories(paths.layer(container.name, attempt, 'upper'), 0o755);
   if (input.hostRoot !== 0)
     chownSync(paths.layer(container.name, attempt, 'upper'), input.hostRoot, input.hostRoot);
   mkdirSync(paths.layer(container.name, attempt, 'work'), { mode: 0o700 });
-  const { cgroup, warnings } = await makeCgroup(stages.cgroup, input);
+  if (stages.imageVolumes.length > 0) await makeImageVolumes(stages, input);
+  const { cgroup, warnings } = await makeCgroup(stages.cgroup, input, attempt > 0 || keeper !== undefined);
   const filter = stages.plan.deviceCgroup === undefined ? undefined : deviceFilter();
   filter?.catch(() => {});
   const terminationLog = TerminationLog.create(paths.terminationLog(container.name, attempt));
@@ -158,6 +162,14 @@ function withLackOfMemory(error: ContainerStartError, { oci, cgroup }: Container
   return new ContainerStartError(error.reason, message, error.programError);
 }
 
+/** Few images have any: what makes them is loaded for those. */
+async function makeImageVolumes({ imageVolumes }: ContainerStages, input: ContainerInput): Promise<void> {
+  const { fillImageVolumes } = await import('./image-volumes.ts');
+  const layers = input.image.layers.map(layer => `${input.paths.roots.state}/${layer}`);
+  const error = await fillImageVolumes(imageVolumes, layers);
+  if (error !== undefined) throw new ContainerStartError('CreateContainerError', error);
+}
+
 /** Labels are written through a procfs of podspace's own. */
 export function procfsFor({ apparmorProfile, selinuxLabel }: OciProcess): { readonly procfs?: number } {
   return apparmorProfile === undefined && selinuxLabel === undefined ? {} : { procfs: procfsFd() };
@@ -166,11 +178,11 @@ export function procfsFor({ apparmorProfile, selinuxLabel }: OciProcess): { read
 /** A fresh one for each attempt: what it counts and who may use which device belongs to one. */
 async function makeCgroup(
   plan: CgroupPlan,
-  { attempt, host: { cgroups: facts } }: ContainerInput,
+  { host: { cgroups: facts } }: ContainerInput,
+  mayExist: boolean,
 ): Promise<{ readonly cgroup: Cgroup | undefined; readonly warnings: readonly string[] }> {
   if (plan.path === undefined) return { cgroup: undefined, warnings: [] };
-  if (attempt > 0)
-    for (const path of [plan.path, ...plan.others]) await removeCgroup(new Cgroup(path, false));
+  if (mayExist) for (const path of [plan.path, ...plan.others]) await removeCgroup(new Cgroup(path, false));
   try {
     return { warnings: createCgroup(plan, facts), cgroup: new Cgroup(plan.path, facts.isV2) };
   } catch (error) {

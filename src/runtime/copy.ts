@@ -84,13 +84,17 @@ export function copyOut(
   });
 }
 
-/** `cp LOCAL POD:PATH`: into a directory that is there, else under that name. What is made is the container's user's. */
+/**
+ * `cp LOCAL POD:PATH`: into a directory that is there, else under that name, unless it must be one. What is made is the
+ * container's user's.
+ */
 export function copyIn(
   pod: PodRecord,
   container: ContainerRecord,
   local: string,
   path: string,
   warn: Warn,
+  where?: 'into a directory',
 ): void {
   withContainer(pod, container, to => {
     const options: CopyOptions = { from: LOCAL, to, keepsLinks: true, warn };
@@ -99,6 +103,8 @@ export function copyIn(
     const fd = attempt(LOCAL, source, 'read', () => openSync(source, OPEN_FLAGS.O_PATH[0]));
     withFd(fd, node => {
       const inside = directoryIn(to, target);
+      if (inside === undefined && where !== undefined)
+        throw new UserError(`${quoted(target)} in ${to.name} is no directory`);
       if (inside === undefined) checkSlash(to, path, node);
       const parent =
         inside ??

@@ -64,11 +64,24 @@ async function sweepNode(): Promise<void> {
   removeEmptyNode();
 }
 
-async function removePod(pod: FoundPod, roots: Roots): Promise<void> {
+/** The shim of a pod that was being made: it holds nothing yet, and waits. Its code is loaded only where there is one. */
+export async function endShim(directory: string): Promise<void> {
+  if (!existsSync(join(directory, 'shim.sock'))) return;
+  const { PodShim } = await import('../native/pod-shim.ts');
+  await PodShim.end(directory);
+}
+
+/** Removes what a pod has left that nobody holds any more. `onUnreachable` is called when nothing leads to it any more. */
+export async function removePod(
+  pod: FoundPod,
+  roots: Roots,
+  onUnreachable = () => endShim(pod.paths.run),
+): Promise<void> {
   // Processes first: they may still write to the files.
   await removePodCgroups(detectCgroups(), pod.paths.uid);
   // It went with them, unless somebody else is in the pod's network namespace.
   if (isUid(pod.paths.uid)) await removeLink(await thisNode(), pod.paths.uid);
+  await onUnreachable();
   removePodFiles(pod.paths);
   removeTree(join(roots.run, 'pods', `.${pod.paths.uid}`));
 }

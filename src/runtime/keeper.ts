@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import type { Container } from '../kube/types.generated.ts';
 import type { Child } from '../native/execute.ts';
-import { PodShim, readShimRecord, type ShimExit, type ShimRecord } from '../native/pod-shim.ts';
+import { PodShim } from '../native/pod-shim.ts';
 import { removeTree } from '../native/remove-tree.ts';
+import { RECORDS, readShimRecord, type ShimExit, type ShimRecord } from '../native/shim-records.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import type { Compiled } from '../program/compile.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
 import type { Exit } from './child-exits.ts';
 import type { ContainerFacts, OwnStreams, StartedContainer } from './container.ts';
+import type { ContainerState } from './container-state.ts';
 import { writeWhole } from './pod-directory.ts';
 import { TerminationLog } from './termination-message.ts';
 
@@ -38,7 +40,12 @@ interface AttemptFile {
   readonly terminal?: number;
   /** Why it could not be started. */
   readonly failure?: string;
+  /** What its probes have said. */
+  readonly known?: Known;
 }
+
+type Known = Pick<ContainerState, 'started' | 'ready'>;
+const HEALTHY: Known = { started: true, ready: true };
 
 /** Nobody knows how it ended. */
 const LOST: Exit = { exitCode: 137, signal: undefined, cpuMicroseconds: 0, maxRss: 0 };
@@ -62,13 +69,18 @@ export class Keeper {
   }
 
   static async start(paths: PodPaths, logs: string): Promise<Keeper> {
-    for (const name of ['records', 'attempts']) mkdirSync(join(paths.run, name), { mode: 0o700 });
+    for (const name of [RECORDS, 'attempts']) mkdirSync(join(paths.run, name), { mode: 0o700 });
     return new Keeper(await PodShim.start(paths.run), paths, logs);
   }
 
   /** Throws a SyscallError if the shim is not there any more. */
   static find(paths: PodPaths, logs: string, pid: number): Keeper {
     return new Keeper(PodShim.connect(paths.run, pid), paths, logs);
+  }
+
+  /** What somebody has left who was killed before he could start it. */
+  clear(container: string, attempt: number): void {
+    removeTree(join(this.#paths.state, idOf(container, attempt)));
   }
 
   keep(container: string, attempt: number, facts: ContainerFacts): Kept {
@@ -114,7 +126,7 @@ export class Keeper {
 
   /** The last attempts of a container, the newest first. */
   attempts({ name }: Container): readonly Attempt[] {
-    const numbers = readdirSync(join(this.#paths.run, 'records'))
+    const numbers = readdirSync(join(this.#paths.run, RECORDS))
       .filter(file => file.startsWith(`${name}.`))
       .map(file => Number(file.slice(name.length + 1)))
       .sort((a, b) => b - a);
@@ -125,10 +137,18 @@ export class Keeper {
   }
 
   /** The program that was to become the container has failed. */
-  failed({ name }: Container, attempt: number, failure: string): void {
+  failed(container: Container, attempt: number, failure: string): void {
+    this.#amend(container, attempt, { failure });
+  }
+
+  /** What the probes say of it now. */
+  note(container: Container, attempt: number, known: Known): void {
+    this.#amend(container, attempt, { known });
+  }
+
+  #amend({ name }: Container, attempt: number, more: Partial<AttemptFile>): void {
     const file = this.#attemptFile(idOf(name, attempt));
-    const before = JSON.parse(readFileSync(file, 'utf8')) as AttemptFile;
-    writeWhole(file, { ...before, failure } satisfies AttemptFile);
+    writeWhole(file, { ...(JSON.parse(readFileSync(file, 'utf8')) as AttemptFile), ...more });
   }
 
   /** A container that runs, or that ended while nobody looked: as if it had been started just now. */
@@ -138,7 +158,7 @@ export class Keeper {
   ): StartedContainer | { readonly failure: string } {
     const id = idOf(name, number);
     const text = readFileSync(this.#attemptFile(id), 'utf8');
-    const { facts, stdin, terminal, failure } = JSON.parse(text) as AttemptFile;
+    const { facts, stdin, terminal, failure, known = HEALTHY } = JSON.parse(text) as AttemptFile;
     if (failure !== undefined) return { failure };
     const fetch = (fd: number | undefined): number | undefined =>
       fd === undefined || end !== undefined ? undefined : this.shim.fetch(fd);
@@ -152,6 +172,7 @@ export class Keeper {
       terminationLog: TerminationLog.open(this.#paths.terminationLog(name, number)),
       warnings: [],
       startedAt,
+      known,
       made: undefined,
     };
   }
@@ -168,6 +189,16 @@ export class Keeper {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** Sends what a container prints to a socket, too, from now on. */
+  tee(container: string, attempt: number, socket: number): void {
+    this.shim.tee(idOf(container, attempt), socket);
+  }
+
+  /** The directory of a container's logs. */
+  logDirectory(container: string): string {
+    return join(this.#logs, container);
   }
 
   reopenLog(container: string, attempt: number): void {
@@ -191,7 +222,7 @@ export class Keeper {
   /** What is left of an attempt that is of no use any more. */
   forget(container: string, attempt: number): void {
     const id = idOf(container, attempt);
-    for (const file of [this.#attemptFile(id), join(this.#paths.run, 'records', id)]) {
+    for (const file of [this.#attemptFile(id), join(this.#paths.run, RECORDS, id)]) {
       try {
         unlinkSync(file);
       } catch (error) {

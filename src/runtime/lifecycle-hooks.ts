@@ -5,6 +5,7 @@ import type { ContainerState } from './container-state.ts';
 import type { Keeper } from './keeper.ts';
 import type { ContainerRecord } from './pod-directory.ts';
 import type { Sandbox } from './sandbox.ts';
+import type { Reach } from './supervision.ts';
 
 /** What the life of a pod's containers needs of the pod. */
 export interface LifecycleHooks {
@@ -12,6 +13,8 @@ export interface LifecycleHooks {
   readonly images: ReadonlyMap<string, Image>;
   /** Its namespaces are there, and the pod's volumes are filled. */
   readonly sandbox: Promise<Sandbox>;
+  /** For probes and hooks. */
+  readonly reach: Reach;
   /** Kills every process of the pod. */
   kill(): void;
   /** Writes down what runs, for other commands, and whether the pod's end has begun. */
@@ -22,8 +25,12 @@ export interface LifecycleHooks {
   ): void;
   /** Whose children the containers are, if not this process'; they may be there already. */
   readonly keeper?: Keeper;
+  /** What is known of the probes of a container that was found running. */
+  known?(container: string): { readonly started: boolean; readonly ready: boolean } | undefined;
   /** When it began, in milliseconds since the epoch; without it, now. */
   readonly startedAt?: number;
+  /** What containers were in a pod that was lost: they go on counting. */
+  readonly before?: ReadonlyMap<string, ContainerState> | undefined;
   /** Told of every change. */
   onStates?(states: readonly ContainerState[]): void;
 }

@@ -1,10 +1,9 @@
 import { closeSync } from 'node:fs';
 import type { Container } from '../kube/types.generated.ts';
 import type { ContainerInput } from '../pipeline.ts';
-import type { Audit } from './audit/audit.ts';
 import type { Exit } from './child-exits.ts';
 import { connectInput, readStreams } from './connect-streams.ts';
-import { ContainerStartError, isSidecar, type StartedContainer, startContainer } from './container.ts';
+import { ContainerStartError, isSidecar, type StartedContainer } from './container.ts';
 import { ContainerResults } from './container-results.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { MemoryPeak } from './memory-peak.ts';
@@ -12,19 +11,25 @@ import { delay, onAbort } from './on-abort.ts';
 import { hasOomKill } from './pod-cgroup.ts';
 import { watchLimits } from './pod-limits.ts';
 import type { PodResult } from './pod-result.ts';
-import { type BackOff, duration, resume, shouldRestart } from './restart.ts';
+import { RecordLater } from './record-later.ts';
+import { type BackOff, backOffWords, resume, shouldRestart } from './restart.ts';
 import type { ResultBuilder } from './result-builder.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
+import { type ObservedStart, startObserved } from './start-observed.ts';
+import { type Attempt, supervise } from './supervision.ts';
 
 /** Seconds until what is missing or wrong around a container is looked at again. */
 const CONFIG_RETRY_SECONDS = 10;
 
 /** containerd's exit code of what could not be started. */
-const NOT_STARTED: Exit = { exitCode: 128, signal: undefined, cpuMicroseconds: 0, maxRss: 0 };
-
-/** Milliseconds until what runs is written down for other commands. */
-const RECORD_DELAY = 4;
+const NOT_STARTED: Attempt = {
+  wasUnhealthy: false,
+  exitCode: 128,
+  signal: undefined,
+  cpuMicroseconds: 0,
+  maxRss: 0,
+};
 
 /** The life of one attached pod: init containers, sidecars, app containers, restarts, the end in the kubelet's order. */
 export class PodLifecycle {
@@ -33,7 +38,7 @@ export class PodLifecycle {
   readonly #hooks: LifecycleHooks;
   readonly #running: RunningContainers;
   readonly #results: ContainerResults;
-  #recording: NodeJS.Timeout | undefined;
+  readonly #record: RecordLater;
   #reason: { readonly reason: string; readonly message: string } | undefined;
 
   constructor(
@@ -45,12 +50,21 @@ export class PodLifecycle {
     this.#input = input;
     this.#hooks = hooks;
     const spec = options.pod.spec ?? { containers: [] };
-    this.#results = new ContainerResults(options.pod, hooks.images, options.capture === true);
+    this.#results = new ContainerResults(options.pod, hooks, options.capture === true);
     this.#running = new RunningContainers(
       spec,
       options.killSignal,
-      ({ name }) => options.observer.onEvent?.('Normal', 'Killing', `Stopping container ${name}`, name),
+      ({ name }, message = `Stopping container ${name}`) =>
+        options.observer.onEvent?.('Normal', 'Killing', message, name),
       () => hooks.kill(),
+    );
+    this.#record = new RecordLater(
+      async () => {
+        const { pause } = await hooks.sandbox;
+        hooks.record(this.#running.records(), pause, this.#isStopping);
+      },
+      // A full disk is no reason to end a pod that runs.
+      error => options.observer.onWarning?.(`ps, inspect and exec do not know what runs: ${error}`),
     );
   }
 
@@ -58,7 +72,7 @@ export class PodLifecycle {
     const { pod, signal } = this.#options;
     const spec = pod.spec ?? { containers: [] };
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
-    onAbort(this.#running.ending, () => this.#record());
+    onAbort(this.#running.ending, () => this.#record.soon());
     const stopWatching = watchLimits(this.#options, this.#hooks, {
       attempt: container => this.#results.attempt(container),
       fail: (reason, message, graceSeconds) => this.#fail(reason, message, graceSeconds),
@@ -80,7 +94,7 @@ export class PodLifecycle {
       ignoreAbort();
       await this.#running.end();
       await Promise.all(background);
-      clearTimeout(this.#recording);
+      this.#record.stop();
     }
     return this.#results.build(this.#reason);
   }
@@ -89,7 +103,6 @@ export class PodLifecycle {
     return this.#running.ending.aborted;
   }
 
-  /** Ends the pod as a whole. */
   #fail(reason: string, message: string, graceSeconds?: number): void {
     this.#reason = { reason, message };
     void this.#running.end(graceSeconds);
@@ -113,13 +126,15 @@ export class PodLifecycle {
   /** Runs a container, again and again as its policy says; true if it ended well. */
   async #runToEnd(container: Container, isInit: boolean): Promise<boolean> {
     const result = this.#results.begin(container, isInit);
-    const { backOff, first } = resume(this.#hooks.keeper?.attempts(container));
+    const { backOff, first } = resume(this.#hooks, container);
     for (let attempt = first; ; attempt++) {
       const exit = await this.#attempt(container, attempt, result);
       if (exit === undefined && !(await this.#canRetry())) return false;
       if (exit === undefined) continue;
       const isAttached = this.#hooks.keeper === undefined;
-      if (this.#isStopping || !shouldRestart(this.#options.pod, container, exit.exitCode, { isAttached }))
+      const { exitCode, wasUnhealthy } = exit;
+      const { pod } = this.#options;
+      if (this.#isStopping || !shouldRestart(pod, container, exitCode, { isAttached, wasUnhealthy }))
         return exit.exitCode === 0;
       if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return false;
     }
@@ -135,13 +150,17 @@ export class PodLifecycle {
   /** A sidecar: restarted for ever, and its exit codes never count. */
   async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
     const result = this.#results.begin(container, true);
-    const { backOff, first } = resume(this.#hooks.keeper?.attempts(container));
-    for (let attempt = first; !this.#isStopping; attempt++) {
-      const exit = await this.#attempt(container, attempt, result, onStarted);
-      if (exit === undefined && (await this.#canRetry())) continue;
+    const { backOff, first } = resume(this.#hooks, container);
+    try {
+      for (let attempt = first; !this.#isStopping; attempt++) {
+        const exit = await this.#attempt(container, attempt, result, onStarted);
+        if (exit === undefined && (await this.#canRetry())) continue;
+        if (exit === undefined || this.#isStopping) return;
+        if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return;
+      }
+    } finally {
+      // For those that wait for it still; who has started has said so long ago.
       onStarted(false);
-      if (exit === undefined || this.#isStopping) return;
-      if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return;
     }
   }
 
@@ -153,39 +172,29 @@ export class PodLifecycle {
     result: ResultBuilder,
   ): Promise<boolean> {
     const { observer, pod } = this.#options;
-    const { name, namespace, uid } = pod.metadata ?? {};
     const { state } = result.state();
-    const { startedAt, finishedAt } = state.is === 'terminated' ? state : { startedAt: 0, finishedAt: 0 };
+    const { startedAt = 0, finishedAt = 0 } = state.is === 'terminated' ? state : {};
     const wanted = backOff.next(startedAt === 0 ? 0 : (finishedAt - startedAt) / 1000);
     const seconds = Math.max(0, Math.min(wanted, wanted - (Date.now() - finishedAt) / 1000));
     if (wanted > 0) {
-      result.waiting(
-        'CrashLoopBackOff',
-        `back-off ${duration(wanted)} restarting failed container=${container.name} pod=${name}_${namespace}(${uid})`,
-      );
+      const words = backOffWords(pod, container, exit.exitCode, wanted);
+      result.waiting('CrashLoopBackOff', words.state);
       this.#tellStates();
-      observer.onEvent?.(
-        'Warning',
-        'BackOff',
-        `Back-off restarting failed container ${container.name} in pod ${name}_${namespace}(${uid})`,
-        container.name,
-      );
+      observer.onEvent?.('Warning', 'BackOff', words.event, container.name);
       // Minutes in which nothing would be seen to happen.
-      observer.onWarning?.(
-        `container "${container.name}" ended with exit code ${exit.exitCode}: back-off ${wanted}s before it is restarted`,
-      );
+      observer.onWarning?.(words.warning);
     }
     await delay(seconds * 1000, this.#running.ending);
     return !this.#isStopping;
   }
 
-  /** One start of a container to its exit; undefined if it did not start. */
+  /** One start to its exit; undefined if it did not start. */
   async #attempt(
     container: Container,
     attempt: number,
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
-  ): Promise<Exit | undefined> {
+  ): Promise<Attempt | undefined> {
     const [found] = this.#hooks.keeper?.attempts(container) ?? [];
     const adopted = found?.number === attempt ? this.#hooks.keeper?.adopt(container, found) : undefined;
     if (adopted !== undefined && 'failure' in adopted) {
@@ -194,43 +203,20 @@ export class PodLifecycle {
       return NOT_STARTED;
     }
     if (adopted !== undefined) return this.#untilEnd(container, attempt, adopted, result, onStarted);
-    const { observer } = this.#options;
     const input = this.#input(container, attempt);
-    const audit = this.#options.onAudited === undefined ? undefined : await startAudit(input);
-    let started: StartedContainer;
+    const image = this.#hooks.images.get(container.name);
+    let made: ObservedStart;
     try {
-      started = await this.#running.starting(
-        startContainer(input, this.#hooks.images.get(container.name), {
-          trace: this.#options.trace === true,
-          sandbox: this.#hooks.sandbox,
-          auditSocket: audit?.socket,
-          keeper: this.#hooks.keeper,
-        }),
-      );
+      made = await this.#running.starting(startObserved(this.#options, this.#hooks, input, image));
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error;
-      if (error.programError !== undefined)
-        observer.onTrace?.(container.name, error.programError.program, error.programError.report);
-      observer.onEvent?.('Warning', 'Failed', `Error: ${error.message}`, container.name);
       result.notStarted(error.reason, error.message, attempt);
       if (error.reason === 'StartError') this.#hooks.keeper?.failed(container, attempt, error.message);
       this.#tellStates();
       return this.#hooks.keeper !== undefined && error.reason === 'StartError' ? NOT_STARTED : undefined;
-    } finally {
-      audit?.close();
     }
-    if (attempt === 0)
-      for (const warning of started.warnings)
-        observer.onWarning?.(`container "${container.name}": ${warning}`);
-    const { made } = started;
-    if (made !== undefined) {
-      observer.onTrace?.(container.name, made.stages.compiled.program, made.report);
-      observer.onStarted?.(container.name, made.stages);
-    }
-    observer.onEvent?.('Normal', 'Started', 'Container started', container.name);
-    const exit = await this.#untilEnd(container, attempt, started, result, onStarted);
-    if (audit !== undefined && made !== undefined)
-      this.#options.onAudited?.(container, made.stages, await audit.observation);
+    const exit = await this.#untilEnd(container, attempt, made.started, result, onStarted);
+    await made.ended();
     return exit;
   }
 
@@ -240,7 +226,7 @@ export class PodLifecycle {
     started: StartedContainer,
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
-  ): Promise<Exit> {
+  ): Promise<Attempt> {
     const { facts, exited: ended } = started;
     const keptInput = connectInput(this.#options, container, started);
     const { keeper } = this.#hooks;
@@ -248,12 +234,26 @@ export class PodLifecycle {
       keeper === undefined ? readStreams(this.#options, container, started, result) : Promise.resolve();
     const memory =
       keeper === undefined ? new MemoryPeak(started.child.pid, this.#options.capture === true) : undefined;
-    this.#running.add({ container, image: this.#hooks.images.get(container.name), started, ended });
-    result.running(started.startedAt, attempt);
+    const running = { container, image: this.#hooks.images.get(container.name), started, ended };
+    const supervision = supervise(running, this.#running, {
+      ...this.#options,
+      reach: this.#hooks.reach,
+      onChange: () => {
+        keeper?.note(container, attempt, {
+          started: supervision?.started === true,
+          ready: supervision?.ready === true,
+        });
+        this.#changed();
+      },
+    });
+    this.#running.add({ ...running, supervision });
+    result.running(started.startedAt, attempt, supervision);
     this.#changed();
-    onStarted?.(true);
+    if (supervision === undefined) onStarted?.(true);
+    else void supervision.begin().then(() => onStarted?.(true));
     const exit = await ended;
     const finishedAt = keeper?.attempts(container)[0]?.end?.finishedAt ?? Date.now();
+    supervision?.end();
     this.#running.remove(container);
     if (keptInput !== undefined) closeSync(keptInput);
     if (started.streams.terminal !== undefined && keeper !== undefined) closeSync(started.streams.terminal);
@@ -267,13 +267,18 @@ export class PodLifecycle {
     const message = started.terminationLog.read();
     started.terminationLog.close();
     const maxRss = memory?.end(exit.maxRss) ?? exit.maxRss;
-    result.ended({ ...exit, maxRss, isOomKilled, message }, started.startedAt, finishedAt, attempt);
+    result.ended(
+      { ...exit, maxRss, isOomKilled, message, failure: supervision?.failure },
+      started.startedAt,
+      finishedAt,
+      attempt,
+    );
     this.#changed();
-    return exit;
+    return { ...exit, wasUnhealthy: supervision?.wasUnhealthy === true };
   }
 
   #changed(): void {
-    this.#record();
+    this.#record.soon();
     this.#tellStates();
   }
 
@@ -281,27 +286,23 @@ export class PodLifecycle {
     this.#hooks.onStates?.(this.#results.states());
   }
 
-  /** Written a moment later: many containers start in one moment, and some are gone before anybody could ask. */
-  #record(): void {
-    this.#recording ??= setTimeout(async () => {
-      this.#recording = undefined;
-      const { pause } = await this.#hooks.sandbox;
-      try {
-        this.#hooks.record(this.#running.records(), pause, this.#isStopping);
-      } catch (error) {
-        // A full disk is no reason to end a pod that runs.
-        this.#options.observer.onWarning?.(`ps, inspect and exec do not know what runs: ${error}`);
-      }
-    }, RECORD_DELAY);
+  /** Ends the pod: the grace period, in seconds, is its own if none is given. */
+  end(graceSeconds?: number): Promise<void> {
+    return this.#running.end(graceSeconds);
+  }
+
+  /** A container that runs now. */
+  running(name: string): StartedContainer | undefined {
+    return this.#running.get(name)?.started;
+  }
+
+  /** Of the containers that run now, by name. */
+  attempts(): readonly { readonly name: string; readonly attempt: number }[] {
+    return this.#running.names().map(name => ({ name, attempt: this.#results.attempt(name) }));
   }
 
   /** Sends a signal to the main process of every running container. */
   signal(signal: number): void {
     this.#running.signal(signal);
   }
-}
-
-/** Loaded only when asked for: it brings node:worker_threads along. */
-async function startAudit(input: ContainerInput): Promise<Audit> {
-  return (await import('./audit/audit.ts')).startAudit(input);
 }

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { dirname, join, parse } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
-import { RULES_LOCK } from '../network/apply.ts';
+import { RULES_FILE, RULES_LOCK } from '../network/apply.ts';
 import type { NetworkObjects } from '../network/objects.ts';
 import type { NetworkPod } from '../network/state.ts';
 import type { Roots } from '../oci/pod-paths.ts';
@@ -44,8 +44,10 @@ export interface StoredRecord extends NodeRecord {
 
 const thisNetwork = (): number => statSync('/proc/self/ns/net').ino;
 
+const inDirectory = (file: string): string => join(NODE_DIRECTORY, file);
+
 /** Held while host ports are claimed. */
-export const CLAIMS_LOCK = join(NODE_DIRECTORY, 'claims.lock');
+export const CLAIMS_LOCK = inDirectory('claims.lock');
 
 /** The entry of one pod. */
 export class NodeEntry {
@@ -103,12 +105,13 @@ export function removeEmptyNode(): void {
     if (errnoCode(error) === 'ENOTEMPTY') return;
     if (errnoCode(error) !== 'ENOENT') throw error;
   }
-  for (const file of [CLAIMS_LOCK, join(NODE_DIRECTORY, RULES_LOCK)]) remove(file);
+  for (const file of [CLAIMS_LOCK, ...[RULES_LOCK, RULES_FILE, `${RULES_FILE}.new`].map(inDirectory)])
+    remove(file);
   for (const directory of [NODE_DIRECTORY, dirname(NODE_DIRECTORY)]) {
     try {
       rmdirSync(directory);
-    } catch {
-      return;
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EROFS'].includes(errnoCode(error) ?? '')) throw error;
     }
   }
 }

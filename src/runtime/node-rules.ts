@@ -80,9 +80,12 @@ function storedObjects(roots: Roots): readonly LoadedObject[] {
   return NETWORK_KINDS.flatMap(kind => store.list(kind));
 }
 
+/** One function, so that all who ask while others have their turn are served by one update. */
+const readState = (): NodeState => readNodeState();
+
 /** Brings the rules up to date. Throws a UserError if nftables cannot do it. */
 export async function updateNode(): Promise<void> {
-  await updateRules(NODE_DIRECTORY, () => readNodeState());
+  await updateRules(NODE_DIRECTORY, readState);
 }
 
 /** Whether a node without rules would be another one than was asked for: masquerade is all that is lost otherwise. */

@@ -39,6 +39,9 @@ export interface ContainerRecord extends ProcessRecord {
   readonly cgroup: string | undefined;
   /** Of v1 hierarchies: what a process that joins it writes itself into. */
   readonly cgroupProcs: readonly string[];
+  /** It has come up, and Services may send it traffic: as in its status. */
+  readonly started: boolean;
+  readonly ready: boolean;
 }
 
 /** What other podspace commands must know about a running pod: `pod.json` in its run directory. */

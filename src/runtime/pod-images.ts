@@ -18,28 +18,90 @@ export async function findImages(options: RunPodOptions): Promise<ReadonlyMap<st
   const { pod } = options;
   const found = new Map<string, Image>();
   for (const container of [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])])
-    found.set(container.name, await findImage(options, container));
+    found.set(container.name, await findImage(options, wantedBy(container)));
   return found;
 }
 
-async function findImage(options: RunPodOptions, container: Container): Promise<Image> {
+/** The images that a pod has as volumes, found as those of its containers are (KEP-4639). */
+export async function findVolumeImages(options: RunPodOptions): Promise<readonly Image[]> {
+  const found: Image[] = [];
+  for (const { name, image } of options.pod.spec?.volumes ?? [])
+    if (image !== undefined)
+      found.push(
+        await findImage(options, {
+          whose: `volume "${name}"`,
+          container: '',
+          image: image.reference ?? '',
+          policy: image.pullPolicy,
+        }),
+      );
+  return found;
+}
+
+/** An image that a container does not get; `reason` is the kubelet's word for it. */
+export class ImageError extends UserError {
+  readonly reason: 'ErrImagePull' | 'ErrImageNeverPull' | 'InvalidImageName';
+  /** Whose it is; "" for that of a volume. */
+  readonly container: string;
+  readonly detail: string;
+
+  constructor(
+    { whose, container }: Pick<Wanted, 'whose' | 'container'>,
+    reason: ImageError['reason'],
+    detail: string,
+    options: {
+      readonly cause?: unknown;
+      readonly hint?: string | undefined;
+      /** The reason need not be said: nobody was asked for it. */
+      readonly isPlain?: boolean;
+    },
+  ) {
+    const { cause, hint } = options;
+    super(options.isPlain === true ? `${whose}: ${detail}` : `${whose}: ${reason}: ${detail}`, {
+      ...(hint === undefined ? {} : { hint }),
+      cause,
+    });
+    this.reason = reason;
+    this.container = container;
+    this.detail = detail;
+  }
+}
+
+interface Wanted {
+  /** As messages begin. */
+  readonly whose: string;
+  /** Whose events these are; '' is the pod. */
+  readonly container: string;
+  readonly image: string;
+  readonly policy: string | undefined;
+}
+
+const wantedBy = ({ name, image = '', imagePullPolicy }: Container): Wanted => ({
+  whose: `container "${name}"`,
+  container: name,
+  image,
+  policy: imagePullPolicy,
+});
+
+async function findImage(options: RunPodOptions, wanted: Wanted): Promise<Image> {
   const { images, observer } = options;
-  const { name, image = '', imagePullPolicy } = container;
+  const { image, policy } = wanted;
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
-    observer.onEvent?.(type, reason, message, name);
-  const domain = domainOf(container, event);
+    observer.onEvent?.(type, reason, message, wanted.container);
+  const domain = domainOf(wanted, event);
   const found = images.get(image);
-  const isKept = found !== undefined && (found.isPulled !== true || imagePullPolicy !== 'Always');
+  const isKept = found !== undefined && (found.isPulled !== true || policy !== 'Always');
   if (isKept) return found;
-  if (imagePullPolicy === 'Never') {
+  if (policy === 'Never') {
     const message = `Container image "${image}" is not present with pull policy of Never`;
     event('Warning', 'ErrImageNeverPull', message);
     event('Warning', 'Failed', 'Error: ErrImageNeverPull');
-    throw new UserError(`container "${name}": ErrImageNeverPull: ${message}`, { hint: known(images) });
+    throw new ImageError(wanted, 'ErrImageNeverPull', message, { hint: known(images) });
   }
   if (domain === 'localhost')
-    throw new UserError(`container "${name}": image "${image}" is not in the local store`, {
+    throw new ImageError(wanted, 'ErrImagePull', `image "${image}" is not in the local store`, {
       hint: known(images),
+      isPlain: true,
     });
   event('Normal', 'Pulling', `Pulling image "${image}"`);
   try {
@@ -52,15 +114,13 @@ async function findImage(options: RunPodOptions, container: Container): Promise<
     const message = `Failed to pull image "${image}": ${error.message}`;
     event('Warning', 'Failed', message);
     event('Warning', 'Failed', 'Error: ErrImagePull');
-    throw new UserError(`container "${name}": ErrImagePull: ${message}`, { cause: error, hint: error.hint });
+    throw new ImageError(wanted, 'ErrImagePull', message, { cause: error, hint: error.hint });
   }
 }
 
 /** The kubelet's own words for a name that is none. */
-function domainOf(
-  { name, image = '' }: Container,
-  event: (type: 'Warning', reason: string, message: string) => void,
-): string {
+function domainOf(wanted: Wanted, event: (type: 'Warning', reason: string, message: string) => void): string {
+  const { image } = wanted;
   try {
     return parseReference(image).domain;
   } catch (error) {
@@ -68,7 +128,7 @@ function domainOf(
     const message = `Failed to apply default image tag "${image}": ${error.message}`;
     event('Warning', 'InspectFailed', message);
     event('Warning', 'Failed', 'Error: InvalidImageName');
-    throw new UserError(`container "${name}": InvalidImageName: ${message}`, { cause: error });
+    throw new ImageError(wanted, 'InvalidImageName', message, { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ import { type Cidr, familyOf } from '../base/addresses.ts';
 import { UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { formatCidr } from '../network/addresses.ts';
+import { listenerOf } from '../network/dns-rules.ts';
 import { NetworkError } from '../network/errors.ts';
 import { hostPortConflict } from '../network/host-ports.ts';
 import { linkNames } from '../network/names.ts';
@@ -15,13 +16,7 @@ import { wirePod } from '../network/wire.ts';
 import type { HostFacts } from '../oci/host-facts.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import type { Cleanup } from './cleanup.ts';
-import {
-  ADDRESS_FOR_NODE,
-  addressForPod,
-  type DnsAddress,
-  serveClusterDns,
-  serveClusterDnsAgain,
-} from './cluster-dns.ts';
+import { ADDRESS_FOR_NODE, type DnsAddress, serveClusterDns, serveClusterDnsAgain } from './cluster-dns.ts';
 import { isSidecar } from './container.ts';
 import { leaseAddresses } from './leases.ts';
 import { waitForLock } from './lock-file.ts';
@@ -59,8 +54,11 @@ export function networkSettings(
 export interface PodNetwork {
   /** Its `status.podIPs`. */
   readonly podIPs: readonly string[];
-  /** Gives the sandbox its network; does nothing for one that is not wired. Says whether the cluster's DNS is there. */
-  wire(sandbox: Sandbox): Promise<boolean>;
+  /**
+   * Gives the sandbox its network, after {@link record}, and meanwhile makes the node's rules; does nothing for one that is
+   * not wired. Says whether the cluster's DNS is there.
+   */
+  wire(sandbox: Promise<Sandbox>): Promise<boolean>;
   /** Writes down what others must know of it, for which containers run matters: they are given by name. */
   record(running: readonly string[]): void;
 }
@@ -81,16 +79,18 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   const { podCidrs } = settings;
   const { uid } = paths;
   const serve = (wanted: DnsAddress): DnsAddress => serveClusterDns(host.resolvConf, wanted, cleanup);
-  const takeBack = (): void =>
-    cleanup.add('the rules of the pod', () => {
-      entry.withdraw();
-      return updateNode().catch(ignoreUserError);
-    });
+  let takenBack: Promise<void> | undefined;
+  const takeBack = (): Promise<void> => {
+    entry.withdraw();
+    takenBack ??= updateNode().catch(ignoreUserError);
+    return takenBack;
+  };
+  const willTakeBack = (): void => cleanup.add('the rules of the pod', takeBack);
   if (pod.spec?.hostNetwork === true) {
     const addresses = [host.hostIP];
     const dns = pod.spec.dnsPolicy === 'ClusterFirstWithHostNet' ? serve(ADDRESS_FOR_NODE) : undefined;
     // Services may lead to it, too.
-    takeBack();
+    willTakeBack();
     const wire = async (): Promise<boolean> => dns !== undefined && rule(input);
     return network(input, entry, { addresses, podIPs: addresses, dns, wire });
   }
@@ -102,16 +102,22 @@ export function preparePodNetwork(input: PodNetworkInput, entry: NodeEntry, clea
   preparing.catch(() => {});
   // The cluster's DNS has an address of IPv4 only.
   const ipv4 = addresses.find(address => familyOf(address) === 'IPv4');
-  const dns = ipv4 === undefined ? undefined : serve(addressForPod(ipv4));
+  const dns = ipv4 === undefined ? undefined : serve(listenerOf(ipv4));
   return network(input, entry, {
     addresses,
     podIPs: addresses,
     dns,
     wire: async sandbox => {
-      const unwire = await wire(input, await preparing, addresses, sandbox);
+      willTakeBack();
+      // While the sandbox is made: what the pod's address means is settled before there is a way to it.
+      const ruled = rule(input);
+      // It is looked at when the pod has its link.
+      ruled.catch(() => {});
+      const unwire = await wire(input, await preparing, addresses, await sandbox);
       cleanup.add('the network of the pod', unwire);
-      takeBack();
-      if (!(await rule(input))) return false;
+      // Again, because nothing may lead to the pod when it can no longer be reached.
+      willTakeBack();
+      if (!(await ruled)) return false;
       // The cluster's DNS and what comes to host ports of 127.0.0.1 may be answered. Only now: the rules drop what a pod
       // sends there itself (CVE-2020-8558).
       setSysctls({ [`net.ipv4.conf.${linkNames(uid).name}.route_localnet`]: '1' });
@@ -190,9 +196,9 @@ export async function claimHostPorts(
     if (!isTold) {
       observer.onEvent?.('Warning', 'FailedScheduling', conflict.message, '');
       const { hostPort, protocol } = conflict.port;
-      const { namespace, name } = conflict.holder;
+      const [own, other] = [candidate, conflict.holder].map(each => `pod ${each.namespace}/${each.name}`);
       observer.onWarning?.(
-        `the pod is Pending until host port ${protocol} ${hostPort} is free: pod ${namespace}/${name} has it. ${conflict.message}`,
+        `${own} is Pending until host port ${protocol} ${hostPort} is free: ${other} has it. ${conflict.message}`,
       );
     }
     await delay(PORT_POLL, signal ?? new AbortController().signal);

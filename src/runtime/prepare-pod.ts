@@ -23,14 +23,14 @@ import { NodeEntry } from './node-registry.ts';
 import { requireServices } from './node-rules.ts';
 import { CGROUP, createPodCgroup, removePodCgroups } from './pod-cgroup.ts';
 import { PodDirectory } from './pod-directory.ts';
-import { findImages, holdLayers } from './pod-images.ts';
+import { findImages, findVolumeImages, holdLayers } from './pod-images.ts';
 import { claimHostPorts, type PodNetwork, preparePodNetwork } from './pod-network.ts';
 import type { ContainerResult, PodResult } from './pod-result.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { createSandbox, type Sandbox, SandboxError } from './sandbox.ts';
 import { pauseFilter } from './seccomp.ts';
 import { VolumeError } from './volume-error.ts';
-import { imagesOfVolumes } from './volume-places.ts';
+import { volumeOverlays } from './volume-places.ts';
 import { fillVolumes, type PodVolume, prepareVolumes } from './volumes.ts';
 
 /** What a pod's containers are made with, once and for all: how it is found again, too, so that it must be plain JSON. */
@@ -74,7 +74,7 @@ export async function preparePod(
   if (rejection !== undefined) return notRun(pod, 'Failed', rejection.reason, rejection.message);
   requireServices(options.networkObjects?.services ?? [], roots);
   const images = await findImages(options);
-  const used = [...images.values(), ...imagesOfVolumes(pod, options.images)];
+  const used = [...images.values(), ...(await findVolumeImages(options))];
   const names = podNames(pod, host);
   if ('error' in names)
     return notRun(pod, 'Pending', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${names.error}`);
@@ -109,6 +109,7 @@ export async function preparePod(
       paths,
       nodename: names.nodename,
       layers: [...images.values()].flatMap(image => options.images.layers(image)),
+      overlays: volumeOverlays(pod, paths, options.images),
       isWired: options.network.podCidrs !== undefined,
       hostRoot,
       pause: {
@@ -132,8 +133,8 @@ export async function preparePod(
   writeWithMode(paths.etcFile('hosts'), etcHosts(pod, names, network.podIPs, host), 0o644);
   writeWithMode(paths.etcFile('hostname'), `${names.hostname}\n`, 0o644);
   network.record([]);
-  const wired = namespaces.then(async made => {
-    const resolver = resolvConf(pod, host.resolvConf, (await network.wire(made)) ? CLUSTER : undefined);
+  const wired = network.wire(namespaces).then(hasDns => {
+    const resolver = resolvConf(pod, host.resolvConf, hasDns ? CLUSTER : undefined);
     writeWithMode(paths.etcFile('resolv.conf'), resolver.text, 0o644);
     tellOfResolver(options.observer, resolver.warnings);
   });

@@ -1,5 +1,5 @@
-import type { Container, Pod } from '../kube/types.generated.ts';
-import type { Attempt } from './keeper.ts';
+import type { Container, ContainerRestartRule, Pod } from '../kube/types.generated.ts';
+import type { LifecycleHooks } from './lifecycle-hooks.ts';
 
 const FIRST_DELAY = 10;
 const MAX_DELAY = 300;
@@ -20,28 +20,32 @@ export class BackOff {
   }
 }
 
-/** Where a container stands whose attempts are on record, the newest first; one that was never started begins. */
-export function resume(attempts: readonly Attempt[] = []): {
-  readonly backOff: BackOff;
-  readonly first: number;
-} {
+/** Where a container stands whose attempts are on record, or that was lost with its pod; any other one begins. */
+export function resume(
+  { keeper, before }: Pick<LifecycleHooks, 'keeper' | 'before'>,
+  container: Container,
+): { readonly backOff: BackOff; readonly first: number } {
   const backOff = new BackOff();
-  const [last, ...before] = attempts;
-  for (const { startedAt, end } of before.reverse())
+  const [last, ...earlier] = keeper?.attempts(container) ?? [];
+  for (const { startedAt, end } of earlier.reverse())
     backOff.next(((end?.finishedAt ?? startedAt) - startedAt) / 1000);
-  return { backOff, first: last?.number ?? 0 };
+  const lost = before?.get(container.name);
+  return { backOff, first: last?.number ?? (lost === undefined ? 0 : lost.restartCount + 1) };
 }
 
 /**
  * Whether a container that ended is started again by an attached run. The pod's `Always` is not obeyed there: a command
- * that never ended would be of no use, so each container runs once, as with Never. A container's own policy is (1.35).
+ * that never ended would be of no use, so each container runs once, as with Never. A container's own policy and rules are
+ * (1.35). One that was ended because its probes failed has not ended by itself: that follows the policy as it is.
  */
 export function shouldRestart(
   pod: Pod,
   container: Container,
   exitCode: number,
-  { isAttached = true } = {},
+  { wasUnhealthy = false, isAttached = true } = {},
 ): boolean {
+  if (wasUnhealthy && restartsUnhealthy(pod, container)) return true;
+  if ((container.restartPolicyRules ?? []).some(rule => applies(rule, exitCode))) return true;
   const ofPod = pod.spec?.restartPolicy ?? 'Always';
   const policy = container.restartPolicy ?? (isAttached && ofPod === 'Always' ? 'Never' : ofPod);
   if (policy === 'Always') return true;
@@ -49,6 +53,33 @@ export function shouldRestart(
 }
 
 /** Seconds as Go prints a duration: 10s, 1m20s, 5m0s. */
-export function duration(seconds: number): string {
+function duration(seconds: number): string {
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}
+
+/** What the kubelet says while a container waits for its restart; and what a person is told who ran the pod. */
+export function backOffWords(
+  { metadata }: Pod,
+  { name }: Container,
+  exitCode: number,
+  seconds: number,
+): { readonly state: string; readonly event: string; readonly warning: string } {
+  const pod = `${metadata?.name}_${metadata?.namespace}(${metadata?.uid})`;
+  return {
+    state: `back-off ${duration(seconds)} restarting failed container=${name} pod=${pod}`,
+    event: `Back-off restarting failed container ${name} in pod ${pod}`,
+    warning: `container "${name}" ended with exit code ${exitCode}: back-off ${seconds}s before it is restarted`,
+  };
+}
+
+/** Whether a container is started again that did not come up, or does not live, whatever its exit code is then. */
+export function restartsUnhealthy({ spec }: Pod, { restartPolicy }: Container): boolean {
+  return (restartPolicy ?? spec?.restartPolicy) !== 'Never';
+}
+
+/** The one action here is Restart: see the support table. */
+function applies({ exitCodes }: ContainerRestartRule, exitCode: number): boolean {
+  if (exitCodes === undefined) return false;
+  const isListed = (exitCodes.values ?? []).includes(exitCode);
+  return exitCodes.operator === 'In' ? isListed : !isListed;
 }

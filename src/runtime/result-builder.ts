@@ -8,6 +8,10 @@ import { fitMessage, LogTail } from './termination-message.ts';
 /** containerd's exit code of a container that could not be started. */
 const START_ERROR = 128;
 
+/** What probes say of a container that runs. */
+type Health = Pick<ContainerState, 'started' | 'ready'>;
+const HEALTHY: Health = { started: true, ready: true };
+
 /** How much of each stream is kept, in bytes; a pod that writes without end must not use up podspace's memory. */
 const MAX_CAPTURE = 64 << 20;
 
@@ -20,6 +24,8 @@ interface ResultOptions {
   readonly containers: number;
   /** Why it does not run from the beginning. */
   readonly waitsFor?: 'ContainerCreating' | 'PodInitializing';
+  /** What it was in a pod that was lost. */
+  readonly before?: ContainerState | undefined;
 }
 
 /** Collects what is known of one container over its attempts. */
@@ -49,13 +55,16 @@ export class ResultBuilder {
   #now: ContainerState['state'];
   #last: Terminated | undefined;
   #attempt = 0;
+  #health: Health = HEALTHY;
 
   constructor(
     kind: Pick<ContainerResult, 'name' | 'init' | 'sidecar'>,
-    { capture, fallsBackToLogs, containers, waitsFor = 'ContainerCreating' }: ResultOptions,
+    { capture, fallsBackToLogs, containers, waitsFor = 'ContainerCreating', before }: ResultOptions,
   ) {
     this.#kind = kind;
     this.#now = { is: 'waiting', reason: waitsFor, message: undefined };
+    if (before !== undefined) this.#attempt = before.restartCount;
+    this.#last = before?.state.is === 'terminated' ? before.state : before?.lastState;
     this.#containers = containers;
     this.#fallsBackToLogs = fallsBackToLogs;
     this.#tail = fallsBackToLogs ? new LogTail() : undefined;
@@ -73,11 +82,21 @@ export class ResultBuilder {
   }
 
   /** Its state at this moment. */
-  state(): Omit<ContainerState, 'started' | 'ready' | 'image' | 'imageId'> {
-    return { ...this.#kind, restartCount: this.#attempt, state: this.#now, lastState: this.#last };
+  state(): Omit<ContainerState, 'image' | 'imageId'> {
+    const isRunning = this.#now.is === 'running';
+    return {
+      ...this.#kind,
+      restartCount: this.#attempt,
+      state: this.#now,
+      lastState: this.#last,
+      started: isRunning && this.#health.started,
+      ready: isRunning && this.#health.ready,
+    };
   }
 
-  running(startedAt: number, attempt: number): void {
+  /** It runs; it is ready and started when its probes say so. */
+  running(startedAt: number, attempt: number, health: Health = HEALTHY): void {
+    this.#health = health;
     if (this.#now.is === 'terminated') this.#last = this.#now;
     this.#now = { is: 'running', startedAt };
     this.#attempt = attempt;
@@ -111,16 +130,22 @@ export class ResultBuilder {
   }
 
   ended(
-    exit: Exit & { readonly isOomKilled?: boolean; readonly message?: string },
+    exit: Exit & {
+      readonly isOomKilled?: boolean;
+      readonly message?: string;
+      /** Why it was ended before its time, and what is said of that. */
+      readonly failure?: { readonly reason: string; readonly message: string } | undefined;
+    },
     startedAt: number,
     finishedAt: number,
     restartCount: number,
   ): void {
     this.#cpuMicroseconds += exit.cpuMicroseconds;
     this.#maxRss = Math.max(this.#maxRss, exit.maxRss);
-    const reason = exit.exitCode === 0 ? 'Completed' : exit.isOomKilled === true ? 'OOMKilled' : 'Error';
+    const ownReason = exit.exitCode === 0 ? 'Completed' : exit.isOomKilled === true ? 'OOMKilled' : 'Error';
+    const reason = exit.failure?.reason ?? ownReason;
     const { exitCode, signal } = exit;
-    const message = this.#message(exit.message ?? '', exitCode);
+    const message = exit.failure?.message ?? this.#message(exit.message ?? '', exitCode);
     this.#now = { is: 'terminated', reason, message, exitCode, signal, startedAt, finishedAt };
     this.#attempt = restartCount;
     this.#state = {

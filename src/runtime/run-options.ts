@@ -1,5 +1,5 @@
 import type { Decision } from '../admission/admission.ts';
-import type { PullProgress } from '../image/pull.ts';
+import type { PullProgress } from '../image/pull-progress.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { PodObjects } from '../kube/environment.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';

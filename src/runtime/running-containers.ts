@@ -4,8 +4,10 @@ import { SIG } from '../linux/constants.generated.ts';
 import { signalPidfd } from '../native/execute.ts';
 import type { Exit } from './child-exits.ts';
 import { isSidecar, type StartedContainer } from './container.ts';
+import { endContainer, endContainers } from './end-containers.ts';
 import { onAbort } from './on-abort.ts';
 import { type ContainerRecord, startTimeOf } from './pod-directory.ts';
+import type { Supervision } from './supervision.ts';
 import { startTimer } from './timer.ts';
 
 export interface Running {
@@ -13,18 +15,20 @@ export interface Running {
   readonly image: Image | undefined;
   readonly started: StartedContainer;
   readonly ended: Promise<Exit>;
+  /** Undefined for one without probes and hooks. */
+  readonly supervision?: Supervision | undefined;
 }
-
-/** A kubelet waits at least this long before it kills. */
-const MIN_GRACE_SECONDS = 2;
 
 /** The containers of a pod that run at this moment, and how they are ended. */
 export class RunningContainers {
   readonly #running = new Map<string, Running>();
   readonly #order: readonly string[];
+  readonly #sidecars: ReadonlySet<string>;
+  /** Containers that are being ended one by one. */
+  readonly #ends = new Map<Running, Promise<void>>();
   readonly #graceSeconds: number;
   readonly #killSignal: AbortSignal | undefined;
-  readonly #onKilling: (container: Container) => void;
+  readonly #onKilling: (container: Container, message: string | undefined) => void;
   readonly #killAll: () => void;
   readonly #ending = new AbortController();
   #starting = 0;
@@ -35,11 +39,12 @@ export class RunningContainers {
   constructor(
     spec: PodSpec,
     killSignal: AbortSignal | undefined,
-    onKilling: (container: Container) => void,
+    onKilling: (container: Container, message: string | undefined) => void,
     killAll: () => void,
   ) {
     this.#order = [...spec.containers, ...(spec.initContainers ?? [])].map(({ name }) => name);
-    this.#graceSeconds = Math.max(spec.terminationGracePeriodSeconds ?? 30, MIN_GRACE_SECONDS);
+    this.#sidecars = new Set((spec.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+    this.#graceSeconds = spec.terminationGracePeriodSeconds ?? 30;
     this.#killSignal = killSignal;
     this.#onKilling = onKilling;
     this.#killAll = killAll;
@@ -66,6 +71,14 @@ export class RunningContainers {
     if (this.ending.aborted) void this.#endOne(running, this.#deadline);
   }
 
+  names(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
+  get(name: string): Running | undefined {
+    return this.#running.get(name);
+  }
+
   remove(container: Container): void {
     this.#running.delete(container.name);
   }
@@ -73,11 +86,7 @@ export class RunningContainers {
   /** In the manifest's order, app containers first: the first one is what exec is for. */
   records(): readonly ContainerRecord[] {
     const running = this.#order.flatMap(name => this.#running.get(name) ?? []);
-    return running.map(({ started: { child, facts } }) => ({
-      ...facts.record,
-      pid: child.pid,
-      startTime: startTimeOf(child.pid) ?? '',
-    }));
+    return running.map(recordOf);
   }
 
   /** Sends a signal to the main process of every running container. */
@@ -94,12 +103,18 @@ export class RunningContainers {
 
   async #endAll(graceSeconds: number): Promise<void> {
     this.#deadline = Date.now() + graceSeconds * 1000;
-    const all = [...this.#running.values()];
-    const apps = all.filter(({ container }) => !isSidecar(container));
-    await Promise.all(apps.map(running => this.#endOne(running, this.#deadline)));
-    for (const sidecar of all.filter(({ container }) => isSidecar(container)).reverse())
-      await this.#endOne(sidecar, Math.max(this.#deadline, Date.now() + MIN_GRACE_SECONDS * 1000));
+    const all = this.#order.flatMap(name => this.#running.get(name) ?? []);
+    await endContainers(all, this.#sidecars, (running, after) =>
+      this.#endOne(running, this.#deadline, undefined, after),
+    );
     if (this.#starting > 0) this.#killLater();
+  }
+
+  /** Ends one container that is to be restarted, or not; the message is that of the event. */
+  async stop(container: Container, message: string, graceSeconds = this.#graceSeconds): Promise<void> {
+    const running = this.#running.get(container.name);
+    if (running === undefined || this.ending.aborted || this.#ends.has(running)) return;
+    await this.#endOne(running, Date.now() + graceSeconds * 1000, message);
   }
 
   /** Whoever gets through its start until then is ended as all others. */
@@ -114,25 +129,39 @@ export class RunningContainers {
     ignoreAbort = onAbort(this.#killSignal, kill);
   }
 
-  async #endOne({ container, image, started, ended }: Running, deadline: number): Promise<void> {
-    const { pidfd } = started.child;
-    this.#onKilling(container);
-    signalPidfd(pidfd, stopSignal(image));
-    const kill = (): void => {
-      if (this.#running.has(container.name)) signalPidfd(pidfd, SIG.SIGKILL);
-    };
-    const stopTimer = startTimer(Math.max(0, deadline - Date.now()), kill);
-    const ignoreAbort = onAbort(this.#killSignal, kill);
-    await ended;
-    ignoreAbort();
-    stopTimer();
+  /** One that is being ended already only has less time left, if any. */
+  async #endOne(
+    running: Running,
+    deadline: number,
+    message?: string,
+    after: readonly Running[] = [],
+  ): Promise<void> {
+    const begun = this.#ends.get(running);
+    if (begun !== undefined) {
+      const kill = (): void => void signalPidfd(running.started.child.pidfd, SIG.SIGKILL);
+      const stopTimer = startTimer(Math.max(0, deadline - Date.now()), kill);
+      await begun;
+      stopTimer();
+      return;
+    }
+    this.#onKilling(running.container, message);
+    const end = endContainer(running, { deadline, killSignal: this.#killSignal, after });
+    this.#ends.set(running, end);
+    await end;
+    this.#ends.delete(running);
   }
 }
 
-/** The image's StopSignal, by name or number; SIGTERM without one. */
-function stopSignal(image: Image | undefined): number {
-  const word = image?.config.StopSignal ?? '';
-  const name = (word.startsWith('SIG') ? word : `SIG${word}`) as keyof typeof SIG;
-  if (/^\d+$/.test(word)) return Number(word);
-  return Object.hasOwn(SIG, name) ? SIG[name] : SIG.SIGTERM;
+/** What other commands are told of it; it must not have been waited for. */
+export function recordOf({
+  started: { child, facts },
+  supervision,
+}: Omit<Running, 'ended'>): ContainerRecord {
+  return {
+    ...facts.record,
+    pid: child.pid,
+    startTime: startTimeOf(child.pid) ?? '',
+    started: supervision?.started ?? true,
+    ready: supervision?.ready ?? true,
+  };
 }

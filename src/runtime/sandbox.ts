@@ -25,7 +25,7 @@ import { Cgroup, withCgroup } from './cgroups.ts';
 import { waitForExit } from './child-exits.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { PodObserver } from './run-options.ts';
-import { isMemory } from './volume-places.ts';
+import { isMemory, type VolumeOverlay } from './volume-places.ts';
 import { tmpfsOptions } from './volumes.ts';
 
 /** The namespaces that a pod's containers share, held open by fds of this process. */
@@ -45,6 +45,7 @@ export function planSandbox(
   nodename: string | undefined,
   layers: readonly string[],
   isWired: boolean,
+  overlays: readonly VolumeOverlay[],
 ): SandboxPlan {
   const spec = pod.spec ?? { containers: [] };
   const memory = (spec.volumes ?? [])
@@ -60,7 +61,15 @@ export function planSandbox(
     isWired: isWired && spec.hostNetwork !== true,
     sysctls: podSysctls(pod),
     isInUserNamespace: spec.hostUsers === false,
-    trees: spec.hostUsers === false ? overlayTrees(paths, layers) : [],
+    trees:
+      spec.hostUsers === false
+        ? overlayTrees(paths, [...layers, ...overlays.flatMap(overlay => overlay.layers)])
+        : [],
+    overlays: overlays.map(overlay => ({
+      path: overlay.path,
+      base: spec.hostUsers === false ? paths.idmapped : paths.roots.state,
+      lower: spec.hostUsers === false ? overlay.layers.map(idmappedName) : overlay.layers,
+    })),
     tmpfs: [
       ...(spec.hostIPC === true ? [] : [{ path: paths.shm, options: 'mode=1777,size=65536k' }]),
       ...memory,
@@ -98,6 +107,7 @@ export interface SandboxInput {
   readonly nodename: string | undefined;
   /** Of the images of its containers. */
   readonly layers: readonly string[];
+  readonly overlays: readonly VolumeOverlay[];
   /** It gets a network, unless it has the host's. */
   readonly isWired: boolean;
   /** The host's number of the pod's user 0; looked at only where it has a user namespace. */
@@ -117,12 +127,15 @@ function ownProcfs(): number {
 }
 
 export async function createSandbox(
-  { pod, paths, nodename, layers, isWired, hostRoot, pause: pauseInput, shim }: SandboxInput,
+  { pod, paths, nodename, layers, overlays, isWired, hostRoot, pause: pauseInput, shim }: SandboxInput,
   cleanup: Cleanup,
   onTrace?: PodObserver['onTrace'],
 ): Promise<Sandbox> {
-  const plan = planSandbox(pod, paths, nodename, layers, isWired);
-  const places = [...plan.tmpfs.map(({ path }) => path), ...plan.trees.map(({ target }) => target)];
+  const plan = planSandbox(pod, paths, nodename, layers, isWired, overlays);
+  const places = [
+    ...[...plan.tmpfs, ...plan.overlays].map(({ path }) => path),
+    ...plan.trees.map(({ target }) => target),
+  ];
   for (const path of places) makeTree(path, 0o700);
   const keep = (fds: SandboxFds): void => {
     cleanup.add('namespaces of the sandbox', () => {

@@ -31,7 +31,7 @@ import { gatherHostFacts } from './host-facts.ts';
 import { type NetworkOptions, type NetworkSettings, networkSettings } from './pod-network.ts';
 import { planPause, planSandbox } from './sandbox.ts';
 import { pauseFilter, profileRootOf, type SeccompOptions, seccompReader } from './seccomp.ts';
-import { placeOf } from './volume-places.ts';
+import { placeOf, volumeOverlays } from './volume-places.ts';
 
 /** The uid of a pod that is only looked at, so that what is printed is the same each time. */
 export const NO_UID = '00000000-0000-4000-8000-000000000000';
@@ -89,6 +89,7 @@ export function stageSandbox(
     'error' in names ? undefined : names.nodename,
     layers,
     network.podCidrs !== undefined,
+    volumeOverlays(pod, paths, images),
   );
   const programs = new Map<string, Compiled>([
     ...(plan.isInUserNamespace ? ([['user namespace', compileUserNamespace(arch)]] as const) : []),
@@ -162,6 +163,7 @@ export function stageAll(
             cmd: config.Cmd,
             env: config.Env,
             workingDir: config.WorkingDir,
+            volumes: config.Volumes,
           },
           layers: image === undefined ? ['images/roots/(unknown)/rootfs'] : images.layers(image),
         },

@@ -26,7 +26,10 @@ export function containerUsage({ cgroup, cgroupProcs }: ContainerRecord): Usage 
   };
   const pids = new Cgroup(cgroup, true).processes();
   if (pids.length === 0) return undefined;
-  return { cpuMicroseconds: cpuOf(read) ?? sum(pids, cpuTime), memoryBytes: memoryOf(read) ?? sum(pids, residentSet) };
+  return {
+    cpuMicroseconds: cpuOf(read) ?? sum(pids, cpuTime),
+    memoryBytes: memoryOf(read) ?? sum(pids, residentSet),
+  };
 }
 
 type Read = (name: string) => string | undefined;

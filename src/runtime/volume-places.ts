@@ -1,11 +1,16 @@
-import { UserError } from '../base/errors.ts';
-import type { Image, ImageStore } from '../image/store.ts';
+import type { ImageStore } from '../image/store.ts';
 import type { Pod, Volume } from '../kube/types.generated.ts';
 import { hasWrittenFiles } from '../kube/volume-files.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
 import { claimPath, type PodPaths } from '../oci/pod-paths.ts';
 
 export type VolumeImages = Pick<ImageStore, 'get' | 'layers'>;
+
+/** Where an image of several layers is mounted; the uppermost first, relative to the state directory. */
+export interface VolumeOverlay {
+  readonly path: string;
+  readonly layers: readonly string[];
+}
 
 /** Volumes that live in memory, tmpfs mounts that the sandbox makes: as on a node secrets never touch the disk. */
 export function isMemory(volume: Volume): boolean {
@@ -30,8 +35,11 @@ export function placeOf(pod: Pod, volume: Volume, paths: PodPaths, images: Volum
   }
   if (image !== undefined) {
     const found = images.get(image.reference ?? '');
-    const [root = 'images/roots/(unknown)/rootfs'] = found === undefined ? [] : images.layers(found);
-    return { source: `${paths.roots.state}/${root}`, readOnly: true, isImage: true };
+    const layers = found === undefined ? ['images/roots/(unknown)/rootfs'] : images.layers(found);
+    const [only = ''] = layers;
+    if (layers.length === 1)
+      return { source: `${paths.roots.state}/${only}`, readOnly: true, isImage: true, layers };
+    return { source: paths.volume(name, true), readOnly: true, isImage: true, layers };
   }
   return {
     source: paths.volume(name, isMemory(volume)),
@@ -40,22 +48,10 @@ export function placeOf(pod: Pod, volume: Volume, paths: PodPaths, images: Volum
   };
 }
 
-/** The images that a pod has as volumes: in use while it runs. Throws a UserError for one that is not there. */
-export function imagesOfVolumes({ spec }: Pod, images: VolumeImages): readonly Image[] {
-  return (spec?.volumes ?? []).flatMap(({ name, image }) => {
-    if (image === undefined) return [];
-    const reference = image.reference ?? '';
-    const found = images.get(reference);
-    if (found !== undefined && images.layers(found).length > 1)
-      throw new UserError(
-        `volume "${name}": image "${reference}" has several layers: only one can be mounted`,
-        {
-          hint: 'make one of them: podspace image import NAME ROOTFS, of the tar of a container’s root for example',
-        },
-      );
-    if (found !== undefined) return [found];
-    throw new UserError(`volume "${name}": image "${reference}" is not in the local store`, {
-      hint: 'podspace image import NAME DIR|TAR brings one in',
-    });
+/** Images of several layers that a pod has as volumes: overlays that the sandbox makes, where nothing can be written. */
+export function volumeOverlays(pod: Pod, paths: PodPaths, images: VolumeImages): readonly VolumeOverlay[] {
+  return (pod.spec?.volumes ?? []).flatMap(volume => {
+    const { source, layers = [] } = placeOf(pod, volume, paths, images);
+    return layers.length > 1 ? [{ path: source, layers }] : [];
   });
 }

@@ -5,6 +5,8 @@ import { parseQuantity } from '../kube/quantity.ts';
 import { declaredPodLimit, type NodeCapacity, wholeValue } from '../kube/resources.ts';
 import type { Pod, PodSpec, Volume } from '../kube/types.generated.ts';
 import { hasWrittenFiles, type VolumeFiles, volumeFiles } from '../kube/volume-files.ts';
+import { mergedLayers } from '../native/detached-mount.ts';
+import { withFd } from '../native/directory-fd.ts';
 import { makeDirectories, makeFile, makeTree } from '../native/exact-mode.ts';
 import { isFileBelow } from '../native/file-below.ts';
 import type { PreparedVolume } from '../oci/mounts.ts';
@@ -66,7 +68,15 @@ export function prepareVolumes(
   // A memory volume is not there for this process to look into.
   const looked = (volume: Volume): PodVolume => {
     const made = prepare(volume);
-    return isMemory(volume) ? made : { ...made, holdsFile: path => isFileBelow(made.source, path) };
+    if (isMemory(volume)) return made;
+    const { layers = [] } = made;
+    if (layers.length < 2) return { ...made, holdsFile: path => isFileBelow(made.source, path) };
+    const directories = layers.map(layer => `${paths.roots.state}/${layer}`);
+    return {
+      ...made,
+      holdsFile: path =>
+        withFd(mergedLayers(directories), root => isFileBelow(`/proc/self/fd/${root}`, path)),
+    };
   };
   return new Map((pod.spec?.volumes ?? []).map(volume => [volume.name, looked(volume)]));
 }

@@ -30,6 +30,8 @@ try {
   print(process.env.PODSPACE_BENCH_NETWORK ?? '');
   print(process.env.PODSPACE_BENCH_RULES ?? '');
   print(process.env.PODSPACE_BENCH_THROUGHPUT ?? '');
+  print(process.env.PODSPACE_BENCH_IMAGES ?? '');
+  print(process.env.PODSPACE_BENCH_OCI ?? '');
 } finally {
   bench.remove();
 }

@@ -14,7 +14,7 @@ const works = (command: string): boolean => spawnSync('sh', ['-c', command]).sta
 type Subject = readonly [name: string, command: string, isPeer?: 'peer'];
 
 /** Every command's times in microseconds; the first one is what the others are compared with. */
-function hyperfine(directory: string, subjects: readonly Subject[], runs = RUNS): readonly Row[] {
+export function hyperfine(directory: string, subjects: readonly Subject[], runs = RUNS): readonly Row[] {
   const there = subjects.filter(([, command, isPeer]) => isPeer === undefined || works(command));
   const file = join(directory, 'hyperfine.json');
   const args = ['-N', '--style=none', '--warmup=5', `--runs=${runs}`, `--export-json=${file}`];

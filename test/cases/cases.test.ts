@@ -59,7 +59,13 @@ const CALLED_DIRECTLY = new Set(
     .map(match => match[1]),
 );
 /** Only in programs of an OCI config, which test/unit/oci-cli/gate.test.ts looks at. */
-const OF_OCI_CONFIGS: ReadonlySet<string> = new Set(['faccessat2', 'read', 'setdomainname']);
+const OF_OCI_CONFIGS: ReadonlySet<string> = new Set([
+  'faccessat2',
+  'ioprio_set',
+  'read',
+  'sched_setattr',
+  'setdomainname',
+]);
 /** Looked at when others call them. */
 const WATCHED: ReadonlySet<string> = new Set(FIRST_ARGUMENT_CALLS);
 

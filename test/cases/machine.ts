@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { EMPTY_CONFIG, type ImageConfig } from '../../src/image/config.ts';
-import type { Image } from '../../src/image/store.ts';
+import { type Image, layerIds } from '../../src/image/store.ts';
 import { parseUsers } from '../../src/image/users.ts';
 import type { Arch } from '../../src/linux/arch.ts';
 import { CAPABILITIES } from '../../src/linux/capabilities.ts';
@@ -61,6 +61,10 @@ const IMAGES = [
     Cmd: ['--serve'],
     WorkingDir: '/app',
   }),
+  {
+    ...image('database', { Cmd: ['db'], Volumes: ['/var/lib/db', 'cache/', '/etc/hosts', '/spare/../logs'] }),
+    layers: ['lower0000000', 'upper0000000'],
+  },
 ];
 
 /** Profiles of test/profiles. */
@@ -73,7 +77,10 @@ export const machineOf = (arch: Arch): Machine => ({
   host: HOST,
   images: {
     get: reference => IMAGES.find(({ reference: known }) => known === `${reference}:latest`),
-    layers: ({ id }) => [`images/roots/${id}/rootfs`],
+    layers: image =>
+      layerIds(image)
+        .map(id => `images/roots/${id}/rootfs`)
+        .reverse(),
   },
   arch,
   settings: {},

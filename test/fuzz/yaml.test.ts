@@ -8,7 +8,7 @@ import { checkSupport } from '../../src/kube/support.ts';
 import { validatePod } from '../../src/kube/validate.ts';
 
 /** A run ends after this time; FUZZ_SECONDS makes it longer, FUZZ_SEED repeats one. */
-const SECONDS = Number(process.env.FUZZ_SECONDS ?? 5);
+const SECONDS = Number(process.env.FUZZ_SECONDS ?? 3);
 const SEED = process.env.FUZZ_SEED === undefined ? undefined : Number(process.env.FUZZ_SEED);
 /** No input here is larger than a few kilobytes. */
 const SLOW = 1500;

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -9,9 +10,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { isRoot, needsRoot, podspace, start } from './harness.ts';
+import { rounds } from '../rounds.ts';
+import { isRoot, needsRoot, PODSPACE, podspace, type Ran, STAY, start } from './harness.ts';
 import { importImages, ownState, scripted } from './with-policies.ts';
 
 const state = ownState(t.testdir({}));
@@ -32,7 +35,7 @@ const END = { terminationGracePeriodSeconds: 0 };
 
 /** A pod that runs a script; its name, once other commands can find it. */
 async function running(script: string, spec: object = {}, container: object = {}): Promise<string> {
-  const pod = scripted(`${script}\necho ready; sleep 1000`, { ...END, ...spec }, container);
+  const pod = scripted(`${script}\n${STAY}`, { ...END, ...spec }, container);
   const run = start(['run', '-', '--root', root], JSON.stringify(pod));
   stops.push(async () => {
     run.child.kill('SIGTERM');
@@ -180,7 +183,7 @@ t.test('a container swaps directories for links while it is copied', { skip: nee
     { volumeMounts: [{ name: 's', mountPath: '/s' }] },
   );
   let copied = 0;
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < rounds(8); i++) {
     const out = join(here, `out${i}`);
     on('cp', `${pod}:/t`, out);
     const file = join(out, 'd/file');
@@ -258,4 +261,37 @@ t.test('what cannot be copied', { skip: needsRoot }, async t => {
 t.test('nothing is left behind', { skip: needsRoot }, t => {
   t.same(state.left(), []);
   t.end();
+});
+
+t.test('a tar on standard output and input', { skip: needsRoot }, async t => {
+  const pod = await running(
+    'mkdir -p /from/deep; echo one > /from/deep/file; ln -s /etc /from/link; mkdir /to',
+  );
+  const bash = (script: string): Ran => {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+    return { status, stdout, stderr };
+  };
+  const cp = (from: string, to: string): string =>
+    `${process.execPath} ${PODSPACE} cp --root ${root} ${from} ${to}`;
+  t.same(bash(`${cp(`${pod}:/from`, '-')} | tar -t`), {
+    status: 0,
+    stdout: './from/\n./from/deep/\n./from/deep/file\n',
+    stderr: 'Warning: skipping symlink "/from/link"\n',
+  });
+  t.match(bash(`${cp(`${pod}:/from/deep/file`, '-')} | tar -xO`), { status: 0, stdout: 'one\n' });
+  const here = t.testdir({ a: { b: 'two' }, c: 'three' });
+  const sent = bash(
+    `tar -C ${here} -c ../../../../../../../../etc/hostname a c 2>/dev/null | ${cp('-', `${pod}:/to`)}`,
+  );
+  t.equal(sent.status, 0, 'what would leave the directory stays in it');
+  t.equal(sh(pod, 'cat /to/a/b /to/c; ls /to'), 'twothreea\nc\netc\n');
+  t.match(bash(`tar -C ${here} -c c | ${cp('-', `${pod}:/none`)}`), {
+    status: 1,
+    stderr: /^error: "\/none" in container "\w+" is no directory\n$/,
+  });
+  t.match(bash(`echo no tar | ${cp('-', `${pod}:/to`)}`), { status: 1, stderr: /error: tar failed\n$/ });
+  t.same(
+    readdirSync(tmpdir()).filter(name => name.startsWith('podspace-cp-')),
+    [],
+  );
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { layoutOf, makeImage, tarOfFiles } from '../unit/image/image-builder.ts';
 import { busyboxLayer } from './busybox-layer.ts';
-import { isRoot, needsRoot, podspace, start } from './harness.ts';
+import { isRoot, needsRoot, podspace, STAY, start } from './harness.ts';
 import { importImages, ownState, scripted } from './with-policies.ts';
 
 const state = ownState(t.testdir({}));
@@ -15,11 +15,7 @@ t.before(() => {
 
 /** What diff says of a pod that has run a script. */
 async function diffOf(script: string, spec: object = {}, container: object = {}) {
-  const pod = scripted(
-    `${script}\necho ready; sleep 1000`,
-    { terminationGracePeriodSeconds: 0, ...spec },
-    container,
-  );
+  const pod = scripted(`${script}\n${STAY}`, { terminationGracePeriodSeconds: 0, ...spec }, container);
   const run = start(['run', '-', '--root', root], JSON.stringify(pod));
   try {
     await run.waitFor('ready');

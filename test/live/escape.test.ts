@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { AT } from '../../src/linux/constants.generated.ts';
 import { rawSyscall } from '../../src/native/libc.ts';
+import { rounds } from '../rounds.ts';
 import { leftovers, needsRoot, podspace, probePod, runPod, start } from './harness.ts';
 
 const RENAME_EXCHANGE = 2;
@@ -17,7 +18,12 @@ for (const [title, spec] of [
     const pod = probePod({ terminationGracePeriodSeconds: 0, ...spec }, { args: ['watch'], securityContext });
     const running = start(['run', '-'], JSON.stringify(pod));
     await running.waitFor('saw /probe');
-    for (let i = 0; i < 40; i++) podspace(['exec', pod.metadata.name, '--', '/probe', 'exit', '0']);
+    const isSeen = (): boolean => running.output().includes('memfd:podspace-shim');
+    const count = rounds(20);
+    for (let i = 0; i < count || (!isSeen() && i < 10 * count); i++) {
+      podspace(['exec', pod.metadata.name, '--', '/probe', 'exit', '0']);
+      await new Promise(done => setImmediate(done));
+    }
     running.child.kill('SIGTERM');
     await running.ended;
     t.match(running.output(), /memfd:podspace-shim/, 'the shim was seen at work');
@@ -51,7 +57,8 @@ t.test(
       },
     );
     const outcomes = new Map<string, number>();
-    for (let i = 0; i < 40; i++) {
+    const count = rounds(20);
+    for (let i = 0; i < count || (outcomes.size < 2 && i < 10 * count); i++) {
       const running = start(['run', '-'], JSON.stringify(pod));
       let isOver = false;
       void running.ended.then(() => (isOver = true));

@@ -201,11 +201,11 @@ const HOST_CALLS = {
   rmdir: 12,
 } as const;
 
-/** Runs the pod with one call of podspace's own process failing; its children's calls are the programs'. */
+/** Runs the pod with calls of podspace's own process traced, or failing; its children's calls are the programs'. */
 function withHostFault(
   pod: string,
-  call: string,
-  inject: readonly string[],
+  calls: readonly string[],
+  inject: readonly string[] = [],
 ): ReturnType<typeof spawnSync> & { readonly log: string } {
   const log = join(tmpdir(), `podspace-strace-${process.pid}`);
   const args = [
@@ -213,7 +213,7 @@ function withHostFault(
     '-o',
     log,
     '-e',
-    `trace=${call},openat`,
+    `trace=${calls.join()}`,
     ...inject,
     process.execPath,
     PODSPACE,
@@ -226,13 +226,14 @@ function withHostFault(
   return { ...ran, log: text };
 }
 
-/** The first and the last of these calls that are about the pod, and not Node's own of its start. */
-function rangeOf(pod: string, call: string): readonly [first: number, last: number] {
-  const lines = withHostFault(pod, call, []).log.split('\n');
+/** Of each call the first and the last that are about the pod, and not Node's own of its start. */
+function rangesOf(pod: string): (call: string) => readonly [first: number, last: number] {
+  const lines = withHostFault(pod, Object.keys(HOST_CALLS)).log.split('\n');
   const begin = lines.findIndex(line => line.startsWith('openat(') && line.includes('/podspace/names/'));
-  const count = (some: readonly string[]): number => some.filter(line => line.startsWith(`${call}(`)).length;
+  const count = (call: string, some: readonly string[]): number =>
+    some.filter(line => line.startsWith(`${call}(`)).length;
   // The lock of its name is the first; the directories that it is in are made just before.
-  return [call === 'mkdir' ? 1 : count(lines.slice(0, begin)) + 1, count(lines)];
+  return call => [call === 'mkdir' ? 1 : count(call, lines.slice(0, begin)) + 1, count(call, lines)];
 }
 
 t.test(
@@ -257,15 +258,17 @@ t.test(
       ),
     );
     const before = mounts();
+    const rangeOf = rangesOf(pod);
     for (const [call, step] of Object.entries(HOST_CALLS)) {
-      const [first, last] = rangeOf(pod, call);
+      const [first, last] = rangeOf(call);
       const begin = Math.max(first, 1) + Math.floor(Math.random() * Math.min(step, last - first + 1));
       for (let when = begin; when <= last; when += step) {
         const title = `${call} ${when}`;
-        const { stderr, status } = withHostFault(pod, call, [
-          '-e',
-          `inject=${call}:error=ENOSPC:when=${when}`,
-        ]);
+        const { stderr, status } = withHostFault(
+          pod,
+          [call],
+          ['-e', `inject=${call}:error=ENOSPC:when=${when}`],
+        );
         const said = String(stderr);
         t.not(status, null, title);
         if (status !== 0) t.match(said, /^error: .*(ENOSPC|no space left).*/im, title);

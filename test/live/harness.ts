@@ -61,6 +61,9 @@ export function runPod(
   return { ...(JSON.parse(ran.stdout) as Result), status: ran.status, stderr: ran.stderr };
 }
 
+/** The end of a script that stays until it is told to go; as process 1 it would not hear of TERM, and be killed after 2 s. */
+export const STAY = 'echo ready; trap "exit 0" TERM; sleep 1000 & wait';
+
 let serial = 0;
 
 /** A pod with one container of the probe; `spec` and `container` are laid over it. */
@@ -135,10 +138,11 @@ export function leftovers(): readonly string[] {
     found.push(...readdirSync('/var/lib/podspace/pods').map(name => `/var/lib/podspace/pods/${name}`));
   for (const root of ['', ...readdirSync('/sys/fs/cgroup')])
     if (existsSync(`/sys/fs/cgroup/${root}/podspace`)) found.push(`/sys/fs/cgroup/${root}/podspace`);
+  // The state directory itself may be a mount of the node that the tests run on.
   found.push(
     ...readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
-      .filter(line => line.includes('podspace')),
+      .filter(line => line.includes('podspace') && line.split(' ')[4] !== '/var/lib/podspace'),
   );
   const tables = spawnSync('nft', ['list', 'tables'], { encoding: 'utf8' }).stdout ?? '';
   found.push(...tables.split('\n').filter(line => line.includes('podspace')));

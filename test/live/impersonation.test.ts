@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isRoot, needsRoot, podspace, probePod, start } from './harness.ts';
+import { isRoot, needsRoot, podspace, probePod, STAY, start } from './harness.ts';
 import { importImages, ownState } from './with-policies.ts';
 
 const state = ownState(t.testdir({}));
@@ -12,7 +12,7 @@ t.before(() => {
 t.test('--as may do what roles say, with every command', { skip: needsRoot }, async t => {
   const pod = probePod(
     { terminationGracePeriodSeconds: 0 },
-    { image: 'localhost/busybox', command: ['sh', '-c', 'echo ready; sleep 100'] },
+    { image: 'localhost/busybox', command: ['sh', '-c', STAY] },
   );
   const { name } = pod.metadata;
   const running = start(['run', '-', '--root', root], JSON.stringify(pod));
@@ -56,7 +56,7 @@ t.test('--as may do what roles say, with every command', { skip: needsRoot }, as
     ['create', 'rolebinding', 'b', '--role=r', '--user=bob'],
   ])
     t.equal(on(...words).status, 0);
-  t.match(on('ps', name, '--as', 'bob'), { status: 0, stdout: /sleep 100/ });
+  t.match(on('ps', name, '--as', 'bob'), { status: 0, stdout: /sleep 1000/ });
   denied(['ps'], `pods ${cannot('list', 'pods', '', 'at the cluster scope')}`);
   t.equal(on('create', 'rolebinding', 'c', '--role=none', '--user=bob').status, 0);
   t.match(

@@ -80,7 +80,9 @@ t.test('layers of a running pod stay, whatever is removed', { skip: needsRoot },
   const child = spawn(process.execPath, [PODSPACE, '--root', directory, 'run', '-'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  child.stdin.end(pod({ terminationGracePeriodSeconds: 0 }, 'echo up; sleep 1000'));
+  child.stdin.end(
+    pod({ terminationGracePeriodSeconds: 0 }, 'echo up; trap "exit 0" TERM; sleep 1000 & wait'),
+  );
   const ended = new Promise(done => child.on('close', done));
   await new Promise(done => child.stdout.once('data', done));
   t.match(run('image', 'rm', 'localhost/layers'), { status: 1, stderr: /is in use by a running pod/ });

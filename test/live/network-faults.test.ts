@@ -126,6 +126,8 @@ t.test('the kernel’s own words are in the error', { skip: needsRoot }, async t
   socket.close();
 });
 
+/** Far more than there are. */
+const MAX_CALLS = 60;
 const hasStrace = spawnSync('strace', ['-V']).status === 0;
 
 t.test(
@@ -134,7 +136,7 @@ t.test(
   async t => {
     const pod = JSON.stringify(probePod({}, { args: ['exit', '0'] }));
     let when = 0;
-    for (let isDone = false; !isDone; when++) {
+    for (let isDone = false; !isDone && when < MAX_CALLS; when++) {
       const inject = ['-e', 'trace=sendto', '-e', `inject=sendto:error=ENOBUFS:when=${when + 1}`];
       const args = ['-f', '-qq', '-o', '/dev/null', ...inject, process.execPath, PODSPACE, 'run', '-'];
       // strace counts the calls of each thread.
@@ -142,13 +144,17 @@ t.test(
       const options = { input: pod, encoding: 'utf8', timeout: 30_000, env } as const;
       const { stderr, status } = spawnSync('strace', args, options);
       isDone = status === 0;
-      if (!isDone) t.match(stderr, /^error: .*sendto: ENOBUFS/m, `${when}`);
+      // What fails for another reason would go on doing so.
+      if (!isDone && !t.match(stderr, /^error: .*sendto: ENOBUFS/m, `${when}`)) break;
       t.notMatch(stderr, /^ +at /m);
       t.same(leftovers(), [], `${when}`);
       t.same(await noPodLinks(), [], `${when}`);
       t.equal(podRoutes(), '');
     }
-    t.ok(when > 6, 'the way out, the address, the link, both of its ends, the end of the pod');
+    t.ok(
+      when > 6 && when < MAX_CALLS,
+      'the way out, the address, the link, both of its ends, the end of the pod',
+    );
     t.equal(podspace(['gc']).stdout, 'nothing to remove\n');
   },
 );

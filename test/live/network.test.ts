@@ -4,12 +4,11 @@ import { connect } from 'node:net';
 import t from 'tap';
 import type { NetworkPod } from '../../src/network/state.ts';
 import type { NodeRecord } from '../../src/runtime/node-registry.ts';
-import { leftovers, needsRoot, podspace, probe, probePod, runPod, start } from './harness.ts';
+import { leftovers, needsRoot, podspace, probe, probePod, runPod, STAY, start } from './harness.ts';
 import { hello, ip, noPodLinks, outside, podLinks, podRoutes } from './node.ts';
 
 const BOTH = '10.244.0.0/16,fd00:10:244::/64';
 /** Runs until it is told to end. */
-const STAY = 'echo ready; trap "exit 0" TERM; sleep 1000 & wait';
 const shell = (script: string, spec: object = {}, container: object = {}) =>
   probePod(spec, { image: 'localhost/busybox', command: ['sh', '-c', script], ...container });
 /** What a pod's shell printed. */
@@ -182,6 +181,20 @@ t.test('what inspect shows is what the kernel says', { skip: needsRoot }, async 
   t.match(record(), { name, ips: ['10.244.0.1', 'fd00:10:244::1'], hostNetwork: false, ready: true });
   running.child.kill('SIGTERM');
   await running.ended;
+});
+
+t.test('a pod waits for a host port that another one has, and both are named', { skip: needsRoot }, t => {
+  const ports = [{ containerPort: 80, hostPort: 8088 }];
+  const [one, other] = [1, 2].map(() => shell('sleep 0.3', {}, { ports }));
+  if (one === undefined || other === undefined) throw new Error('no pods');
+  const { status, stderr } = podspace(['run', '-'], list([one, other]));
+  t.equal(status, 0, stderr);
+  const [, waiting, holder] =
+    /^Warning: pod default\/(\S+) is Pending until host port TCP 8088 is free: pod default\/(\S+) has it\. /m.exec(
+      stderr,
+    ) ?? [];
+  t.same([waiting, holder].sort(), [one, other].map(({ metadata }) => metadata.name).sort(), stderr);
+  t.end();
 });
 
 t.test('--network=none: just lo', { skip: needsRoot }, t => {

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { needsRoot } from './harness.ts';
-import { Place } from './oci.ts';
+import { Place, RUNTIME } from './oci.ts';
 
 const LOOP = 'trap "exit 9" TERM; while :; do sleep 0.05; done';
 
@@ -65,8 +66,56 @@ t.test('podspace-runtime', { skip: needsRoot }, async t => {
     t.same([...(await both('create', '--bundle', bundle, 'two'))].sort(), [0, 1]);
     t.equal(place.status('two'), 'created');
     t.same([...(await both('start', 'two'))].sort(), [0, 1]);
-    t.equal(place.call('delete', '--force', 'two').status, 0);
+    t.same(await both('delete', '--force', 'two'), [0, 0], 'two who delete it');
     t.same(place.leftovers('two'), []);
+  });
+
+  t.test('state, start, kill and delete do with /proc and files: nothing native is loaded', async t => {
+    place.create(place.bundle('sleep 20'), 'light');
+    const log = join(place.directory, 'strace');
+    const opened = (...args: string[]): string => {
+      const command = ['-f', '-qq', '-e', 'trace=openat', '-o', log, RUNTIME, '--root', place.root, ...args];
+      t.equal(spawnSync('strace', command, { timeout: 20_000, stdio: 'ignore' }).status, 0, args.join(' '));
+      return readFileSync(log, 'utf8');
+    };
+    const all = [['state'], ['start'], ['kill'], ['delete', '--force']].map(words =>
+      opened(...words, 'light'),
+    );
+    for (const text of all) t.notMatch(text, /koffi|\.node"/);
+    const bundle = place.bundle('true');
+    t.match(opened('run', '--bundle', bundle, 'heavy'), /koffi|\.node"/, 'which is how it would look');
+  });
+
+  t.test('poststop hooks run once, however often it is deleted', async t => {
+    const out = join(place.directory, 'stopped');
+    const bundle = place.bundle('true', config => {
+      config.hooks = { poststop: [{ path: '/bin/sh', args: ['sh', '-c', `echo stop >>${out}`] }] };
+    });
+    place.create(bundle, 'once');
+    const ends = ['a', 'b', 'c'].map(
+      () => new Promise(done => place.start('delete', '--force', 'once').on('close', done)),
+    );
+    t.same(await Promise.all(ends), [0, 0, 0]);
+    t.equal(place.call('delete', '--force', 'once').status, 0, 'once more, as containerd does');
+    t.equal(readFileSync(out, 'utf8'), 'stop\n');
+  });
+
+  t.test('HOME is what /etc/passwd of the root says, and never that of the machine', async t => {
+    const home = (uid: number, change: (root: string) => void = () => {}) => {
+      const bundle = place.bundle('echo "$HOME"', config => {
+        config.process.user = { uid, gid: uid };
+      });
+      change(join(bundle, 'rootfs/etc/passwd'));
+      return place.call('run', '--bundle', bundle, `home${uid}`).stdout;
+    };
+    t.equal(home(405), '/home/guest\n');
+    t.equal(home(4000), '/\n');
+    const away = (target: string) => (file: string) => {
+      rmSync(file);
+      symlinkSync(target, file);
+    };
+    t.equal(home(0, away('/../../../../../../../../etc/passwd')), '/\n', 'a link to itself');
+    t.equal(home(0, away('/dev/zero')), '/\n', 'a device of endless length');
   });
 
   t.test('what fails leaves nothing, and one line that says why', async t => {

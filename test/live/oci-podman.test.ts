@@ -14,7 +14,16 @@ t.test('podman and conmon on podspace-runtime', { skip }, async t => {
   const directory = mkdtempSync(join(tmpdir(), 'podspace-podman-'));
   for (const name of ['tmp', 'xdg', 'root', 'run']) mkdirSync(join(directory, name));
   const configuration = join(directory, 'containers.conf');
-  writeFileSync(configuration, '[engine]\nruntime_supports_json = ["podspace-runtime"]\n');
+  writeFileSync(
+    configuration,
+    `[engine]
+runtime_supports_json = ["podspace-runtime"]
+infra_image = "localhost/pause"
+[containers]
+# CAP_SYS_RESOURCE may be missing, without which podman's own limits cannot be set.
+default_ulimits = ["nofile=1000:1000", "nproc=500:500"]
+`,
+  );
   const env = {
     PATH: process.env.PATH,
     CONTAINERS_CONF: configuration,
@@ -41,8 +50,7 @@ t.test('podman and conmon on podspace-runtime', { skip }, async t => {
     );
     return { status: ran.status, out: ran.stdout, err: ran.stderr };
   };
-  // CAP_SYS_RESOURCE may be missing, without which podman's own limits cannot be set.
-  const options = ['--network=none', '--ulimit', 'nofile=1000:1000', '--ulimit', 'nproc=500:500'];
+  const options = ['--network=none'];
   const run = (...args: string[]) => podman('run', '--rm', ...options, ...args);
   t.teardown(() => {
     podman('rm', '--force', '--all', '--time', '0');
@@ -53,11 +61,13 @@ t.test('podman and conmon on podspace-runtime', { skip }, async t => {
   const archive = join(directory, 'busybox.tar');
   spawnSync('tar', ['-C', resolve('build/rootfs/busybox/rootfs'), '-cf', archive, '.']);
   t.equal(podman('import', archive, 'busybox').status, 0);
+  t.equal(podman('import', '--change', 'CMD sleep 1000', archive, 'pause').status, 0);
 
   t.test('run: output and exit codes', async t => {
     t.match(run('busybox', 'sh', '-c', 'echo out; exit 3'), { status: 3, out: 'out\n' });
     t.equal(run('busybox', 'nosuch').status, 127);
     t.equal(run('busybox', '/etc/passwd').status, 126);
+    t.equal(run('busybox', '/etc').status, 126, 'a directory');
     t.equal(run('busybox', 'sh', '-c', 'sh -c "kill -9 \\$\\$"; exit $?').status, 137);
     t.match(run('-t', 'busybox', 'sh', '-c', 'tty; exit 4'), { status: 4, out: /\/dev\/pts\/0/ });
   });
@@ -97,6 +107,44 @@ t.test('podman and conmon on podspace-runtime', { skip }, async t => {
     t.equal(podman('kill', 'a').status, 0);
     t.equal(podman('wait', 'a').out, '137\n');
     t.equal(podman('rm', 'a').status, 0);
+    t.not(podman('rm', 'a').status, 0, 'twice');
+  });
+
+  t.test('health checks', async t => {
+    const health = [
+      '--health-cmd',
+      'test -e /tmp/well',
+      '--health-interval',
+      'disable',
+      '--health-retries',
+      '1',
+    ];
+    podman('run', '-d', '--name', 'h', ...health, ...options, 'busybox', 'sleep', '100');
+    t.equal(podman('healthcheck', 'run', 'h').status, 1);
+    t.equal(podman('exec', 'h', 'touch', '/tmp/well').status, 0);
+    t.equal(podman('healthcheck', 'run', 'h').status, 0);
+    t.equal(podman('rm', '--force', '--time', '0', 'h').status, 0);
+  });
+
+  t.test('kube play: a pod of two containers that share its namespaces', async t => {
+    const file = join(directory, 'pod.yaml');
+    const container = (name: string, command: string) => ({
+      name,
+      image: 'localhost/busybox',
+      imagePullPolicy: 'Never',
+      command: ['sh', '-c', command],
+    });
+    const containers = [container('one', 'hostname; sleep 100'), container('two', 'hostname; sleep 100')];
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'played' }, spec: { containers } };
+    writeFileSync(file, JSON.stringify(pod));
+    const played = podman('kube', 'play', '--network', 'none', file);
+    t.equal(played.status, 0, played.err);
+    t.equal(podman('logs', 'played-one').out, 'played\n');
+    const uts = (name: string) => podman('exec', name, 'readlink', '/proc/self/ns/uts').out;
+    t.match(uts('played-one'), /^uts:/);
+    t.equal(uts('played-one'), uts('played-two'));
+    t.equal(podman('kube', 'down', file).status, 0);
+    t.equal(podman('ps', '-aq').out, '');
   });
 });
 

@@ -1,5 +1,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -84,6 +86,15 @@ t.test('a pod pulls what its policy says', { skip: needsRoot }, async t => {
   );
   t.equal(both.status, 0);
   t.match(await run(root, ['image', 'fsck']), { status: 0, stdout: /^2 images, 2 layers, 4 blobs: ok/ });
+  await run(root, ['image', 'rm', latest]);
+  const volume = { volumes: [{ name: 'v', image: { reference: latest } }] };
+  const mounted = { args: ['cat', '/v/hello'], volumeMounts: [{ name: 'v', mountPath: '/v' }] };
+  t.same(await run(root, ['run', '-'], text(pod(v1, mounted, volume))), ok, 'an image that is a volume');
+  const none = { volumes: [{ name: 'v', image: { reference: `${registry.host}/app:v2` } }] };
+  t.match(
+    (await run(root, ['run', '-'], text(pod(v1, mounted, none)))).stderr,
+    /^error: volume "v": ErrImagePull: /,
+  );
 });
 
 t.test('imagePullSecrets, login and logout', { skip: needsRoot }, async t => {
@@ -159,6 +170,28 @@ t.test('a pull that is killed is taken up by the next', { skip: needsRoot }, asy
   t.match(await run(root, ['image', 'fsck']), { status: 0 });
 });
 
+/** A proxy that connects to where it is told, and remembers. */
+async function startProxy(): Promise<{ port: number; asked: string[]; close(): void }> {
+  const asked: string[] = [];
+  const server = createServer();
+  server.on('connect', (request, socket) => {
+    asked.push(request.url ?? '');
+    const [host = '', port = ''] = (request.url ?? '').split(':');
+    const other = connect(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      other.pipe(socket).pipe(other);
+    });
+    for (const each of [other, socket]) each.on('error', () => undefined);
+  });
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
+  const bound = server.address();
+  return {
+    asked,
+    port: typeof bound === 'object' ? (bound?.port ?? 0) : 0,
+    close: () => server.close(),
+  };
+}
+
 const openssl = spawnSync('openssl', ['version']).status === 0;
 
 t.test(
@@ -218,6 +251,16 @@ t.test(
       stderr: /^error: failed to pull image ".*": 198\.18\.77\.1:\d+: TLS: wrong version number\n$/,
     });
     t.equal(plain.requests.length, 0, 'nothing was said without TLS');
+    const proxy = await startProxy();
+    t.teardown(() => proxy.close());
+    const [by, no] = [`http://127.0.0.1:${proxy.port}`, secure.host.replace(/:.*/, '')];
+    t.match(await pull(secure.host, { ...trusted, HTTPS_PROXY: by }), { status: 0 });
+    t.match(proxy.asked.splice(0), [secure.host], 'by a proxy');
+    t.match(await pull(secure.host, { ...trusted, https_proxy: by, NO_PROXY: no }), { status: 0 });
+    t.same(proxy.asked, [], 'and not by one');
+    t.match(await pull(secure.host, { ...trusted, HTTPS_PROXY: 'socks5://x' }), {
+      stderr: /^error: failed to pull image ".*": HTTPS_PROXY or HTTP_PROXY: only http:.*\n$/,
+    });
     const insecure = ['--insecure-registry', plain.host];
     t.match(await run(root, ['image', 'login', plain.host, '-u', 'me', ...insecure], 'secret\n'), {
       status: 0,

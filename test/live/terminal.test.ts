@@ -1,16 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { leftovers, needsRoot, podspace, probePod, start } from './harness.ts';
 import { sh } from './hostile.ts';
 import { podspaceCommand, underTerminal } from './terminal.ts';
 
-/** Processes of the machine by name. */
+/** Processes by name, of this network namespace: other tests run on the machine too. */
 const processes = (name: string): readonly string[] =>
   readdirSync('/proc').filter(pid => {
     const comm = `/proc/${pid}/comm`;
-    return /^\d+$/.test(pid) && existsSync(comm) && readFileSync(comm, 'utf8') === `${name}\n`;
+    if (!/^\d+$/.test(pid) || !existsSync(comm) || readFileSync(comm, 'utf8') !== `${name}\n`) return false;
+    return readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync('/proc/self/ns/net');
   });
 
 async function until(isSo: () => boolean): Promise<boolean> {

@@ -51,6 +51,7 @@ export async function withStages(
         paths,
         nodename: names.nodename,
         layers: [layer],
+        overlays: [],
         isWired: false,
         hostRoot,
         pause: {
@@ -65,7 +66,7 @@ export async function withStages(
       container: first,
       image: {
         identity: { user: '', ...image.users },
-        defaults: { entrypoint: ['/probe'], cmd: ['exit', '0'], env: [], workingDir: '' },
+        defaults: { entrypoint: ['/probe'], cmd: ['exit', '0'], env: [], workingDir: '', volumes: [] },
         layers: [layer],
       },
       objects: { configMaps: [], secrets: [] },

@@ -14,7 +14,7 @@ const parameters = Object.fromEntries(
   ]),
 );
 t.setTimeout(900_000);
-const ROUNDS = process.env.FUZZ_ROUNDS ?? '60000';
+const ROUNDS = process.env.FUZZ_ROUNDS ?? '30000';
 
 /** A small program with a bit of everything: what each rule is broken in. */
 function sample(): Uint8Array {

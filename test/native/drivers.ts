@@ -1,7 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 
-const OUT = 'build/native-test';
+// Of one process: others build the same ones beside it.
+const OUT = `build/native-test/${process.pid}`;
+process.on('exit', () => rmSync(OUT, { recursive: true, force: true }));
 const SOURCES = ['native/check.c', 'native/interpret.c'];
 const SANITIZE = ['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 

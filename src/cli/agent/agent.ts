@@ -5,6 +5,7 @@ import { lockHolder } from '../../agent/lock-holder.ts';
 import { agentLock, agentSocket, ensureAgent, isAnswering } from '../../agent/start.ts';
 import { systemdUnits } from '../../agent/units.ts';
 import { fileFailure, UserError } from '../../base/errors.ts';
+import { networkSettings } from '../../runtime/pod-network.ts';
 import { type Args, flag, type Io, text } from '../io.ts';
 import { requireRoot } from '../root.ts';
 import { podspacePath } from './podspace-path.ts';
@@ -21,6 +22,12 @@ const ACTIONS: Readonly<Record<string, (args: Args, io: Io) => number | Promise<
 
 /** `agent start|stop|status|install`. */
 export async function controlAgent(args: Args, io: Io): Promise<number> {
+  if (flag(args, 'foreground')) {
+    requireRoot();
+    const { runAgent } = await import('../../agent/main.ts');
+    await runAgent(io.roots, { network: networkSettings({}, '') });
+    return 0;
+  }
   const action = text(args, 'action') ?? 'status';
   const act = ACTIONS[action];
   if (act === undefined) throw new UserError(`unknown action "${action}"`);

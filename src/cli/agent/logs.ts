@@ -7,9 +7,8 @@ import { parseDuration } from '../duration.ts';
 import { type Args, flag, type Io, text, texts } from '../io.ts';
 import { selectionOf } from '../objects/source.ts';
 import { agent } from './connection.ts';
-import { namedPod } from './pod-names.ts';
+import { annotatedContainer, chosenContainer, namedPod } from './pod-names.ts';
 
-const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 /** Of `-l`, where nothing else is asked for. */
 const TAIL_OF_MANY = '10';
 const MAX_FOLLOWED = 5;
@@ -90,13 +89,9 @@ async function selectedPods(client: AgentClient, args: Args, labelSelector: stri
 }
 
 /** The logs of a pod that are asked for: of the default container, the one that is named, or all. */
-function requestsOf(
-  args: Args,
-  io: Io,
-  { metadata = {}, spec }: Pod,
-  word: string | undefined,
-): readonly LogRequest[] {
-  const { namespace = 'default', name: pod = '', annotations = {} } = metadata;
+function requestsOf(args: Args, io: Io, whole: Pod, word: string | undefined): readonly LogRequest[] {
+  const { metadata = {}, spec } = whole;
+  const { namespace = 'default', name: pod = '' } = metadata;
   const inits = (spec?.initContainers ?? []).map(({ name }) => name);
   const containers = (spec?.containers ?? []).map(({ name }) => name);
   const of = (container: string): LogRequest => ({ namespace, pod, container });
@@ -111,10 +106,9 @@ function requestsOf(
       throw new UserError(`container ${named} is not valid for pod ${pod}`);
     return [of(named)];
   }
-  const annotated = annotations[DEFAULT_CONTAINER];
-  const container = containers.find(each => each === annotated) ?? containers[0] ?? '';
+  const container = chosenContainer(whole);
   const all = [...containers, ...inits.map(init => `${init} (init)`)];
-  if (all.length > 1 && container !== annotated)
+  if (all.length > 1 && annotatedContainer(whole) === undefined)
     io.err(`Defaulted container ${JSON.stringify(container)} out of: ${all.join(', ')}\n`);
   return [of(container)];
 }

@@ -20,6 +20,18 @@ export function podName(args: Args, word: string): { readonly namespace: string;
 /** `pod/web`: a namespace of that name must be given by `-n`. */
 export const isPodWord = (word: string): boolean => ['po', 'pod', 'pods'].includes(word);
 
+const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
+
+/** The container that is meant where none is named: the annotated one, or the first. */
+export function chosenContainer({ metadata, spec }: Pod): string {
+  const annotated = annotatedContainer({ metadata, spec });
+  return annotated ?? spec?.containers[0]?.name ?? '';
+}
+
+/** The one that the pod's author has chosen. */
+export const annotatedContainer = ({ metadata, spec }: Pod): string | undefined =>
+  spec?.containers.find(({ name }) => name === metadata?.annotations?.[DEFAULT_CONTAINER])?.name;
+
 /** The pod that a command names. Throws a UserError if there is none. */
 export async function namedPod(client: AgentClient, args: Args, word: string): Promise<Pod> {
   const { namespace, name } = podName(args, word);

@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { open, openInRoot } from '../../native/libc.ts';
 import type { BlobStore, BlobWriter, Content } from '../blobs.ts';
+import { ALGORITHMS, algorithmOfPath } from '../digest.ts';
 import { decompressed } from '../layer/decompress.ts';
 import { entryPath } from '../layer/entry-path.ts';
 import { LIMITS } from '../layer/limits.ts';
@@ -57,7 +58,7 @@ class FileSink implements TarSink {
     else if (entry.kind === 'hardlink') this.#links.set(this.#path, entryPath(entry.target));
     else if (entry.kind === 'file') {
       if (entry.extents !== undefined) throw new TarError(`${shown(entry.path)} is sparse`);
-      this.#writer = this.#blobs.writer();
+      this.#writer = this.#blobs.writer(algorithmOfPath(this.#path));
     } else if (entry.kind !== 'directory') throw new TarError(`${shown(entry.path)} is no file`);
   }
 
@@ -106,7 +107,10 @@ export function filesOfDirectory(directory: string, blobs: BlobStore, signal?: A
   const files = new Map<string, Content>();
   try {
     const names = ['oci-layout', 'index.json'];
-    for (const name of readdirSync(join(directory, 'blobs/sha256'))) names.push(`blobs/sha256/${name}`);
+    for (const algorithm of ALGORITHMS) {
+      const blobs = join(directory, 'blobs', algorithm);
+      if (existsSync(blobs)) names.push(...readdirSync(blobs).map(name => `blobs/${algorithm}/${name}`));
+    }
     if (names.length > MAX_FILES) throw new UserError(`"${directory}" has more than ${MAX_FILES} blobs`);
     for (const name of names) {
       signal?.throwIfAborted();
@@ -122,7 +126,7 @@ const buffer = Buffer.alloc(1 << 20);
 
 function copyFile(root: number, name: string, blobs: BlobStore): Content {
   const fd = openInRoot(root, name, open('O_RDONLY', 'O_NONBLOCK'));
-  const writer = blobs.writer();
+  const writer = blobs.writer(algorithmOfPath(name));
   try {
     if (!fstatSync(fd).isFile()) throw new UserError(`"${name}" is no file`);
     for (let count = readSync(fd, buffer); count > 0; count = readSync(fd, buffer))

@@ -44,8 +44,8 @@ export function imagesOf(
 /** A layout says of each file what its digest is. */
 function checkBlobs(files: Files, what: string): void {
   for (const [path, { digest }] of files) {
-    const [, hex] = /^blobs\/sha256\/(.*)$/.exec(path) ?? [];
-    if (hex !== undefined && `sha256:${hex}` !== digest)
+    const [, algorithm, hex] = /^blobs\/([^/]*)\/(.*)$/.exec(path) ?? [];
+    if (hex !== undefined && `${algorithm}:${hex}` !== digest)
       throw new UserError(`${what}: ${printable(path)}: its content is ${digest}`);
   }
 }

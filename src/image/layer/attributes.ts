@@ -49,7 +49,11 @@ const LACKING = new Set(['EOPNOTSUPP', 'ENOTSUP']);
 
 type SetXattr = (name: Uint8Array, value: Uint8Array, size: number) => number;
 
-export function setXattrs(path: string, { xattrs }: TarEntry, set: SetXattr): void {
+export function setXattrs(
+  path: string,
+  { xattrs }: { readonly xattrs: Iterable<readonly [name: string, value: Buffer]> },
+  set: SetXattr,
+): void {
   for (const [name, value] of xattrs) {
     if (REFUSED.test(name)) continue;
     const result = set(cPath(name), value.length === 0 ? Buffer.alloc(1) : value, value.length);

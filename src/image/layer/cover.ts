@@ -1,6 +1,8 @@
 import { chmodSync, lchownSync } from 'node:fs';
 import { ERRNO, S } from '../../linux/constants.generated.ts';
 import { rawSyscall } from '../../native/libc.ts';
+import { readXattrs } from '../../native/xattrs.ts';
+import { setXattrs } from './attributes.ts';
 import { cPath, failure } from './directory-tree.ts';
 import { type LowerView, lstat } from './lower-view.ts';
 import type { LayerWriter } from './writer.ts';
@@ -18,7 +20,7 @@ export function coverLower(root: string, writer: LayerWriter, lower: LowerView):
   for (const path of opaque)
     if (lower.find(path)?.stat.isDirectory())
       for (const name of lower.names(path)) cover(root, join(path, name), writer, lower);
-  for (const path of implied) likeLower(root, path, writer, lower);
+  for (const path of ['', ...implied]) likeLower(root, path, writer, lower);
 }
 
 /** What the layer has at that place stays, and nothing from below shows in it. */
@@ -43,13 +45,17 @@ function hasFileAbove(root: string, path: string): boolean {
   return false;
 }
 
-/** A directory that the archive did not mention is as it was below: overlayfs shows the upper one's owner and mode. */
+/** A directory that the archive did not mention is as it was below: overlayfs shows the upper one's owner, mode and attributes. */
 function likeLower(root: string, path: string, writer: LayerWriter, lower: LowerView): void {
-  const below = lower.find(path)?.stat;
+  const { stat: below, parts: [part = ''] = [] } = lower.find(path) ?? {};
   if (below?.isDirectory() !== true || lstat(`${root}/${path}`)?.isDirectory() !== true) return;
   if (writer.hasEntry(path)) return;
   const own = Buffer.from(`${root}/${path}`, 'latin1');
   lchownSync(own, Number(below.uid), Number(below.gid));
+  const target = cPath(`${root}/${path}`);
+  setXattrs(path, { xattrs: readXattrs(Buffer.from(part, 'latin1')) }, (name, value, size) =>
+    rawSyscall('lsetxattr', target, name, value, size, 0),
+  );
   chmodSync(own, Number(below.mode) & 0o7777);
   writer.keepTime(path, below.mtimeNs);
 }

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
+import { type Algorithm, Digester, USUAL } from '../digest.ts';
 import { TarError } from '../tar/entry.ts';
 import { TarReader } from '../tar/reader.ts';
 import { coverLower } from './cover.ts';
@@ -12,6 +12,8 @@ export interface UnpackOptions {
   /** Roots of the layers below, the uppermost first. */
   readonly lower?: readonly string[];
   readonly limits?: LayerLimits;
+  /** Of the {@link Unpacked.diffId}. */
+  readonly algorithm?: Algorithm;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,13 +30,13 @@ export interface Unpacked {
 export async function unpackLayer(
   source: AsyncIterable<Uint8Array>,
   target: string,
-  { lower = [], limits = LIMITS, signal }: UnpackOptions = {},
+  { lower = [], limits = LIMITS, signal, algorithm = USUAL }: UnpackOptions = {},
 ): Promise<Unpacked> {
   const root = openSync(target, 'r');
   const writer = new LayerWriter(root, limits);
   try {
     const reader = new TarReader(writer);
-    const hash = createHash('sha256');
+    const digester = new Digester(algorithm);
     let compressed = 0;
     const counted = (async function* (): AsyncIterable<Uint8Array> {
       for await (const chunk of source) {
@@ -48,13 +50,13 @@ export async function unpackLayer(
       signal?.throwIfAborted();
       bytes += chunk.length;
       checkSize(bytes, compressed, limits);
-      hash.update(chunk);
+      digester.update(chunk);
       reader.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
     }
     reader.finish();
     coverLower(target, writer, new LowerView(lower));
     writer.setDirectoryTimes();
-    return { diffId: `sha256:${hash.digest('hex')}`, entries: writer.entries };
+    return { diffId: digester.digest(), entries: writer.entries };
   } finally {
     writer.close();
     closeSync(root);

@@ -1,6 +1,6 @@
 import { UserError } from '../../base/errors.ts';
 import { parseObject } from '../manifest.ts';
-import type { Credentials } from './credentials.ts';
+import type { Credentials, Password } from './credentials.ts';
 import { type Endpoint, isLoopback } from './endpoint.ts';
 import { type HttpOptions, readBody, request } from './http.ts';
 
@@ -22,7 +22,7 @@ export function parseChallenge(header: string): Challenge | undefined {
   return { scheme, parameters };
 }
 
-const basic = ({ username, password }: Credentials): string =>
+const basic = ({ username, password }: Password): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 
 /** What to send instead, after a registry said 401. */
@@ -37,16 +37,17 @@ export async function authorize(
     throw new UserError(`${endpoint.domain} wants an authentication that is not known`);
   if (challenge.scheme === 'basic') {
     if (credentials === undefined) throw needed(endpoint);
+    if ('identityToken' in credentials)
+      throw new UserError(`${endpoint.domain} wants a password, and there is an identity token for it`);
     return basic(credentials);
   }
   const { realm = '', service, scope = scopeOf(endpoint) } = challenge.parameters;
   const url = realmOf(endpoint, realm);
-  if (service !== undefined) url.searchParams.set('service', service);
-  if (scope !== '') url.searchParams.set('scope', scope);
-  if (credentials !== undefined) url.searchParams.set('account', credentials.username);
-  const headers: Readonly<Record<string, string>> =
-    credentials === undefined ? {} : { authorization: basic(credentials) };
-  const response = await request(endpoint, url, headers, options);
+  const wanted = {
+    ...(service === undefined ? {} : { service }),
+    ...(scope === '' ? {} : { scope }),
+  };
+  const response = await askForToken(endpoint, url, wanted, credentials, options);
   const body = await readBody(response, MAX_TOKEN);
   if (response.status === 401 || response.status === 403)
     throw credentials === undefined
@@ -58,6 +59,30 @@ export async function authorize(
   if (typeof found !== 'string' || !/^[\x21-\x7e]+$/.test(found))
     throw new UserError(`${url.host} gives no token`);
   return `Bearer ${found}`;
+}
+
+/** distribution's token.md, and oauth2.md for an identity token, which nobody else should see: it is in the body. */
+function askForToken(
+  endpoint: Endpoint,
+  url: URL,
+  wanted: Readonly<Record<string, string>>,
+  credentials: Credentials | undefined,
+  options: HttpOptions,
+): Promise<Response> {
+  if (credentials !== undefined && 'identityToken' in credentials) {
+    const { identityToken: refresh_token } = credentials;
+    const form = new URLSearchParams({
+      grant_type: 'refresh_token',
+      client_id: 'podspace',
+      ...wanted,
+      refresh_token,
+    });
+    return request(endpoint, url, {}, { ...options, form });
+  }
+  for (const [name, value] of Object.entries(wanted)) url.searchParams.set(name, value);
+  if (credentials === undefined) return request(endpoint, url, {}, options);
+  url.searchParams.set('account', credentials.username);
+  return request(endpoint, url, { authorization: basic(credentials) }, options);
 }
 
 /** Nothing, where only a login is tried. */

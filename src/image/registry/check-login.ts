@@ -1,13 +1,13 @@
 import { UserError } from '../../base/errors.ts';
 import { authorize } from './auth.ts';
-import type { Credentials } from './credentials.ts';
+import type { Password } from './credentials.ts';
 import { endpointOf } from './endpoint.ts';
 import { readBody, request } from './http.ts';
 
 /** Asks a registry whether it takes credentials (distribution-spec, "Determining Support"). */
 export async function checkLogin(
   domain: string,
-  credentials: Credentials,
+  credentials: Password,
   insecure: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {

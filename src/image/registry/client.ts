@@ -1,4 +1,3 @@
-import { createHash, type Hash } from 'node:crypto';
 import {
   closeSync,
   createReadStream,
@@ -15,6 +14,7 @@ import { UserError } from '../../base/errors.ts';
 import { LOCK } from '../../linux/constants.generated.ts';
 import { flock } from '../../native/libc.ts';
 import { type BlobStore, type Content, MAX_JSON } from '../blobs.ts';
+import { algorithmOf, Digester, isDigest, USUAL } from '../digest.ts';
 import { type Descriptor, MEDIA_TYPES } from '../manifest.ts';
 import { authorize } from './auth.ts';
 import type { Credentials } from './credentials.ts';
@@ -42,13 +42,14 @@ export class RegistryClient {
     const body = await readBody(response, MAX_JSON);
     if (response.status === 404) throw new UserError(`${what}: ${reference}: not found`);
     if (response.status !== 200) throw new UserError(`${what}: ${reference}: ${failure(response, body)}`);
+    const algorithm = isDigest(reference) ? algorithmOf(reference) : USUAL;
     const content: Content = {
-      digest: `sha256:${createHash('sha256').update(body).digest('hex')}`,
+      digest: new Digester(algorithm).update(body).digest(),
       size: body.length,
     };
-    if (reference.startsWith('sha256:') && reference !== content.digest)
+    if (isDigest(reference) && reference !== content.digest)
       throw new UserError(`${what}: ${reference}: its content is ${content.digest}`);
-    blobs.add(body);
+    blobs.add(body, algorithm);
     const mediaType = response.headers.get('content-type')?.split(';')[0]?.trim() ?? '';
     return { ...content, mediaType };
   }
@@ -96,7 +97,8 @@ export class RegistryClient {
 
   /** True when all is there. */
   async #download(wanted: Content, fd: number, onBytes: (count: number) => void): Promise<boolean> {
-    let hash = createHash('sha256');
+    const algorithm = algorithmOf(wanted.digest);
+    let hash = new Digester(algorithm);
     let size = fstatSync(fd).size;
     const isResumed = size > 0;
     if (size > wanted.size) size = restart(fd);
@@ -121,7 +123,7 @@ export class RegistryClient {
       }
       if (!isRest && size > 0) {
         size = restart(fd);
-        hash = createHash('sha256');
+        hash = new Digester(algorithm);
       }
       onBytes(size);
       for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
@@ -134,7 +136,7 @@ export class RegistryClient {
       }
       if (size < wanted.size) return false;
     }
-    const digest = `sha256:${hash.digest('hex')}`;
+    const digest = hash.digest();
     if (digest === wanted.digest) return true;
     const error = wrong(fd, `blob ${wanted.digest}: its content is ${digest}`);
     // What was there before may have been no beginning of it.
@@ -182,7 +184,7 @@ function wrong(fd: number, message: string): UserError {
   return new UserError(message);
 }
 
-async function rehash(hash: Hash, fd: number, size: number): Promise<void> {
+async function rehash(hash: Digester, fd: number, size: number): Promise<void> {
   const stream = createReadStream(`/proc/self/fd/${fd}`, { end: size - 1, highWaterMark: 1 << 18 });
   for await (const chunk of stream) hash.update(chunk as Uint8Array);
 }

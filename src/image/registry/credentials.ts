@@ -6,11 +6,20 @@ import { writeWithMode } from '../../native/exact-mode.ts';
 import { isObject, parseObject } from '../manifest.ts';
 import type { ImageStore } from '../store.ts';
 import { prepareStore } from '../write-name.ts';
+import { askHelper, TOKEN_USER } from './credential-helper.ts';
 
-export interface Credentials {
+export interface Password {
   readonly username: string;
   readonly password: string;
 }
+
+/** A token that the registry's own service gives others for (distribution, oauth2.md), for a password that is not kept. */
+export interface IdentityToken {
+  readonly username: string;
+  readonly identityToken: string;
+}
+
+export type Credentials = Password | IdentityToken;
 
 /** The `auths` of a Docker config file, which is also what a Secret of type kubernetes.io/dockerconfigjson holds. */
 export type Auths = Readonly<Record<string, unknown>>;
@@ -28,24 +37,50 @@ function files(store: ImageStore, env: NodeJS.ProcessEnv): readonly string[] {
   ];
 }
 
-/** The first that fits: those of the pod, then of the files. */
-export function findCredentials(
+/** What a Docker config file has for us. Helpers are programs: a pod's Secret cannot name any. */
+interface Config {
+  readonly auths: Auths;
+  readonly credHelpers: Readonly<Record<string, unknown>>;
+  readonly credsStore: string | undefined;
+}
+
+/** The first that fits: those of the pod, then of the files. In a file, a helper comes before what is written there. */
+export async function findCredentials(
   domain: string,
   repository: string,
   store: ImageStore,
   secrets: readonly Auths[] = [],
   env: NodeJS.ProcessEnv = process.env,
-): Credentials | undefined {
+): Promise<Credentials | undefined> {
   for (const auths of secrets) {
     const found = lookUp(auths, domain, repository, 'imagePullSecrets');
     if (found !== undefined) return found;
   }
   for (const file of files(store, env)) {
-    const auths = readAuths(file);
-    const found = auths === undefined ? undefined : lookUp(auths, domain, repository, file);
+    const config = readConfig(file);
+    if (config === undefined) continue;
+    const found =
+      (await askHelpers(config, domain, repository, file)) ?? lookUp(config.auths, domain, repository, file);
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** As Docker calls its own registry there. */
+const HUB = 'https://index.docker.io/v1/';
+
+async function askHelpers(
+  { credHelpers, credsStore }: Config,
+  domain: string,
+  repository: string,
+  file: string,
+): Promise<Credentials | undefined> {
+  const own = keysOf(domain, repository)
+    .map(key => [key, credHelpers[key] ?? (key === 'docker.io' ? credHelpers[HUB] : undefined)] as const)
+    .find(([, helper]) => helper !== undefined);
+  const [key, helper] = own ?? [domain, credsStore];
+  if (helper === undefined || helper === '') return undefined;
+  return askHelper(String(helper), key === 'docker.io' ? HUB : key, file);
 }
 
 /** Of a Secret: `.dockerconfigjson`, decoded. */
@@ -54,7 +89,9 @@ export function parseAuths(text: string, where: string): Auths {
   return isObject(auths) ? auths : {};
 }
 
-function readAuths(file: string): Auths | undefined {
+const readAuths = (file: string): Auths | undefined => readConfig(file)?.auths;
+
+function readConfig(file: string): Config | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -62,16 +99,24 @@ function readAuths(file: string): Auths | undefined {
     if (['ENOENT', 'ENOTDIR'].includes(errnoCode(cause) ?? '')) return undefined;
     throw new UserError(`cannot read "${file}": ${fileFailure(cause)}`, { cause });
   }
-  return parseAuths(text, file);
+  const { auths, credHelpers, credsStore } = parseObject(text, file);
+  return {
+    auths: isObject(auths) ? auths : {},
+    credHelpers: isObject(credHelpers) ? credHelpers : {},
+    credsStore: typeof credsStore === 'string' ? credsStore : undefined,
+  };
 }
 
-/** The longest prefix: `host/team/app`, `host/team`, `host`; Docker Hub has an old name there. */
-function lookUp(auths: Auths, domain: string, repository: string, where: string): Credentials | undefined {
+/** The longest prefix first: `host/team/app`, `host/team`, `host`; Docker Hub has an old name there. */
+function keysOf(domain: string, repository: string): readonly string[] {
   const parts = repository.split('/');
   const keys = parts.map((_, i) => [domain, ...parts.slice(0, parts.length - i)].join('/'));
-  keys.push(domain, ...(domain === 'docker.io' ? ['index.docker.io'] : []));
+  return [...keys, domain, ...(domain === 'docker.io' ? ['index.docker.io'] : [])];
+}
+
+function lookUp(auths: Auths, domain: string, repository: string, where: string): Credentials | undefined {
   const normal = new Map(Object.entries(auths).map(([key, value]) => [normalize(key), value]));
-  for (const key of keys) {
+  for (const key of keysOf(domain, repository)) {
     const value = normal.get(key);
     if (isObject(value)) return decode(value, where, key);
   }
@@ -81,7 +126,9 @@ function lookUp(auths: Auths, domain: string, repository: string, where: string)
 const normalize = (key: string): string => key.replace(/^https?:\/\//, '').replace(/\/(v[12]\/?)?$/, '');
 
 function decode(value: Record<string, unknown>, where: string, key: string): Credentials | undefined {
-  const { username, password, auth } = value;
+  const { username, password, auth, identitytoken } = value;
+  if (typeof identitytoken === 'string' && identitytoken !== '')
+    return { username: typeof username === 'string' ? username : TOKEN_USER, identityToken: identitytoken };
   if (typeof username === 'string' && typeof password === 'string') return { username, password };
   if (typeof auth !== 'string' || auth === '') return undefined;
   const text = Buffer.from(auth, 'base64').toString();
@@ -91,11 +138,7 @@ function decode(value: Record<string, unknown>, where: string, key: string): Cre
 }
 
 /** `podspace image login`. */
-export function saveCredentials(
-  store: ImageStore,
-  domain: string,
-  { username, password }: Credentials,
-): void {
+export function saveCredentials(store: ImageStore, domain: string, { username, password }: Password): void {
   change(store, auths => ({
     ...auths,
     [domain]: { auth: Buffer.from(`${username}:${password}`).toString('base64') },

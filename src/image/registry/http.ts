@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoCode, UserError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
-import type { Endpoint } from './endpoint.ts';
+import { type Endpoint, isLoopback } from './endpoint.ts';
 
 export interface HttpOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds before the second attempt; each next waits twice as long. */
   readonly retryDelay?: number;
+  /** Posts it, to that address and no other. */
+  readonly form?: URLSearchParams;
 }
 
 export const ATTEMPTS = 5;
@@ -21,13 +23,13 @@ export async function request(
   { isPlain }: Pick<Endpoint, 'isPlain'>,
   url: URL,
   headers: Readonly<Record<string, string>>,
-  { signal, retryDelay = RETRY_DELAY }: HttpOptions,
+  { signal, retryDelay = RETRY_DELAY, form }: HttpOptions,
 ): Promise<Response> {
   for (let attempt = 1; ; attempt++) {
     let response: Response | undefined;
     let failure: unknown;
     try {
-      response = await follow(isPlain, url, headers, signal);
+      response = await follow(isPlain, url, headers, signal, form);
     } catch (error) {
       if (error instanceof UserError || signal?.aborted) throw error;
       failure = error;
@@ -55,24 +57,39 @@ async function follow(
   start: URL,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal | undefined,
+  form: URLSearchParams | undefined,
 ): Promise<Response> {
   let url = start;
   for (let i = 0; i <= MAX_REDIRECTS; i++) {
     const { authorization: _, ...rest } = headers;
     const own = url.host === start.host && url.protocol === start.protocol ? headers : rest;
-    const response = await fetch(url, {
+    const response = await send(url, {
       headers: { 'accept-encoding': 'identity', 'user-agent': 'podspace', ...own },
       redirect: 'manual',
+      ...(form === undefined ? {} : { method: 'POST', body: form }),
       ...(signal === undefined ? {} : { signal }),
     });
     const location = response.headers.get('location');
-    if (response.status < 300 || response.status > 399 || location === null) return response;
+    if (response.status < 300 || response.status > 399 || location === null || form !== undefined)
+      return response;
     await response.body?.cancel();
     url = new URL(location, url);
     if (url.protocol !== 'https:' && !(isPlain && url.protocol === 'http:'))
       throw new UserError(`${start.host} leads to ${printable(url.host)} without HTTPS`);
   }
   throw new UserError(`${start.host} leads from one address to the next`);
+}
+
+/** By the proxy of the environment, as Go's programs read it (net/http, ProxyFromEnvironment); this machine is asked without. */
+async function send(url: URL, init: RequestInit): Promise<Response> {
+  const { env } = process;
+  const proxy =
+    url.protocol === 'https:' ? env.HTTPS_PROXY || env.https_proxy : env.HTTP_PROXY || env.http_proxy;
+  if (!proxy || isLoopback(url.host)) return fetch(url, init);
+  const { fetchByProxy, isWithoutProxy } = await import('./proxy.ts');
+  return isWithoutProxy(url, env.NO_PROXY || env.no_proxy || '')
+    ? fetch(url, init)
+    : fetchByProxy(url, init, proxy);
 }
 
 /** What fetch() says is "fetch failed"; why is in its cause, and OpenSSL's words are between colons. */

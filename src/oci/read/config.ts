@@ -37,8 +37,6 @@ export function readConfig(text: string, bundle: string, target: SeccompTarget):
   for (const key of ['hostname', 'domainname'] as const)
     if ((root.text(key) ?? '') !== '' && !has('uts')) root.fail(key, 'needs a "uts" namespace');
   const cgroupsPath = linux.text('cgroupsPath') ?? '';
-  if (/^[^/]*:[^/]*:[^/]*$/.test(cgroupsPath))
-    linux.fail('cgroupsPath', 'slice:prefix:name needs --systemd-cgroup, which is not supported');
   if (cgroupsPath.split('/').includes('..')) linux.fail('cgroupsPath', 'contains ".."');
   if (/^[/.]+$/.test(cgroupsPath)) linux.fail('cgroupsPath', 'is the root of all cgroups');
   const resources = linux.object('resources');

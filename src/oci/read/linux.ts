@@ -119,13 +119,12 @@ function absolute(fields: Fields, key: string): readonly string[] {
 function readSeccomp(fields: Fields, target: SeccompTarget): OciSeccomp | undefined {
   const value = fields.raw('seccomp');
   if (value === undefined) return undefined;
-  fields.object('seccomp')?.refuse('listenerPath', 'listenerMetadata');
   return decode(fields, value, target);
 }
 
 function decode(fields: Fields, value: unknown, target: SeccompTarget): OciSeccomp {
   try {
-    return resolveProfile(decodeProfile(JSON.stringify(value)), target);
+    return resolveProfile(decodeProfile(JSON.stringify(value), true), target);
   } catch (error) {
     if (!(error instanceof ProfileError)) throw error;
     return fields.fail('seccomp', error.message);

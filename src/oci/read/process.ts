@@ -2,6 +2,7 @@ import { type CapabilityName, isCapability } from '../../linux/capabilities.ts';
 import { RLIMIT } from '../../linux/constants.generated.ts';
 import type { OciCapabilities, OciProcess, OciRlimit, OciUser } from '../config.ts';
 import { type Fields, present } from './json.ts';
+import { readIoPriority, readScheduler } from './scheduling.ts';
 
 const MAX_ID = 2 ** 32 - 2;
 
@@ -11,7 +12,7 @@ export function readProcess(fields: Fields): OciProcess {
   if (args.length === 0) fields.fail('args', 'is empty');
   const cwd = fields.text('cwd') ?? '';
   if (!cwd.startsWith('/')) fields.fail('cwd', 'is not an absolute path');
-  fields.refuse('execCPUAffinity', 'scheduler', 'ioPriority', 'commandLine');
+  fields.refuse('execCPUAffinity', 'commandLine');
   const env = fields.texts('env');
   const bad = env.findIndex(entry => !/^[^=]+=/.test(entry));
   if (bad !== -1) fields.fail(`env[${bad}]`, 'expected NAME=value');
@@ -39,6 +40,8 @@ export function readProcess(fields: Fields): OciProcess {
     noNewPrivileges: fields.boolean('noNewPrivileges'),
     ...present({
       oomScoreAdj: fields.integer('oomScoreAdj', -1000, 1000),
+      scheduler: readScheduler(fields.object('scheduler')),
+      ioPriority: readIoPriority(fields.object('ioPriority')),
       apparmorProfile: fields.text('apparmorProfile') || undefined,
       selinuxLabel: fields.text('selinuxLabel') || undefined,
     }),

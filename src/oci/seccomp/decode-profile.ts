@@ -20,7 +20,7 @@ const MAX_RETURN = 0xffff;
  * Reads a profile's JSON text: Docker's form or the runtime-spec's. As with Go's decoder null is nothing, and what is not
  * known is passed over; words that mean something must be known, or the filter would not be the one that was asked for.
  */
-export function decodeProfile(text: string): SeccompProfile {
+export function decodeProfile(text: string, mayNotify = false): SeccompProfile {
   const root = object(parse(text), 'profile');
   const defaultAction = action(root.defaultAction, 'defaultAction');
   const architectures = list(root.architectures, 'architectures').map((value, i) =>
@@ -40,16 +40,18 @@ export function decodeProfile(text: string): SeccompProfile {
     throw new ProfileError(
       "both 'architectures' and 'archMap' are specified in the seccomp profile, use either 'architectures' or 'archMap'",
     );
-  if (root.listenerPath !== undefined && root.listenerPath !== null && root.listenerPath !== '')
-    throw new ProfileError('listenerPath: there is no way to hand a listener over');
-  return {
+  const profile: SeccompProfile = {
     defaultAction,
+    ...listener(root, 'listenerPath'),
+    ...listener(root, 'listenerMetadata'),
     ...returned(root.defaultErrnoRet, 'defaultErrnoRet'),
     ...(architectures.length > 0 ? { architectures } : {}),
     ...(archMap.length > 0 ? { archMap } : {}),
     ...(root.flags === undefined || root.flags === null ? {} : { flags: flagsOf(root.flags) }),
     syscalls: list(root.syscalls, 'syscalls').map((value, i) => rule(value, `syscalls[${i}]`)),
   };
+  checkNotify(profile, mayNotify);
+  return profile;
 }
 
 /** Numbers that JSON.parse would round are kept as text until {@link integer} reads them. No JSON string holds `"value": 1`. */
@@ -123,10 +125,45 @@ function condition<K extends 'includes' | 'excludes'>(
 }
 
 function action(value: unknown, at: string): SeccompAction {
-  const found = word(value, SECCOMP_ACTIONS, 'action', at);
-  if (found === 'SCMP_ACT_NOTIFY')
-    throw new ProfileError(`${at}: SCMP_ACT_NOTIFY needs a listener, and there is no way to hand one over`);
-  return found;
+  return word(value, SECCOMP_ACTIONS, 'action', at);
+}
+
+const listener = <K extends 'listenerPath' | 'listenerMetadata'>(
+  root: Readonly<Record<string, unknown>>,
+  key: K,
+): Partial<Record<K, string>> => {
+  const value = root[key] ?? '';
+  return value === '' ? {} : ({ [key]: text(value, key) } as Record<K, string>);
+};
+
+/** Who asks for notifications must be told where they go; the call that hands the listener over cannot wait for it. */
+function checkNotify(profile: SeccompProfile, mayNotify: boolean): void {
+  const { defaultAction, syscalls, flags = [], listenerPath, listenerMetadata } = profile;
+  const at = syscalls.findIndex(({ action }) => action === 'SCMP_ACT_NOTIFY');
+  const place = defaultAction === 'SCMP_ACT_NOTIFY' ? 'defaultAction' : `syscalls[${at}].action`;
+  const isUsed = place === 'defaultAction' || at !== -1;
+  if (!mayNotify) {
+    if (listenerPath !== undefined)
+      throw new ProfileError('listenerPath: there is no way to hand a listener over');
+    if (isUsed)
+      throw new ProfileError(
+        `${place}: SCMP_ACT_NOTIFY needs a listener, and there is no way to hand one over`,
+      );
+  }
+  if (isUsed && listenerPath === undefined)
+    throw new ProfileError(`${place}: SCMP_ACT_NOTIFY needs listenerPath`);
+  if (listenerMetadata !== undefined && listenerPath === undefined)
+    throw new ProfileError('listenerMetadata: needs listenerPath');
+  if (listenerPath !== undefined && !listenerPath.startsWith('/'))
+    throw new ProfileError('listenerPath: is not an absolute path');
+  if (flags.includes('SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV') && !isUsed)
+    throw new ProfileError('flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs SCMP_ACT_NOTIFY');
+  const asks = ({ action, names }: ProfileRule): boolean =>
+    action === 'SCMP_ACT_NOTIFY' && names.includes('sendmsg');
+  if (defaultAction === 'SCMP_ACT_NOTIFY' || syscalls.some(asks))
+    throw new ProfileError(
+      `${place}: SCMP_ACT_NOTIFY cannot be used for sendmsg, which hands the listener over`,
+    );
 }
 
 function flagsOf(value: unknown): SeccompProfile['flags'] {

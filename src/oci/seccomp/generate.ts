@@ -25,6 +25,8 @@ export interface SeccompFilter {
   readonly flags: readonly SeccompFlag[];
   /** struct sock_filter[] */
   readonly bpf: Uint8Array;
+  /** Who answers SCMP_ACT_NOTIFY: the socket of an agent, and what it is told of the container. */
+  readonly listener?: { readonly path: string; readonly metadata: string };
 }
 
 /** `linux.seccomp` of a profile; or what is wrong with it, in containerd's words. */
@@ -58,5 +60,12 @@ export function compileFilter(
   if (seccomp === undefined) return undefined;
   const bpf = compile?.(seccomp) ?? PRINTED;
   if ('error' in bpf) return bpf;
-  return { text: summarise(seccomp), flags: seccomp.flags ?? DEFAULT_FLAGS, bpf };
+  const { listenerPath: path, listenerMetadata: metadata = '', syscalls } = seccomp;
+  const isAsked = path !== undefined && syscalls.some(({ action }) => action === 'SCMP_ACT_NOTIFY');
+  return {
+    text: summarise(seccomp),
+    flags: seccomp.flags ?? DEFAULT_FLAGS,
+    bpf,
+    ...(isAsked ? { listener: { path, metadata } } : {}),
+  };
 }

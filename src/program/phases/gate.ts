@@ -3,11 +3,12 @@ import type { OciProcess } from '../../oci/config.ts';
 import { CWD, flags, named, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { close } from '../mount-calls.ts';
 import type { Gate } from '../plan.ts';
+import type { DataOperand, ImmediateOperand } from '../program.ts';
 import { ALL_FDS } from './namespaces.ts';
 import { commandCandidates } from './process.ts';
 
-/** What the program says through `sync`, a byte each. Its end without READY is that of the program. */
-export const SYNC = { HOOKS: 'h', READY: 'r' } as const;
+/** What the program says through `sync`, a byte each, that of LISTENER with an fd. Its end without READY is that of the program. */
+export const SYNC = { HOOKS: 'h', READY: 'r', LISTENER: '\0' } as const;
 
 /** The namespaces are there, and the root is not changed yet: the runtime runs hooks, and answers with any byte. */
 export function waitForHooks(b: ProgramBuilder): void {
@@ -31,21 +32,29 @@ export function keepPreserved(b: ProgramBuilder, count: number): void {
   for (const fd of preservedFds(count)) b.call('fcntl', [num(fd), flags(F, 'F_SETFD'), num(0)]);
 }
 
-/** Nothing of the host's is left but 0–2, what is preserved, and the two fds of the gate, which execve closes. */
-export function closeAllButGate(b: ProgramBuilder, { preserved }: Gate): void {
-  const [fifo, sync, rest] = [num(3 + preserved), num(4 + preserved), num(5 + preserved)];
+/** Where {@link closeAllButGate} leaves `sync`. */
+const syncFd = ({ preserved }: Gate): ImmediateOperand => num(4 + preserved);
+
+/**
+ * Nothing of the host's is left but 0–2, what is preserved, and the two fds of the gate, which execve closes. Returns
+ * where `sync` is.
+ */
+export function closeAllButGate(b: ProgramBuilder, gate: Gate): ImmediateOperand {
+  const { preserved } = gate;
+  const [fifo, sync, rest] = [num(3 + preserved), syncFd(gate), num(5 + preserved)];
   b.call('dup3', [parameter('fifo'), fifo, b.open('O_CLOEXEC')]);
   b.call('dup3', [parameter('sync'), sync, b.open('O_CLOEXEC')]);
   b.call('close_range', [rest, ALL_FDS, flags(CLOSE_RANGE)]);
+  return sync;
 }
 
 /** Says that all is done but the execve, and waits: `create` ends then, `start` writes a byte. */
-export function waitForStart(b: ProgramBuilder, { preserved }: Gate): void {
+export function waitForStart(b: ProgramBuilder, gate: Gate): void {
   b.phase('wait for start');
-  const sync = num(4 + preserved);
+  const sync = syncFd(gate);
   b.call('write', [sync, b.text(SYNC.READY), num(1)]);
   close(b, sync);
-  readByte(b, num(3 + preserved));
+  readByte(b, num(3 + gate.preserved));
 }
 
 const X_OK = num(1);
@@ -54,11 +63,22 @@ const X_OK = num(1);
 export function findCommand(b: ProgramBuilder, { args, env }: OciProcess): void {
   b.phase('command');
   const found = b.bytes(new Uint8Array([1, 0, 0, 0]), 'found');
-  for (const path of commandCandidates(args[0] ?? '', env)) {
+  const candidates = commandCandidates(args[0] ?? '', env);
+  for (const path of candidates) {
     const result = b.call('faccessat2', [CWD, b.text(path), X_OK, num(0)], {
       ignore: ['ENOENT', 'ENOTDIR', 'EACCES'],
     });
     b.store(found, 0, result);
   }
+  const [only, ...others] = candidates;
+  if (only !== undefined && others.length === 0) refuseDirectory(b, only, found);
   b.expect(found, 0, 4, num(0), named(ERRNO.ENOENT, 'ENOENT'));
+}
+
+/** A directory can be searched, which is X_OK, and not executed; an fd of it is a number that `found` is not to be. */
+function refuseDirectory(b: ProgramBuilder, path: string, found: DataOperand): void {
+  const fd = b.call('openat', [CWD, b.text(path), b.open('O_PATH', 'O_DIRECTORY', 'O_CLOEXEC')], {
+    ignore: ['ENOENT', 'ENOTDIR', 'EACCES'],
+  });
+  b.store(found, 0, fd);
 }

@@ -25,21 +25,33 @@ export function makeRootfs(b: ProgramBuilder, rootfs: Rootfs, mountLabel: string
     b.call('chdir', [b.text(rootfs.path)]);
     return tree;
   }
-  // Relative paths, because fsconfig(2) takes at most 255 characters; overlayfs resolves them from the working directory.
-  b.call('chdir', [b.text(rootfs.base)]);
-  const fs = b.call('fsopen', [b.text('overlay'), flags(FSOPEN, 'FSOPEN_CLOEXEC')]);
-  const set = (key: string, value: string): void => {
-    b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_SET_STRING'), b.text(key), b.text(value), num(0)]);
-  };
-  set('source', 'overlay');
-  for (const [key, value] of lowerOptions(rootfs.lower)) set(key, value);
-  set('upperdir', rootfs.upper);
-  set('workdir', rootfs.work);
-  if (mountLabel !== undefined) set('context', mountLabel);
-  b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_CMD_CREATE'), NULL, NULL, num(0)]);
-  const mount = b.call('fsmount', [fs, flags(FSMOUNT, 'FSMOUNT_CLOEXEC'), flags(MOUNT_ATTR)]);
-  close(b, fs);
+  const mount = newOverlay(b, rootfs.base, [
+    ...lowerOptions(rootfs.lower),
+    ['upperdir', rootfs.upper],
+    ['workdir', rootfs.work],
+    ...(mountLabel === undefined ? [] : [['context', mountLabel] as const]),
+  ]);
   b.call('chdir', [b.text(rootfs.mountPoint)]);
+  return mount;
+}
+
+/**
+ * A detached overlay, whose directories are relative to `base`: fsconfig(2) takes at most 255 characters, and overlayfs resolves
+ * them from the working directory.
+ */
+export function newOverlay(
+  b: ProgramBuilder,
+  base: string,
+  options: readonly (readonly [key: string, value: string])[],
+  attributes: readonly (keyof typeof MOUNT_ATTR)[] = [],
+): SlotOperand {
+  b.call('chdir', [b.text(base)]);
+  const fs = b.call('fsopen', [b.text('overlay'), flags(FSOPEN, 'FSOPEN_CLOEXEC')]);
+  for (const [key, value] of [['source', 'overlay'] as const, ...options])
+    b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_SET_STRING'), b.text(key), b.text(value), num(0)]);
+  b.call('fsconfig', [fs, flags(FSCONFIG, 'FSCONFIG_CMD_CREATE'), NULL, NULL, num(0)]);
+  const mount = b.call('fsmount', [fs, flags(FSMOUNT, 'FSMOUNT_CLOEXEC'), flags(MOUNT_ATTR, ...attributes)]);
+  close(b, fs);
   return mount;
 }
 

@@ -1,10 +1,12 @@
 import { AT, CLONE, F, IOCTL, MS, NETLINK } from '../../linux/constants.generated.ts';
 import { NAMESPACES } from '../../linux/namespaces.ts';
+import { lowerOptions } from '../../linux/overlay.ts';
 import { SOCKET } from '../../linux/sockets.ts';
 import { flags, NULL, named, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { cloneTree, close, moveMountTo } from '../mount-calls.ts';
 import type { SandboxPlan } from '../plan.ts';
 import { openHost } from '../root-paths.ts';
+import { newOverlay } from './rootfs.ts';
 import { mapIds, mapper } from './user-namespace.ts';
 
 /** The pod's tmpfs mounts, in its own mount namespace: the host never sees them. Host mounts still arrive (slave). */
@@ -26,6 +28,11 @@ export function mountSandbox(b: ProgramBuilder, plan: SandboxPlan): void {
     if (isMapped && idmap !== undefined) mapIds(b, tree, idmap);
     moveMountTo(b, tree, target);
     close(b, tree);
+  }
+  for (const { path, base, lower } of plan.overlays) {
+    const mount = newOverlay(b, base, lowerOptions(lower), ['MOUNT_ATTR_RDONLY']);
+    moveMountTo(b, mount, path);
+    close(b, mount);
   }
 }
 

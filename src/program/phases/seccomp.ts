@@ -4,31 +4,37 @@ import { auditFilter, HAND_OVER } from '../../oci/audit/audit-filter.ts';
 import { INSTRUCTION_SIZE } from '../../oci/seccomp/classic-bpf.ts';
 import type { SeccompFilter } from '../../oci/seccomp/generate.ts';
 import { flags, named, num, type ProgramBuilder } from '../builder.ts';
-import type { ImmediateOperand, SlotOperand } from '../program.ts';
+import type { ImmediateOperand, Operand, SlotOperand } from '../program.ts';
 import { sendFd } from '../send-fd.ts';
-import { AUDIT_FD } from './terminal.ts';
 
 /**
- * seccomp(2). From here on every call is the profile's to allow. One that kills must not dump the core of memory that is
+ * seccomp(2). From here on every call is the profile's to allow; those that it asks about wait for who gets the listener
+ * through `agent`. One that kills must not dump the core of memory that is
  * Node's too, hence no dumps until execve.
  */
-export function installFilter(b: ProgramBuilder, filter: SeccompFilter): void {
+export function installFilter(b: ProgramBuilder, filter: SeccompFilter, agent?: Operand): void {
   const value = filter.flags.reduce((bits, name) => bits | SECCOMP_FLAGS[name], 0);
-  install(b, filter, named(value, filter.flags.join('|') || '0'));
+  if (agent === undefined) {
+    install(b, filter, named(value, filter.flags.join('|') || '0'));
+    return;
+  }
+  const names = ['SECCOMP_FILTER_FLAG_NEW_LISTENER', ...filter.flags].join('|');
+  const withListener = (value | SECCOMP.SECCOMP_FILTER_FLAG_NEW_LISTENER) >>> 0;
+  sendFd(b, agent, install(b, filter, named(withListener, names)), [num(0)]);
 }
 
 /**
  * The filter of an audit, and its listener to who answers it: from then on each call waits for that answer.
  * WAIT_KILLABLE_RECV (Linux 5.19): no signal interrupts a call that has been asked about.
  */
-export function installAuditFilter(b: ProgramBuilder): void {
+export function installAuditFilter(b: ProgramBuilder, socket: Operand): void {
   const filter = { bpf: auditFilter(b.arch), text: '{all: notify}' };
   const listener = install(
     b,
     filter,
     flags(SECCOMP, 'SECCOMP_FILTER_FLAG_NEW_LISTENER', 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'),
   );
-  sendFd(b, AUDIT_FD, listener, [num(0), num(0), num(0), named(HAND_OVER, 'HAND_OVER')]);
+  sendFd(b, socket, listener, [num(0), num(0), num(0), named(HAND_OVER, 'HAND_OVER')]);
 }
 
 function install(

@@ -3,7 +3,7 @@ import type { OciProcess } from '../../oci/config.ts';
 import { CWD, flags, named, num, type ProgramBuilder, parameter } from '../builder.ts';
 import { cloneTreeAt, moveMount } from '../mount-calls.ts';
 import type { InheritedStreams } from '../plan.ts';
-import type { Operand, SlotOperand } from '../program.ts';
+import type { ImmediateOperand, Operand, SlotOperand } from '../program.ts';
 import { OPEN_HOW_SIZE, openHow, type RootPaths } from '../root-paths.ts';
 import { sendFd } from '../send-fd.ts';
 import { ALL_FDS } from './namespaces.ts';
@@ -99,12 +99,22 @@ export function connectTerminal(
   for (const fd of [0, 1, 2]) b.call('dup3', [terminal.peer, num(fd), num(0)]);
 }
 
-/** Where {@link closeHostFds} leaves the socket to whoever audits: the one fd that there is beside 0–2, until execve. */
-export const AUDIT_FD = num(3);
-
-/** Nothing but 0–2 is left, for good: the last paths that are followed and the payload see no fd of the host's. */
-export function closeHostFds(b: ProgramBuilder, isAudited: boolean, preserved = 0): void {
+/**
+ * Nothing but 0–2 is left, for good: the last paths that are followed and the payload see no fd of the host's; but for one
+ * socket, until execve, to whoever gets the listener of a filter.
+ */
+export function closeHostFds(
+  b: ProgramBuilder,
+  socket: 'audit' | 'agent' | undefined,
+  preserved = 0,
+): ImmediateOperand | undefined {
+  const first = num(3 + preserved);
+  if (socket === undefined) {
+    b.call('close_range', [first, ALL_FDS, flags(CLOSE_RANGE)]);
+    return undefined;
+  }
   // EINVAL: it is there already.
-  if (isAudited) b.call('dup3', [parameter('audit'), AUDIT_FD, b.open('O_CLOEXEC')], { ignore: ['EINVAL'] });
-  b.call('close_range', [num(isAudited ? 4 : 3 + preserved), ALL_FDS, flags(CLOSE_RANGE)]);
+  b.call('dup3', [parameter(socket), first, b.open('O_CLOEXEC')], { ignore: ['EINVAL'] });
+  b.call('close_range', [num(4 + preserved), ALL_FDS, flags(CLOSE_RANGE)]);
+  return first;
 }

@@ -17,10 +17,14 @@ const client = podAt('x/client', '10.244.0.2');
 const server = podAt('x/server', '10.244.0.3');
 const closed = podAt('x/closed', '10.244.0.4');
 const PODS = [client, server, closed];
-const policies = [policyOf('x/p', { podSelector: { matchLabels: { pod: 'closed' } } })];
+const closing = (name: string) => policyOf(`x/${name}`, { podSelector: { matchLabels: { pod: name } } });
+const policies = [closing('closed')];
 /** States that are all different, and all let nobody to `closed`. */
 const state = (i: number): NodeState =>
-  nodeOf({ pods: [...PODS, podAt(`x/other${i}`, `10.244.1.${i}`)], policies });
+  nodeOf({
+    pods: [...PODS, podAt(`x/other${i}`, `10.244.1.${i}`)],
+    policies: [...policies, closing(`other${i}`)],
+  });
 
 t.test('rules are applied', { skip: needsRoot || needsNetwork }, async t => {
   const lab = new Lab();
@@ -40,6 +44,8 @@ t.test('rules are applied', { skip: needsRoot || needsNetwork }, async t => {
   t.equal(applyState(state(1)), 'changed');
   t.equal(applyState(state(1)), 'unchanged');
   t.equal(applyState({ ...state(1), pods: [...state(1).pods].reverse() }), 'unchanged', 'in another order');
+  const plain = podAt('x/plain', '10.244.2.1');
+  t.equal(applyState({ ...state(1), pods: [...state(1).pods, plain] }), 'unchanged', 'a pod like any other');
   nft('flush chain inet podspace filter-forward');
   t.equal(applyState(state(2)), 'changed');
   nft('delete table inet podspace');

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AgentApi } from '../../../src/agent/api/start.ts';
+import type { PodBackend } from '../../../src/agent/backend.ts';
 import type { ApiObject } from '../../../src/agent/objects.ts';
 import { Registry } from '../../../src/agent/registry.ts';
 import type { PodStatus } from '../../../src/kube/types.generated.ts';
@@ -24,7 +25,13 @@ interface Test {
 }
 
 /** The registry and the API of an agent on a root of its own; a deleted pod has ended at once unless `keepsPods`. */
-export async function fakeAgent(t: Test, { keepsPods = false } = {}): Promise<FakeAgent> {
+export async function fakeAgent(
+  t: Test,
+  {
+    keepsPods = false,
+    attach,
+  }: { readonly keepsPods?: boolean; readonly attach?: PodBackend['attach'] } = {},
+): Promise<FakeAgent> {
   // A socket's path has 107 bytes.
   const root = mkdtempSync(join(tmpdir(), 'ps-'));
   t.teardown(() => rmSync(root, { recursive: true, force: true }));
@@ -33,7 +40,7 @@ export async function fakeAgent(t: Test, { keepsPods = false } = {}): Promise<Fa
   const api = await AgentApi.start({
     roots,
     registry,
-    backend: { attach: () => Promise.reject(new Error('nothing runs here')) },
+    backend: { attach: attach ?? (() => Promise.reject(new Error('nothing runs here'))) },
   });
   t.teardown(() => {
     api.close();

@@ -4,11 +4,12 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type MadeEntry, tarOf } from './tar-builder.ts';
 
-export const digestOf = (bytes: Uint8Array): string =>
-  `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+export const digestOf = (bytes: Uint8Array, algorithm: 'sha256' | 'sha512' = 'sha256'): string =>
+  `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
 export const blobPath = (digest: string): string => `blobs/${digest.replace(':', '/')}`;
 
 export interface MadeImage {
+  readonly algorithm: 'sha256' | 'sha512';
   readonly manifest: Buffer;
   readonly config: Buffer;
   /** As they are stored, and what they are of. */
@@ -26,12 +27,15 @@ export function makeImage(
     config = {},
     compress = gzipSync,
     docker = false,
+    algorithm = 'sha256',
   }: {
     readonly config?: object;
     readonly compress?: (bytes: Buffer) => Buffer;
     readonly docker?: boolean;
+    readonly algorithm?: 'sha256' | 'sha512';
   } = {},
 ): MadeImage {
+  const digest = (bytes: Uint8Array): string => digestOf(bytes, algorithm);
   const tars = layers.map(entries => (Buffer.isBuffer(entries) ? entries : tarOf(entries)));
   const packed = tars.map(compress);
   const text = Buffer.from(
@@ -39,7 +43,7 @@ export function makeImage(
       architecture: 'amd64',
       os: 'linux',
       config,
-      rootfs: { type: 'layers', diff_ids: tars.map(digestOf) },
+      rootfs: { type: 'layers', diff_ids: tars.map(digest) },
     }),
   );
   const suffix = compress === identity ? '' : docker ? '.gzip' : '+gzip';
@@ -53,7 +57,7 @@ export function makeImage(
   const [mediaType = '', configType = '', layerType = ''] = types;
   const describe = (bytes: Buffer, type: string): object => ({
     mediaType: type,
-    digest: digestOf(bytes),
+    digest: digest(bytes),
     size: bytes.length,
   });
   const manifest = Buffer.from(
@@ -64,8 +68,8 @@ export function makeImage(
       layers: packed.map(each => describe(each, layerType)),
     }),
   );
-  const blobs = new Map([manifest, text, ...packed].map(bytes => [digestOf(bytes), bytes]));
-  return { manifest, config: text, layers: packed, tars, blobs };
+  const blobs = new Map([manifest, text, ...packed].map(bytes => [digest(bytes), bytes]));
+  return { algorithm, manifest, config: text, layers: packed, tars, blobs };
 }
 
 type LayoutFiles = Map<string, Buffer>;
@@ -76,7 +80,7 @@ export function layoutOf(
 ): LayoutFiles {
   const manifests = images.map(({ image, name, platform }) => ({
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
-    digest: digestOf(image.manifest),
+    digest: digestOf(image.manifest, image.algorithm),
     size: image.manifest.length,
     ...(platform === undefined ? {} : { platform }),
     ...(name === undefined ? {} : { annotations: { 'org.opencontainers.image.ref.name': name } }),

@@ -204,7 +204,7 @@ t.test('what is wrong is one line, and leaves no image', { skip }, async t => {
   sweepBlobs(store);
   t.same(readdirSync(store.roots), []);
   t.same(readdirSync(join(store.blobs, 'sha256')), []);
-  t.same(readdirSync(store.blobs).sort(), ['lock', 'sha256'], 'no temporary file');
+  t.same(readdirSync(store.blobs).sort(), ['lock', 'sha256', 'sha512'], 'no temporary file');
   const rootfs = file('root.tar', tarOf(BASE));
   t.equal(
     (await importAny(store, 'localhost/app', rootfs, { config: parseImageConfig('{"User":"guest"}', '') }))[0]
@@ -303,7 +303,7 @@ t.test('fsck finds what is damaged; what a crash leaves is mended by the next im
   await importAny(store, 'localhost/app', source);
   sweepBlobs(store);
   t.same(await problems(), []);
-  t.same(readdirSync(store.blobs).sort(), ['lock', 'sha256']);
+  t.same(readdirSync(store.blobs).sort(), ['lock', 'sha256', 'sha512']);
   mkdirSync(join(store.roots, '0123456789ab/rootfs'), { recursive: true });
   t.same(sweepImages(store, unused), ['0123456789ab']);
   t.ok(directory);

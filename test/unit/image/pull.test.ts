@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { BlobStore } from '../../../src/image/blobs.ts';
 import { checkStore } from '../../../src/image/fsck.ts';
+import { importAny } from '../../../src/image/importer.ts';
 import { pullImage } from '../../../src/image/pull.ts';
 import { parseReference } from '../../../src/image/reference.ts';
 import { parseChallenge } from '../../../src/image/registry/auth.ts';
@@ -15,7 +16,7 @@ import {
 import { endpointOf } from '../../../src/image/registry/endpoint.ts';
 import { ImageStore } from '../../../src/image/store.ts';
 import { sweepBlobs } from '../../../src/image/sweep.ts';
-import { digestOf, makeImage } from './image-builder.ts';
+import { digestOf, layoutOf, makeImage, writeFiles } from './image-builder.ts';
 import { type Fault, startRegistry, type TestRegistry } from './registry-server.ts';
 
 const skip = process.geteuid?.() === 0 ? false : 'needs root';
@@ -62,10 +63,10 @@ const status =
 
 t.test('an image by tag, again, and by digest', { skip }, async t => {
   const { store, registry, name } = await setUp(t);
-  const progress: number[] = [];
+  const states: string[] = [];
   const pulled = await pullImage(store, name, {
     ...quick,
-    onProgress: ({ received, total }) => progress.push(received / total),
+    onProgress: ({ layers }) => states.push(layers.map(({ state }) => state).join()),
   });
   t.match(pulled, {
     reference: name,
@@ -73,7 +74,12 @@ t.test('an image by tag, again, and by digest', { skip }, async t => {
     manifest: digestOf(image.manifest),
     config: { StopSignal: 'SIGINT' },
   });
-  t.equal(progress.at(-1), 1);
+  const [first = '', last = ''] = [states[0], states.at(-1)];
+  t.match(first, /^(downloading|waiting)(,waiting|,downloading)*$/);
+  t.match(last, /^unpacked(,unpacked)*$/);
+  t.ok(
+    states.some(each => each.startsWith('unpacking')) && states.some(each => each.startsWith('downloaded')),
+  );
   t.same((await checkStore(store)).problems, []);
   const before = registry.requests.length;
   await pullImage(store, name, quick);
@@ -185,6 +191,33 @@ t.test('a download goes on where another has stopped', { skip }, async t => {
   t.same((await checkStore(store)).problems, []);
 });
 
+t.test('digests of SHA-512', { skip }, async t => {
+  const { store, registry } = await setUp(t);
+  const long = makeImage([[{ name: 'a', data: large }], [{ name: 'b' }]], { algorithm: 'sha512' });
+  registry.put('team/long', 'v1', long.manifest, long);
+  const name = `${registry.host}/team/long@${digestOf(long.manifest, 'sha512')}`;
+  const pulled = await pullImage(store, name, quick);
+  t.equal(pulled.manifest, digestOf(long.manifest, 'sha512'));
+  t.match(await checkStore(store), { layers: 2, blobs: 4, problems: [] });
+  sweepBlobs(store);
+  t.equal(readdirSync(join(store.blobs, 'sha512')).length, 4, 'they are in use');
+  const layer = digestOf(long.layers[0] ?? large, 'sha512');
+  writeFileSync(new BlobStore(store).path(layer), 'x');
+  t.match((await checkStore(store)).problems[0], /^blob sha512:[0-9a-f]+ is damaged: its content is sha512:/);
+  const other = makeImage([[{ name: 'c' }]], { algorithm: 'sha512' });
+  registry.put('team/long', 'v2', other.manifest, other);
+  registry.faults = [at('/manifests/', (_, response) => did(response.end(long.manifest)))];
+  await t.rejects(
+    pullImage(store, `${registry.host}/team/long@${digestOf(other.manifest, 'sha512')}`, quick),
+    { message: /its content is sha512:/ },
+  );
+  const archive = t.testdir();
+  writeFiles(archive, layoutOf([{ image: other }]));
+  t.match(await importAny(store, 'localhost/long', archive), [
+    { manifest: digestOf(other.manifest, 'sha512') },
+  ]);
+});
+
 t.test('faults that stay are one line, and leave nothing', { skip }, async t => {
   const { store, registry, name } = await setUp(t);
   const wrong = Buffer.from(large);
@@ -223,7 +256,7 @@ t.test('faults that stay are one line, and leave nothing', { skip }, async t => 
       at('/manifests/', status(302, { location: '/v2/team/app/manifests/v1' })),
     ],
     [/without HTTPS/, at('/manifests/', status(302, { location: 'file:///etc/passwd' }))],
-    [/only sha256 digests/, () => false, `${registry.host}/team/app@sha512:${'a'.repeat(128)}`],
+    [/only sha256 and sha512 digests/, () => false, `${registry.host}/team/app@sha384:${'a'.repeat(96)}`],
     [/couldn't parse image name/, () => false, 'UPPER/case:x:y'],
     [/realm is no address/, at('/manifests/', status(401, { 'www-authenticate': 'Bearer realm="x"' }))],
     [/realm is not HTTPS/, at('/manifests/', status(401, { 'www-authenticate': 'Bearer realm="ftp://x/"' }))],
@@ -241,7 +274,7 @@ t.test('faults that stay are one line, and leave nothing', { skip }, async t => 
     t.same(store.list(), []);
   }
   sweepBlobs(store);
-  t.same(readdirSync(store.blobs).sort(), ['lock', 'sha256']);
+  t.same(readdirSync(store.blobs).sort(), ['lock', 'sha256', 'sha512']);
   registry.faults = [];
   t.match(await pullImage(store, name, quick), { reference: name }, 'and then it is all right');
 });
@@ -273,7 +306,7 @@ t.test(
   },
 );
 
-t.test('where credentials are looked for', t => {
+t.test('where credentials are looked for', async t => {
   const directory = t.testdir({
     containers: {
       'auth.json': '{"auths":{"quay.io/team":{"auth":"dGVhbTpw"},"quay.io":{"auth":"YWxsOnA="}}}',
@@ -285,17 +318,16 @@ t.test('where credentials are looked for', t => {
   });
   const store = new ImageStore(join(directory, 'state'));
   const env = { XDG_RUNTIME_DIR: directory, DOCKER_CONFIG: join(directory, 'docker') };
-  const find = (domain: string, repository: string): string | undefined =>
-    findCredentials(domain, repository, store, [], env)?.username;
-  t.equal(find('quay.io', 'team/app'), 'team');
-  t.equal(find('quay.io', 'other/app'), 'all');
-  t.equal(find('docker.io', 'library/nginx'), 'hub');
-  t.equal(find('example.org', 'x'), undefined);
-  t.throws(() => find('bad', 'x'), { message: /auth of "bad" is not "user:password" in base64/ });
+  const find = async (domain: string, repository: string): Promise<string | undefined> =>
+    (await findCredentials(domain, repository, store, [], env))?.username;
+  t.equal(await find('quay.io', 'team/app'), 'team');
+  t.equal(await find('quay.io', 'other/app'), 'all');
+  t.equal(await find('docker.io', 'library/nginx'), 'hub');
+  t.equal(await find('example.org', 'x'), undefined);
+  await t.rejects(find('bad', 'x'), { message: /auth of "bad" is not "user:password" in base64/ });
   writeFileSync(join(directory, 'docker/config.json'), '{');
-  t.throws(() => find('example.org', 'x'), { message: /config.json: it is no JSON/ });
+  await t.rejects(find('example.org', 'x'), { message: /config.json: it is no JSON/ });
   t.ok(readFileSync(join(directory, 'containers/auth.json')));
-  t.end();
 });
 
 t.test('where a registry is, and by which protocol', t => {

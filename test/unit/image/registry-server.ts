@@ -12,7 +12,14 @@ export interface TestRegistry {
   put(repository: string, tag: string, manifest: Buffer, image?: MadeImage): void;
   faults: Fault[];
   /** `user:password` that a token or every request needs. */
-  auth: { readonly scheme: 'bearer' | 'basic' | 'anonymous'; readonly user?: string } | undefined;
+  auth:
+    | {
+        readonly scheme: 'bearer' | 'basic' | 'anonymous';
+        readonly user?: string;
+        /** An identity token, which a POST exchanges. */
+        readonly refresh?: string;
+      }
+    | undefined;
   close(): Promise<void>;
 }
 
@@ -27,6 +34,17 @@ export async function startRegistry(
     const url = request.url ?? '';
     registry.requests.push(`${url}${request.headers.range === undefined ? '' : ` ${request.headers.range}`}`);
     if (registry.faults.some(fault => fault(request, response))) return;
+    if (url.startsWith('/token') && request.method === 'POST') {
+      let body = '';
+      request.on('data', chunk => (body += chunk));
+      request.on('end', () => {
+        const form = Object.fromEntries(new URLSearchParams(body));
+        const isGood = form.grant_type === 'refresh_token' && form.refresh_token === registry.auth?.refresh;
+        if (!isGood || !form.scope || !form.service || !form.client_id) response.writeHead(401).end();
+        else response.writeHead(200).end(JSON.stringify({ access_token: 'good' }));
+      });
+      return;
+    }
     if (url.startsWith('/token')) {
       const given = request.headers.authorization;
       const wanted =
@@ -79,7 +97,8 @@ export async function startRegistry(
     requests: [],
     put: (repository, tag, manifest, image) => {
       manifests.set(`${repository}/${tag}`, manifest);
-      manifests.set(`${repository}/${digestOf(manifest)}`, manifest);
+      for (const algorithm of ['sha256', 'sha512'] as const)
+        manifests.set(`${repository}/${digestOf(manifest, algorithm)}`, manifest);
       if (image !== undefined) for (const [digest, bytes] of image.blobs) blobs.set(digest, bytes);
     },
     faults: [],

@@ -143,6 +143,24 @@ const dir = (name: string, more: Partial<MadeEntry> = {}): MadeEntry => ({
 });
 
 t.test(
+  'directories that a layer does not speak of, the root among them, are as they were below',
+  { skip: needsRoot },
+  async t => {
+    const pax = { 'SCHILY.xattr.user.x': 'y' };
+    const base = [
+      dir('.', { mode: 0o750, uid: 5, mtime: 1 }),
+      dir('d', { mode: 0o1711, gid: 6, mtime: 2, pax }),
+      dir('d/e', { mode: 0o500, mtime: 3 }),
+    ];
+    const { roots } = await stack(t, [base, [{ name: 'd/e/new' }], [dir('d', { mode: 0o700, mtime: 4 })]]);
+    const of = (i: number): readonly string[] =>
+      listTree(roots[i] ?? '').filter(line => !line.includes('new'));
+    t.same(of(1), of(0));
+    t.match(of(2), [/^"" 40750 5:0 1000000000 /, /^"d" 40700 0:0 4000000000 0 $/]);
+  },
+);
+
+t.test(
   'whiteouts, opaque directories, and what comes anew in the same layer',
   { skip: needsRoot },
   async t => {

@@ -149,3 +149,18 @@ t.test('procMount and runAsUser are left open', t => {
   t.same(container(podWith({ securityContext: {} }))?.securityContext, {});
   t.end();
 });
+
+t.test('gRPC’s service, and the pages that hooks get', t => {
+  const defaulted = container(
+    podWith({
+      readinessProbe: { grpc: { port: 1 } },
+      lifecycle: { postStart: { httpGet: { port: 80 } }, preStop: { sleep: { seconds: 1 } } },
+    }),
+  );
+  t.same(defaulted?.readinessProbe?.grpc, { port: 1, service: '' });
+  t.same(defaulted?.lifecycle, {
+    postStart: { httpGet: { port: 80, path: '/', scheme: 'HTTP' } },
+    preStop: { sleep: { seconds: 1 } },
+  });
+  t.end();
+});

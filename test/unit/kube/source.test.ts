@@ -2,6 +2,12 @@ import t from 'tap';
 import { ManifestError } from '../../../src/kube/source.ts';
 import { HEAD, load, mistakesOf, placesOf } from './pods.ts';
 
+/** Milliseconds that this process has computed: how busy the machine is does not matter. */
+function computed(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 t.test('line ends of Windows, a byte order mark, tabs', t => {
   t.equal(load(HEAD.replaceAll('\n', '\r\n')).pods.length, 1);
   t.same(placesOf(`${HEAD}    foo: 1\n`.replaceAll('\n', '\r\n')), [
@@ -85,9 +91,9 @@ function laughs(): string {
 }
 
 t.test('a small file that stands for an endless tree is refused soon', t => {
-  const start = performance.now();
+  const start = computed();
   t.match(placesOf(laughs())[0], 'the document expands to more than 200000 nodes');
-  t.ok(performance.now() - start < 2000);
+  t.ok(computed() - start < 2000);
   t.end();
 });
 
@@ -104,7 +110,7 @@ const HOSTILE: Readonly<Record<string, string>> = {
 
 for (const [name, text] of Object.entries(HOSTILE)) {
   t.test(`hostile: ${name}`, t => {
-    const start = performance.now();
+    const start = computed();
     try {
       load(text);
     } catch (error) {
@@ -113,7 +119,7 @@ for (const [name, text] of Object.entries(HOSTILE)) {
       t.notMatch(error.message, /call stack/, 'no words of the machine below');
       t.ok(error.message.length < 200_000, 'the message can be read');
     }
-    t.ok(performance.now() - start < 3000, `${Math.round(performance.now() - start)} ms`);
+    t.ok(computed() - start < 3000, `${Math.round(computed() - start)} ms`);
     t.end();
   });
 }
@@ -121,11 +127,11 @@ for (const [name, text] of Object.entries(HOSTILE)) {
 t.test('many aliases and many keys are read in a time that grows with the file', t => {
   const aliases = `${HEAD.replace('name: c', 'name: &n c')}    args:\n${'    - *n\n'.repeat(20_000)}`;
   const keys = Array.from({ length: 20_000 }, (_, i) => `  k${i}: v\n`).join('');
-  const start = performance.now();
+  const start = computed();
   t.equal(load(aliases).pods[0]?.pod.spec?.containers[0]?.args?.length, 20_000);
   const { configMaps } = load(`apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata:\n${keys}`);
   t.equal(Object.keys(configMaps[0]?.data ?? {}).length, 20_000);
-  t.ok(performance.now() - start < 3000, `${Math.round(performance.now() - start)} ms`);
+  t.ok(computed() - start < 3000, `${Math.round(computed() - start)} ms`);
   t.end();
 });
 

@@ -86,8 +86,7 @@ t.test('what would matter and is not done is refused', t => {
   }
   const containers = [
     { resources: { limits: { 'example.com/gpu': 1 } } },
-    { livenessProbe: { exec: { command: ['a'] } } },
-    { lifecycle: { preStop: { exec: { command: ['a'] } } } },
+    { restartPolicyRules: [{ action: 'RestartAllContainers' }] },
   ];
   for (const container of containers) {
     t.equal(errorsOf(podWith(container)).length, 1, JSON.stringify(container));
@@ -119,6 +118,9 @@ t.test('the same values where they are harmless', t => {
       containers: [{ name: 'c', image: 'i', ports: [{ containerPort: 80, hostPort: 80 }] }],
     },
     { containers: [{ name: 'c', image: 'i', resources: {}, stdin: false, tty: false }] },
+    { containers: [{ name: 'c', image: 'i', restartPolicyRules: [{ action: 'Restart' }] }] },
+    { containers: [{ name: 'c', image: 'i', readinessProbe: { exec: { command: ['a'] } } }] },
+    { containers: [{ name: 'c', image: 'i', lifecycle: { preStop: { sleep: { seconds: 1 } } } }] },
   ];
   for (const spec of specs)
     t.same(checkSupport(setDefaults(podOf(spec))), { errors: [], warnings: [] }, JSON.stringify(spec));

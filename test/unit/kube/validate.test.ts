@@ -593,6 +593,36 @@ check('resources', [
 ]);
 
 check('probes and hooks', [
+  container(
+    { restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [1] } }] },
+    `${C}.restartPolicy: Required value: must specify restartPolicy when restart rules are used`,
+  ),
+  container(
+    {
+      restartPolicy: 'Never',
+      restartPolicyRules: [{ action: 'DoNotRestart', exitCodes: { operator: 'Equals' } }],
+    },
+    `${C}.restartPolicyRules[0].action: Unsupported value: "DoNotRestart": supported values: "Restart", "RestartAllContainers"`,
+    `${C}.restartPolicyRules[0].exitCodes.operator: Unsupported value: "Equals": supported values: "In", "NotIn"`,
+  ),
+  container(
+    { restartPolicy: 'Never', restartPolicyRules: [{ action: 'Restart' }] },
+    `${C}.restartPolicyRules[0].exitCodes: Required value: must be specified`,
+  ),
+  container(
+    {
+      restartPolicy: 'Never',
+      restartPolicyRules: Array(21).fill({
+        action: 'Restart',
+        exitCodes: { operator: 'In', values: [1] },
+      }),
+    },
+    `${C}.restartPolicyRules: Too many: 21: must have at most 20 items`,
+  ),
+  container(
+    { lifecycle: { stopSignal: 'SIGUSR1' } },
+    `${C}.lifecycle.stopSignal: Forbidden: may not be set for containers with empty \`spec.os.name\``,
+  ),
   container({ livenessProbe: {} }, `${C}.livenessProbe: Required value: must specify a handler type`),
   container(
     { livenessProbe: { exec: { command: ['a'] }, tcpSocket: { port: 80 } } },
@@ -626,6 +656,24 @@ check('probes and hooks', [
     `${C}.lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than terminationGracePeriodSeconds (30)`,
   ),
 ]);
+
+check('stop signals', [
+  spec({
+    os: { name: 'linux' },
+    containers: [{ name: 'c', image: 'i', lifecycle: { stopSignal: 'SIGRTMIN+3' } }],
+  }),
+]);
+t.test('a stop signal that Linux does not have', t => {
+  const [error = '', ...rest] = errorsOf(
+    podWith({ lifecycle: { stopSignal: 'TERM' } }, { os: { name: 'linux' } }),
+  );
+  t.match(
+    error,
+    `${C}.lifecycle.stopSignal: Unsupported value: "TERM": supported values: "SIGABRT", "SIGALRM"`,
+  );
+  t.same(rest, []);
+  t.end();
+});
 
 check('init containers', [
   spec(

@@ -77,7 +77,7 @@ function elementsOf(text: string, { sets }: Rules): readonly string[] {
 const MATCHES: readonly Match[] = [
   { words: /^ct state established,related/, fits: () => false },
   // Whatever an address is, it has a link: none of these packets is for nobody.
-  { words: /^oifname != "ps\*"/, fits: () => false },
+  { words: /^iifname "ps\*" oifname != "ps\*"/, fits: () => false },
   {
     words: /^(ip6?) saddr \. ip6? daddr (@\S+)/,
     fits: ([, header, set = ''], { family, saddr, daddr }, rules) =>

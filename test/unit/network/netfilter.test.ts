@@ -1,6 +1,14 @@
 import t from 'tap';
 import { applyState } from '../../../src/network/apply.ts';
-import { deleteFlow, deleteTable, getChain, getFlows, readFlow } from '../../../src/network/netfilter.ts';
+import {
+  deleteFlow,
+  deleteTable,
+  getChain,
+  getFlows,
+  getGeneration,
+  readFlow,
+  readGeneration,
+} from '../../../src/network/netfilter.ts';
 import { nodeOf, podAt } from './nodes.ts';
 
 /** Bytes as people compare them: groups of four. */
@@ -101,13 +109,24 @@ t.test('a table goes in a transaction', t => {
   t.end();
 });
 
+t.test('the number of the last change', t => {
+  const question = [
+    '14000000 100a0500 00000000 00000000', // NFT_MSG_GETGEN, REQUEST|ACK
+    '00000000', // AF_UNSPEC
+  ];
+  t.equal(hex(getGeneration()), question.join(' '));
+  const answer = '1c000000 0f0a0000 00000000 00000000 00000000 08000100 00000102';
+  t.equal(readGeneration(bytes(answer)), 0x102);
+  t.end();
+});
+
 t.test('a kernel without netfilter has no rules, which is no crash', t => {
   const fails = (code: string) => (): never => {
     throw Object.assign(new Error(code), { code });
   };
   const state = nodeOf({ pods: [podAt('x/a', '10.244.0.2')] });
   for (const code of ['EPROTONOSUPPORT', 'EAFNOSUPPORT'])
-    t.throws(() => applyState(state, fails(code)), { name: 'UserError', message: /no netfilter/ });
-  t.throws(() => applyState(state, fails('EMFILE')), { message: 'EMFILE' });
+    t.throws(() => applyState(state, { open: fails(code) }), { name: 'UserError', message: /no netfilter/ });
+  t.throws(() => applyState(state, { open: fails('EMFILE') }), { message: 'EMFILE' });
   t.end();
 });

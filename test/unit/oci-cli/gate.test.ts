@@ -1,5 +1,6 @@
 import t from 'tap';
 import { readConfig } from '../../../src/oci/read/config.ts';
+import type { SeccompFilter } from '../../../src/oci/seccomp/generate.ts';
 import { compileContainer } from '../../../src/program/compile.ts';
 import { disassemble } from '../../../src/program/disassemble.ts';
 import type { ContainerPlan } from '../../../src/program/plan.ts';
@@ -17,7 +18,7 @@ const MINIMAL = {
   },
 };
 
-function program(config: object, gate: ContainerPlan['gate']): string {
+function program(config: object, gate: ContainerPlan['gate'], listener?: SeccompFilter['listener']): string {
   const { config: read, sysctls } = readConfig(JSON.stringify(config), '/b', TARGET);
   const plan: ContainerPlan = {
     config: read,
@@ -27,7 +28,12 @@ function program(config: object, gate: ContainerPlan['gate']): string {
     maskedDirectories: [],
     fileMounts: [],
     cgroupProcs: [],
-    seccomp: { text: '{all: allow}', flags: [], bpf: new Uint8Array(8) },
+    seccomp: {
+      text: '{all: allow}',
+      flags: [],
+      bpf: new Uint8Array(8),
+      ...(listener === undefined ? {} : { listener }),
+    },
     isAudited: false,
     stdin: 'inherit',
     inherited: { owned: [1], null: [0] },
@@ -76,6 +82,39 @@ t.test(
     t.notMatch(program(MINIMAL, { preserved: 0, hasHooks: false }), /write\(<sync>/);
   },
 );
+
+t.test(
+  'a filter with a listener: handed over before it waits for start, with or without privileges',
+  async t => {
+    const listener = { path: '/agent', metadata: '' };
+    const order = [
+      'faccessat2(AT_FDCWD, "/bin/sh", 1, 0)',
+      'rt_sigprocmask',
+      'SECCOMP_FILTER_FLAG_NEW_LISTENER',
+      'sendmsg(4, {iov=[{"\\0", 1}], control={SCM_RIGHTS, cmsg}}, 0)',
+      'write(4, "r", 1)',
+      'read(3',
+      'execve("/bin/sh"',
+    ];
+    const gate = { preserved: 0, hasHooks: false };
+    for (const noNewPrivileges of [true, false]) {
+      const process = { ...MINIMAL.process, noNewPrivileges };
+      t.equal(missing(program({ ...MINIMAL, process }, gate, listener), order), '');
+    }
+  },
+);
+
+t.test('scheduling: before the identity, which takes the right to it away', async t => {
+  const scheduler = { policy: 'SCHED_BATCH', nice: 5, flags: ['SCHED_FLAG_RESET_ON_FORK'] };
+  const ioPriority = { class: 'IOPRIO_CLASS_BE', priority: 3 };
+  const process = { ...MINIMAL.process, scheduler, ioPriority };
+  const order = [
+    'sched_setattr(0, {SCHED_BATCH, nice=5, priority=0}, 0)',
+    'ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_BE<<13|3)',
+    'setresuid(0, 0, 0)',
+  ];
+  t.equal(missing(program({ ...MINIMAL, process }, { preserved: 0, hasHooks: false }), order), '');
+});
 
 t.test('a joined PID namespace: who waits is the sibling, when nothing privileged is left in it', async t => {
   const namespaces = [

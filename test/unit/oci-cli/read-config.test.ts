@@ -46,6 +46,8 @@ t.test('the minimal config, and what the runtime-spec says of what is not there'
   t.same(config.process.capabilities.bounding, []);
   t.notOk(config.process.noNewPrivileges);
   t.notOk(hasCgroupsPath);
+  // As runc and crun have it where the driver is cgroupfs.
+  t.equal(read({ 'linux.cgroupsPath': 'a.slice:b:c' }).config.linux.cgroupsPath, 'a.slice:b:c');
   t.same(read({ 'linux.unheardOf': 1, x: [] }).config, config, 'an unknown property is passed over');
   t.same(read({ hostname: null, mounts: null }).config, config, 'null is nothing');
 });
@@ -71,8 +73,23 @@ t.test('an error names the field', async t => {
       { 'process.rlimits': [{ type: 'RLIMIT_CPU', soft: 2, hard: 1 }] },
       'process.rlimits[0].soft: 2 is more than the hard limit 1',
     ],
-    [{ 'process.scheduler': { policy: 'SCHED_BATCH' } }, 'process.scheduler: is not supported'],
-    [{ 'process.ioPriority': { class: 'IOPRIO_CLASS_IDLE' } }, 'process.ioPriority: is not supported'],
+    [{ 'process.scheduler': {} }, 'process.scheduler.policy: is missing'],
+    [
+      { 'process.scheduler': { policy: 'SCHED_BATCH', nice: 20 } },
+      'process.scheduler.nice: expected a whole number from -20 to 19, not 20',
+    ],
+    [
+      { 'process.scheduler': { policy: 'SCHED_OTHER', flags: ['SCHED_FLAG_UTIL_CLAMP_MIN'] } },
+      'process.scheduler.flags[0]: "SCHED_FLAG_UTIL_CLAMP_MIN" is not supported',
+    ],
+    [
+      { 'process.ioPriority': { class: 'IOPRIO_CLASS_BE', priority: 8 } },
+      'process.ioPriority.priority: expected a whole number from 0 to 7, not 8',
+    ],
+    [
+      { 'process.ioPriority': { class: 'X' } },
+      'process.ioPriority.class: "X" is none of IOPRIO_CLASS_RT, IOPRIO_CLASS_BE, IOPRIO_CLASS_IDLE',
+    ],
     [{ 'process.execCPUAffinity': { initial: '0' } }, 'process.execCPUAffinity: is not supported'],
     [{ 'linux.intelRdt': { closID: 'x' } }, 'linux.intelRdt: is not supported'],
     [{ 'linux.personality': { domain: 'BSD' } }, 'linux.personality.domain: "BSD" is none of LINUX, LINUX32'],
@@ -107,10 +124,6 @@ t.test('an error names the field', async t => {
       { 'linux.devices': [{ path: '/dev/..', type: 'c' }] },
       'linux.devices[0].path: is not the absolute path of a file',
     ],
-    [
-      { 'linux.cgroupsPath': 'a.slice:b:c' },
-      'linux.cgroupsPath: slice:prefix:name needs --systemd-cgroup, which is not supported',
-    ],
     [{ 'linux.cgroupsPath': '/a/../..' }, 'linux.cgroupsPath: contains ".."'],
     [{ 'linux.cgroupsPath': '/' }, 'linux.cgroupsPath: is the root of all cgroups'],
     [
@@ -132,7 +145,38 @@ t.test('an error names the field', async t => {
     ],
     [
       { 'linux.seccomp': { defaultAction: 'SCMP_ACT_NOTIFY' } },
-      'linux.seccomp: defaultAction: SCMP_ACT_NOTIFY needs a listener, and there is no way to hand one over',
+      'linux.seccomp: defaultAction: SCMP_ACT_NOTIFY needs listenerPath',
+    ],
+    [
+      { 'linux.seccomp': { defaultAction: 'SCMP_ACT_NOTIFY', listenerPath: '/s' } },
+      'linux.seccomp: defaultAction: SCMP_ACT_NOTIFY cannot be used for sendmsg, which hands the listener over',
+    ],
+    [
+      {
+        'linux.seccomp': {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          listenerPath: '/s',
+          syscalls: [{ names: ['x', 'sendmsg'], action: 'SCMP_ACT_NOTIFY' }],
+        },
+      },
+      'linux.seccomp: syscalls[0].action: SCMP_ACT_NOTIFY cannot be used for sendmsg, which hands the listener over',
+    ],
+    [
+      { 'linux.seccomp': { defaultAction: 'SCMP_ACT_ALLOW', listenerPath: 's' } },
+      'linux.seccomp: listenerPath: is not an absolute path',
+    ],
+    [
+      { 'linux.seccomp': { defaultAction: 'SCMP_ACT_ALLOW', listenerMetadata: 'x' } },
+      'linux.seccomp: listenerMetadata: needs listenerPath',
+    ],
+    [
+      {
+        'linux.seccomp': {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          flags: ['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'],
+        },
+      },
+      'linux.seccomp: flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs SCMP_ACT_NOTIFY',
     ],
     [{ hooks: { prestart: [{ path: 'x' }] } }, 'hooks.prestart[0].path: is not an absolute path'],
     [{ vm: { kernel: { path: '/x' } } }, 'vm: is not supported'],

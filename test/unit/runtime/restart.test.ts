@@ -44,3 +44,48 @@ t.test('who is restarted by an attached run', t => {
   }
   t.end();
 });
+
+t.test('rules: the first that matches, before the policy', t => {
+  const rule = (operator: string, ...values: number[]) => ({
+    action: 'Restart',
+    exitCodes: { operator, values },
+  });
+  const cases: readonly (readonly [ReturnType<typeof rule>[], string, number, boolean])[] = [
+    [[rule('In', 42)], 'Never', 42, true],
+    [[rule('In', 42)], 'Never', 1, false],
+    [[rule('In', 42, 43)], 'Never', 43, true],
+    [[rule('NotIn', 0, 1)], 'Never', 2, true],
+    [[rule('NotIn', 0, 1)], 'Never', 1, false],
+    [[rule('In', 42), rule('In', 1)], 'Never', 1, true],
+    [[rule('In')], 'Never', 0, false],
+    [[rule('NotIn')], 'Never', 0, true],
+    [[rule('In', 42)], 'OnFailure', 1, true],
+    [[rule('In', 0)], 'OnFailure', 0, true],
+  ];
+  for (const [restartPolicyRules, restartPolicy, exitCode, expected] of cases) {
+    const pod = podWith({ restartPolicy, restartPolicyRules }, { restartPolicy: 'Never' });
+    const [container] = pod.spec?.containers ?? [];
+    if (container === undefined) throw new Error('no container');
+    const name = `${JSON.stringify(restartPolicyRules)}, ${restartPolicy}, exit ${exitCode}`;
+    t.equal(shouldRestart(pod, container, exitCode), expected, name);
+  }
+  t.end();
+});
+
+t.test('one that its probes had ended follows the policy as it is, whatever its exit code', t => {
+  const cases: readonly (readonly [pod: string, container: string | undefined, boolean])[] = [
+    ['Always', undefined, true],
+    ['OnFailure', undefined, true],
+    ['Never', undefined, false],
+    ['Never', 'Always', true],
+    ['Never', 'OnFailure', true],
+    ['Always', 'Never', false],
+  ];
+  for (const [restartPolicy, own, expected] of cases) {
+    const pod = podWith(own === undefined ? {} : { restartPolicy: own }, { restartPolicy });
+    const [container] = pod.spec?.containers ?? [];
+    if (container === undefined) throw new Error('no container');
+    t.equal(shouldRestart(pod, container, 0, { wasUnhealthy: true }), expected, `${restartPolicy}, ${own}`);
+  }
+  t.end();
+});

@@ -95,7 +95,7 @@ t.test('labels are written through the runtime’s own procfs, before its fds ar
     host: { ...host, modules: ON },
     image: {
       identity: { user: '', passwd: [], group: [] },
-      defaults: { entrypoint: [], cmd: [], env: [], workingDir: '' },
+      defaults: { entrypoint: [], cmd: [], env: [], workingDir: '', volumes: [] },
       layers: ['layer'],
     },
     objects: { configMaps: [], secrets: [] },

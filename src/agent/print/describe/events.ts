@@ -11,9 +11,12 @@ export function eventInterval(event: Event, now: number): string {
 
 const order = (event: Event): number => Date.parse(eventTimes(event).last ?? '') || 0;
 
+/** Versions grow: of events of one second they tell which one was last. */
+const version = ({ metadata }: Event): number => Number(metadata?.resourceVersion ?? 0);
+
 /** Events in the order in which they last happened. */
 export const newestLast = <T extends Event>(events: readonly T[]): readonly T[] =>
-  [...events].sort((one, other) => order(one) - order(other));
+  [...events].sort((one, other) => order(one) - order(other) || version(one) - version(other));
 
 /** The last part of a description; nothing where events are not asked for. */
 export function eventLines(events: readonly Event[] | undefined, now: number): readonly string[] {

@@ -1,0 +1,59 @@
+import { closeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+import { pino } from 'pino';
+import { UserError } from '../base/errors.ts';
+import { makeDirectories } from '../native/exact-mode.ts';
+import type { Roots } from '../oci/pod-paths.ts';
+import { collectGarbage } from '../runtime/gc.ts';
+import { lockFile, lockIn } from '../runtime/lock-file.ts';
+import type { Log } from './api/log.ts';
+import { AgentApi } from './api/start.ts';
+import { PodManager } from './pods/manager.ts';
+import type { AgentSettings } from './pods/options.ts';
+import { Registry } from './registry.ts';
+import { agentLock } from './start.ts';
+
+/**
+ * The agent: registry, pods, API. Runs until it is told to end, by SIGTERM or SIGINT; pods go on, and the next agent takes them
+ * over. Throws a UserError if another one runs.
+ */
+export async function runAgent(
+  roots: Roots,
+  settings: AgentSettings,
+  log: Log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ sync: true })),
+): Promise<void> {
+  makeDirectories(roots.state, 0o755);
+  const lock = lockAgent(roots);
+  const registry = await Registry.open(roots, { onWarning: message => log.warn({}, message) });
+  await collectGarbage(roots);
+  const node = hostname().toLowerCase();
+  const manager = new PodManager({
+    registry,
+    roots,
+    settings,
+    node,
+    onError: message => log.error({}, message),
+  });
+  const api = await AgentApi.start({ roots, registry, backend: manager, log });
+  log.info({ pid: process.pid }, 'the agent is up');
+  await new Promise<void>(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+  api.close();
+  manager.close();
+  registry.close();
+  log.info({}, 'the agent ends');
+  closeSync(lock);
+  // Workers wait for containers that are not theirs to end.
+  process.exit(0);
+}
+
+function lockAgent(roots: Roots): number {
+  const path = agentLock(roots);
+  return lockIn(dirname(path), () => {
+    const fd = lockFile(path);
+    if (fd === undefined) throw new UserError('an agent runs already', { hint: 'podspace agent status' });
+    return fd;
+  });
+}

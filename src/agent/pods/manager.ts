@@ -1,0 +1,88 @@
+import type { PodSpec } from '../../kube/types.generated.ts';
+import type { AttachSession, AttachStreams, PodBackend } from '../backend.ts';
+import type { ApiObject, WatchEvent } from '../objects.ts';
+import { attachTo } from './attach.ts';
+import { rotateLogs } from './rotate-logs.ts';
+import { knownUids, makeStatusDirectory, removeKnown } from './status-file.ts';
+import { PodWorker, type WorkerOptions } from './worker.ts';
+
+/** Milliseconds between two looks at the size of logs, as the kubelet's. */
+const ROTATION = 10_000;
+
+/** Every pod of the registry gets a worker; what nobody wants any more is ended. */
+export class PodManager implements PodBackend {
+  readonly #options: WorkerOptions;
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #stopWatching: () => void;
+  readonly #rotation: NodeJS.Timeout;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    makeStatusDirectory(options.roots);
+    const { items, resourceVersion } = options.registry.list('Pod');
+    const wanted = new Set(items.map(({ metadata }) => metadata.uid));
+    for (const uid of knownUids(options.roots)) if (!wanted.has(uid)) removeKnown(options.roots, uid);
+    for (const pod of items) this.#see(pod);
+    this.#stopWatching = options.registry.watch('Pod', resourceVersion, event => this.#changed(event));
+    this.#rotation = setInterval(() => this.#rotate(), ROTATION).unref();
+  }
+
+  /** Looks at pods no more; they go on. */
+  close(): void {
+    clearInterval(this.#rotation);
+    this.#stopWatching();
+  }
+
+  attach(podUid: string, container: string, streams: AttachStreams): Promise<AttachSession> {
+    return attachTo(this.#workers.get(podUid)?.running, container, streams);
+  }
+
+  #changed({ type, object }: WatchEvent): void {
+    const { uid = '' } = object.metadata;
+    // Its object is gone already: nobody waits for its end.
+    if (type === 'DELETED') this.#workers.get(uid)?.delete(0);
+    else this.#see(object);
+  }
+
+  #see(pod: ApiObject): void {
+    const { uid = '', deletionTimestamp, deletionGracePeriodSeconds = 30 } = pod.metadata;
+    let worker = this.#workers.get(uid);
+    if (worker === undefined) {
+      const bound = this.#bound(pod);
+      worker = new PodWorker(bound, this.#options);
+      // Before the registry tells of the change.
+      this.#workers.set(uid, worker);
+      if (bound !== pod) this.#options.registry.update(bound);
+      void this.#live(uid, worker);
+    }
+    if (deletionTimestamp !== undefined) worker.delete(deletionGracePeriodSeconds);
+  }
+
+  /** What a scheduler does: there is one node. */
+  #bound(pod: ApiObject): ApiObject {
+    const spec = pod.spec as PodSpec | undefined;
+    const hasNode = spec?.nodeName !== undefined && spec.nodeName !== '';
+    return hasNode ? pod : { ...pod, spec: { ...spec, nodeName: this.#options.node } };
+  }
+
+  async #live(uid: string, worker: PodWorker): Promise<void> {
+    try {
+      await worker.run();
+    } catch (error) {
+      this.#options.onError(`pod ${uid}: ${error instanceof Error ? error.stack : error}`);
+    }
+    this.#workers.delete(uid);
+    this.#options.registry.removed(uid);
+  }
+
+  #rotate(): void {
+    for (const { running } of this.#workers.values()) {
+      if (running === undefined) continue;
+      try {
+        rotateLogs(running);
+      } catch (error) {
+        this.#options.onError(`rotating logs of pod ${running.paths.uid}: ${error}`);
+      }
+    }
+  }
+}

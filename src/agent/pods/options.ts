@@ -1,0 +1,59 @@
+import { UserError } from '../../base/errors.ts';
+import { ImageStore } from '../../image/store.ts';
+import type { Pod } from '../../kube/types.generated.ts';
+import type { Roots } from '../../oci/pod-paths.ts';
+import type { DetachedOptions } from '../../runtime/detached.ts';
+import { gatherHostFacts } from '../../runtime/host-facts.ts';
+import type { NetworkSettings } from '../../runtime/pod-network.ts';
+import { podObjects } from '../../runtime/pod-objects.ts';
+import { type SeccompOptions, seccompSettings } from '../../runtime/seccomp.ts';
+
+/** How the agent runs pods: as the kubelet's own options would be set. */
+export interface AgentSettings {
+  readonly network: NetworkSettings;
+  readonly seccomp?: SeccompOptions;
+  readonly podMaxPids?: number;
+  readonly allowedUnsafeSysctls?: readonly string[];
+  readonly insecureRegistries?: readonly string[];
+}
+
+/** Nothing of a pod's stands beside it: all that it refers to is stored. */
+const NOTHING = { configMaps: [], secrets: [], claims: [] };
+
+/** The directory of a pod's logs: as a kubelet's below /var/log/pods. */
+export function logDirectory({ state }: Roots, { metadata }: Pod): string {
+  const { namespace = 'default', name = '', uid = '' } = metadata ?? {};
+  return `${state}/logs/${namespace}_${name}_${uid}`;
+}
+
+/** What one start of a pod needs; what it refers to is looked up each time it is asked for. */
+export function detachedOptions(
+  pod: Pod,
+  roots: Roots,
+  settings: AgentSettings,
+  more: Pick<DetachedOptions, 'observer' | 'signal' | 'killSignal' | 'onStates' | 'before'>,
+): DetachedOptions {
+  return {
+    pod,
+    roots,
+    logs: logDirectory(roots, pod),
+    // A damaged object is the container's trouble, when it comes to it.
+    get objects() {
+      try {
+        return podObjects(roots, NOTHING, [pod]);
+      } catch (error) {
+        if (error instanceof UserError) return NOTHING;
+        throw error;
+      }
+    },
+    manifest: NOTHING,
+    images: new ImageStore(roots.state),
+    host: gatherHostFacts(),
+    network: settings.network,
+    ...seccompSettings(roots, settings.seccomp ?? {}),
+    ...(settings.podMaxPids === undefined ? {} : { podMaxPids: settings.podMaxPids }),
+    allowedUnsafeSysctls: settings.allowedUnsafeSysctls ?? [],
+    insecureRegistries: settings.insecureRegistries ?? [],
+    ...more,
+  };
+}

@@ -1,0 +1,241 @@
+import { UserError } from '../../base/errors.ts';
+import type { Pod } from '../../kube/types.generated.ts';
+import type { ContainerState } from '../../runtime/container-state.ts';
+import type { DetachedPod } from '../../runtime/detached.ts';
+import { gatherHostFacts } from '../../runtime/host-facts.ts';
+import type { ImageError } from '../../runtime/pod-images.ts';
+import type { PodResult } from '../../runtime/pod-result.ts';
+import { shouldRestart } from '../../runtime/restart.ts';
+import type { PodObserver } from '../../runtime/run-options.ts';
+import type { ApiObject } from '../objects.ts';
+import { podStatus, type StatusFacts } from './status.ts';
+import { readKnown, writeKnown } from './status-file.ts';
+import type { WorkerOptions } from './worker.ts';
+
+type EventType = 'Normal' | 'Warning';
+
+/** What the API is told of one pod: its status and its events. */
+export class PodReport {
+  readonly #object: ApiObject;
+  readonly #pod: Pod;
+  readonly #options: WorkerOptions;
+  readonly #pulled = new Set<string>();
+  #facts: StatusFacts;
+
+  constructor(object: ApiObject, pod: Pod, options: WorkerOptions) {
+    this.#object = object;
+    this.#pod = pod;
+    this.#options = options;
+    const known = readKnown(options.roots, object.metadata.uid ?? '');
+    this.#facts = {
+      containers: known?.containers ?? waiting(pod),
+      hostIP: gatherHostFacts().hostIP,
+      podIPs: known?.status.podIPs?.flatMap(({ ip = '' }) => ip) ?? [],
+      startTime: Date.parse(known?.status.startTime ?? '') || Date.now(),
+      hasSandbox: false,
+    };
+    if (known !== undefined) options.registry.setPodStatus(this.#uid, known.status);
+  }
+
+  get name(): string {
+    return `${this.key.namespace}/${this.key.name}`;
+  }
+
+  get key(): { readonly namespace: string; readonly name: string } {
+    const { namespace = 'default', name = '' } = this.#object.metadata;
+    return { namespace, name };
+  }
+
+  get #uid(): string {
+    return this.#object.metadata.uid ?? '';
+  }
+
+  /** Terminal phases never change. */
+  get isEnded(): boolean {
+    const phase = readKnown(this.#options.roots, this.#uid)?.status.phase;
+    return phase === 'Succeeded' || phase === 'Failed';
+  }
+
+  /** As they were told last. */
+  get current(): readonly ContainerState[] {
+    return this.#facts.containers;
+  }
+
+  event(type: EventType, reason: string, message: string, container = ''): void {
+    const isScheduler = reason === 'Scheduled' || reason === 'FailedScheduling';
+    this.#options.registry.recordEvent(this.#object, type, reason, message, {
+      component: isScheduler ? 'default-scheduler' : 'kubelet',
+      ...(container === '' ? {} : { container: this.#fieldPath(container) }),
+    });
+  }
+
+  #fieldPath(name: string): string {
+    const isInit = this.#pod.spec?.initContainers?.some(each => each.name === name) === true;
+    return `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`;
+  }
+
+  /** For the runtime: what it tells becomes events, with those that it has no need of itself. */
+  get observer(): PodObserver {
+    return {
+      onEvent: (type, reason, message, container) => {
+        if (reason === 'FailedScheduling') this.#change({ unschedulable: message });
+        if (reason === 'Pulled') this.#pulled.add(container);
+        if (reason === 'Started') this.#beforeStart(container);
+        this.event(type, reason, message, container);
+      },
+    };
+  }
+
+  #beforeStart(container: string): void {
+    const all = [...(this.#pod.spec?.containers ?? []), ...(this.#pod.spec?.initContainers ?? [])];
+    const image = all.find(({ name }) => name === container)?.image ?? '';
+    if (!this.#pulled.delete(container))
+      this.event(
+        'Normal',
+        'Pulled',
+        `Container image "${image}" already present on machine and can be accessed by the pod`,
+        container,
+      );
+    this.event('Normal', 'Created', 'Container created', container);
+  }
+
+  /** The node has taken the pod; told once. */
+  scheduled(): void {
+    if (readKnown(this.#options.roots, this.#uid) !== undefined) return;
+    this.event('Normal', 'Scheduled', `Successfully assigned ${this.name} to ${this.#options.node}`);
+    this.#change({});
+  }
+
+  /** It has its sandbox. */
+  made({ facts: { podIPs } }: DetachedPod): void {
+    this.#change({ podIPs, hasSandbox: true, unschedulable: undefined });
+  }
+
+  states(containers: readonly ContainerState[]): void {
+    this.#change({ containers });
+  }
+
+  noImage({ container, reason, detail }: ImageError, isBackOff: boolean): void {
+    const { containers } = this.#facts;
+    const of = (name: string): string =>
+      [...(this.#pod.spec?.containers ?? []), ...(this.#pod.spec?.initContainers ?? [])].find(
+        each => each.name === name,
+      )?.image ?? '';
+    const isPull = reason === 'ErrImagePull' && isBackOff;
+    const image = of(container);
+    if (isPull) {
+      this.event('Normal', 'BackOff', `Back-off pulling image "${image}"`, container);
+      this.event('Warning', 'Failed', 'Error: ImagePullBackOff', container);
+    }
+    const state = isPull
+      ? {
+          is: 'waiting' as const,
+          reason: 'ImagePullBackOff',
+          message: `Back-off pulling image "${image}": ErrImagePull: ${detail}`,
+        }
+      : { is: 'waiting' as const, reason, message: detail };
+    this.#change({
+      containers: containers.map(each => (each.name === container ? { ...each, state } : each)),
+    });
+  }
+
+  /** Why a pod could not be made, as a result. Throws what is nobody's fault but podspace's. */
+  failure(error: unknown): PodResult {
+    if (!(error instanceof UserError)) throw error;
+    const { name, namespace } = this.key;
+    const message = `Failed to create pod sandbox: ${error.message}`;
+    return {
+      name,
+      namespace,
+      uid: this.#uid,
+      phase: 'Pending',
+      reason: 'FailedCreatePodSandBox',
+      message,
+      containers: [],
+    };
+  }
+
+  /** The node does not run such a pod. */
+  rejected(reason: string, message: string): void {
+    this.event('Warning', reason, message);
+    this.failed(reason, `Pod was rejected: ${message}`);
+  }
+
+  failed(reason: string, message: string): void {
+    this.#change({ failure: { reason, message } });
+  }
+
+  ended({ reason, message }: PodResult): void {
+    this.#change({
+      hasSandbox: false,
+      ...(reason === undefined ? {} : { failure: { reason, message: message ?? '' } }),
+    });
+  }
+
+  /**
+   * What containers were that were lost with their shim. They are restarted as their policy says of one that was killed;
+   * undefined if none is, and the pod has failed.
+   */
+  lost(containers: readonly ContainerState[]): ReadonlyMap<string, ContainerState> | undefined {
+    const finishedAt = Date.now();
+    const lost = containers.map((each): ContainerState => {
+      const { state } = each;
+      if (state.is !== 'running') return each;
+      const ended = {
+        is: 'terminated' as const,
+        reason: 'ContainerStatusUnknown',
+        message: 'The container could not be located when the pod was terminated',
+        exitCode: 137,
+        signal: undefined,
+        startedAt: state.startedAt,
+        finishedAt,
+      };
+      return { ...each, ready: false, started: false, state: ended };
+    });
+    this.#change({ containers: lost, hasSandbox: false, podIPs: [] });
+    const specs = [...(this.#pod.spec?.containers ?? []), ...(this.#pod.spec?.initContainers ?? [])];
+    const goesOn = lost.some(({ name, state }) => {
+      const spec = specs.find(each => each.name === name);
+      if (spec === undefined || state.is === 'running') return false;
+      const exitCode = state.is === 'terminated' ? state.exitCode : 137;
+      return shouldRestart(this.#pod, spec, exitCode, { isAttached: false });
+    });
+    return goesOn ? new Map(lost.map(each => [each.name, each])) : undefined;
+  }
+
+  #change(change: Partial<StatusFacts>): void {
+    const { registry, roots } = this.#options;
+    this.#facts = { ...this.#facts, ...change };
+    const before = registry.pod(this.#uid)?.status as ReturnType<typeof podStatus> | undefined;
+    const status = podStatus(this.#pod, this.#facts, before);
+    try {
+      writeKnown(roots, this.#uid, { status, containers: this.#facts.containers });
+    } catch (error) {
+      // A full disk is no reason to lose the pod: what is known is in memory, and with the shim.
+      this.#options.onError(`pod ${this.name}: its status cannot be written: ${error}`);
+    }
+    registry.setPodStatus(this.#uid, status);
+  }
+}
+
+/** Before anything has been done for it. */
+function waiting({ spec }: Pod): readonly ContainerState[] {
+  const { containers = [], initContainers = [] } = spec ?? {};
+  const reason = initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating';
+  const all = [
+    ...initContainers.map(container => ({ container, init: true })),
+    ...containers.map(container => ({ container, init: false })),
+  ];
+  return all.map(({ container: { name, image = '', restartPolicy }, init }) => ({
+    name,
+    init,
+    sidecar: init && restartPolicy === 'Always',
+    restartCount: 0,
+    state: { is: 'waiting', reason, message: undefined },
+    lastState: undefined,
+    started: false,
+    ready: false,
+    image,
+    imageId: '',
+  }));
+}

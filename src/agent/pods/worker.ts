@@ -1,0 +1,194 @@
+import { rmSync } from 'node:fs';
+import type { Pod } from '../../kube/types.generated.ts';
+import { PodPaths, type Roots } from '../../oci/pod-paths.ts';
+import type { ContainerState } from '../../runtime/container-state.ts';
+import { adoptDetached, type DetachedPod, removeDetached, startDetached } from '../../runtime/detached.ts';
+import { delay } from '../../runtime/on-abort.ts';
+import { ImageError } from '../../runtime/pod-images.ts';
+import type { PodResult } from '../../runtime/pod-result.ts';
+import { failureOf } from '../../runtime/prepare-pod.ts';
+import { BackOff } from '../../runtime/restart.ts';
+import { startTimer } from '../../runtime/timer.ts';
+import type { ApiObject } from '../objects.ts';
+import type { Registry } from '../registry.ts';
+import { type AgentSettings, detachedOptions, logDirectory } from './options.ts';
+import { PodReport } from './report.ts';
+import { readKnown, removeKnown } from './status-file.ts';
+
+export interface WorkerOptions {
+  readonly registry: Registry;
+  readonly roots: Roots;
+  readonly settings: AgentSettings;
+  readonly node: string;
+  /** Something that is nobody's fault but podspace's. */
+  onError(message: string): void;
+}
+
+/** Seconds until a pod that could not be made is tried again. */
+const RETRY_SECONDS = 10;
+
+/** Least time that is left to containers when nobody waits for them any more. */
+const FORCED_GRACE_SECONDS = 2;
+
+/** The life of one pod under the agent, from its creation to the removal of its object. */
+export class PodWorker {
+  readonly #options: WorkerOptions;
+  readonly #pod: Pod;
+  readonly #uid: string;
+  readonly #report: PodReport;
+  readonly #deleted = new AbortController();
+  readonly #killed = new AbortController();
+  #running: DetachedPod | undefined;
+  #graceSeconds: number | undefined;
+
+  constructor(object: ApiObject, options: WorkerOptions) {
+    this.#options = options;
+    this.#pod = withoutStatus(object);
+    this.#uid = object.metadata.uid ?? '';
+    this.#report = new PodReport(object, this.#pod, options);
+  }
+
+  /** While it runs under a shim. */
+  get running(): DetachedPod | undefined {
+    return this.#running;
+  }
+
+  /** Somebody has deleted the pod, or has less patience than before. */
+  delete(graceSeconds: number): void {
+    const isShorter = this.#graceSeconds !== undefined && graceSeconds < this.#graceSeconds;
+    this.#graceSeconds = graceSeconds;
+    // Before the others are told, who would give it the grace period of its own.
+    const seconds = Math.max(graceSeconds, FORCED_GRACE_SECONDS);
+    void this.#running?.lifecycle.end(seconds);
+    this.#deleted.abort();
+    if (isShorter) startTimer(seconds * 1000, () => this.#killed.abort());
+  }
+
+  /** Until the pod's object is to go: then nothing of the pod is left. */
+  async run(): Promise<void> {
+    const { roots } = this.#options;
+    try {
+      if (!this.#report.isEnded) await this.#live();
+    } catch (error) {
+      this.#options.onError(`pod ${this.#report.name}: ${error instanceof Error ? error.stack : error}`);
+      this.#report.failed('AgentError', error instanceof Error ? error.message : String(error));
+    }
+    await this.#untilDeleted();
+    await this.#remove();
+    rmSync(logDirectory(roots, this.#pod), { recursive: true, force: true });
+    removeKnown(roots, this.#uid);
+  }
+
+  async #untilDeleted(): Promise<void> {
+    while (!this.#deleted.signal.aborted) await delay(2 ** 31 - 1, this.#deleted.signal);
+  }
+
+  /** Until it has ended for good, or is deleted. */
+  async #live(): Promise<void> {
+    let before = await this.#adopt();
+    this.#report.scheduled();
+    while (before !== 'ended' && !this.#deleted.signal.aborted) {
+      const made = await this.#make(before);
+      if (made === undefined) return;
+      before = await this.#untilEnd(made);
+    }
+  }
+
+  /** A pod that another agent has started goes on; what is left of one that does not is removed. */
+  async #adopt(): Promise<Before> {
+    const { roots } = this.#options;
+    const known = readKnown(roots, this.#uid);
+    const found = await adoptDetached(this.#detached(undefined));
+    if (found !== undefined) return this.#untilEnd(found);
+    await this.#remove();
+    return known === undefined ? undefined : this.#lost(known.containers);
+  }
+
+  /** The containers' processes are gone, and nobody knows how they ended. */
+  #lost(containers: readonly ContainerState[]): Before {
+    const hasRun = containers.some(
+      ({ state, lastState }) => state.is === 'running' || lastState !== undefined,
+    );
+    if (!hasRun) return undefined;
+    const lost = this.#report.lost(containers);
+    if (lost === undefined) return 'ended';
+    this.#report.event('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+    return lost;
+  }
+
+  #detached(before: ReadonlyMap<string, ContainerState> | undefined): Parameters<typeof startDetached>[0] {
+    const { roots, settings } = this.#options;
+    return detachedOptions(this.#pod, roots, settings, {
+      observer: this.#report.observer,
+      signal: this.#deleted.signal,
+      killSignal: this.#killed.signal,
+      onStates: states => this.#report.states(states),
+      before,
+    });
+  }
+
+  /** Tries to make the pod until that works; undefined if it never will, or is not wanted any more. */
+  async #make(before: ReadonlyMap<string, ContainerState> | undefined): Promise<DetachedPod | undefined> {
+    const pulls = new BackOff();
+    pulls.next(0);
+    while (!this.#deleted.signal.aborted) {
+      let result: DetachedPod | PodResult;
+      try {
+        result = await startDetached(this.#detached(before));
+      } catch (error) {
+        if (error instanceof ImageError) {
+          this.#report.noImage(error, false);
+          const seconds = pulls.next(0);
+          await delay(1000, this.#deleted.signal);
+          this.#report.noImage(error, true);
+          await delay(seconds * 1000, this.#deleted.signal);
+          continue;
+        }
+        result = failureOf(this.#pod, this.#uid, error) ?? this.#report.failure(error);
+      }
+      if ('lifecycle' in result) return result;
+      if (result.phase === 'Failed') {
+        this.#report.rejected(result.reason ?? '', result.message ?? '');
+        return undefined;
+      }
+      if (this.#deleted.signal.aborted) return undefined;
+      this.#report.event('Warning', result.reason ?? '', result.message ?? '');
+      await delay(RETRY_SECONDS * 1000, this.#deleted.signal);
+    }
+    return undefined;
+  }
+
+  /** Lives with a pod that runs. */
+  async #untilEnd(made: DetachedPod): Promise<Before> {
+    this.#running = made;
+    this.#report.made(made);
+    if (this.#deleted.signal.aborted) this.delete(this.#graceSeconds ?? 0);
+    const { shim } = made.keeper;
+    const life = made.lifecycle.run();
+    // What fails because the shim is gone is told below.
+    life.catch(() => {});
+    const isLost = await Promise.race([shim.ended.then(() => true), life.then(() => false)]);
+    if (isLost) {
+      await made.lifecycle.end(0).catch(() => {});
+      await life.catch(() => {});
+    }
+    const states = this.#report.current;
+    this.#running = undefined;
+    if (!isLost) this.#report.ended(await life);
+    await removeDetached(made, this.#options.roots, this.#report.key);
+    return isLost && !this.#deleted.signal.aborted ? this.#lost(states) : 'ended';
+  }
+
+  async #remove(): Promise<void> {
+    const paths = new PodPaths(this.#options.roots, this.#uid);
+    await removeDetached({ paths }, this.#options.roots, this.#report.key);
+  }
+}
+
+/** What a pod's containers were before; `ended` if it does not go on. */
+type Before = ReadonlyMap<string, ContainerState> | undefined | 'ended';
+
+function withoutStatus(object: ApiObject): Pod {
+  const { status: _, ...pod } = object;
+  return pod as unknown as Pod;
+}

@@ -1,0 +1,54 @@
+import type { Image } from '../image/store.ts';
+import type { ContainerInput } from '../pipeline.ts';
+import { ContainerStartError, type StartedContainer, startContainer } from './container.ts';
+import type { LifecycleHooks } from './lifecycle-hooks.ts';
+import type { RunPodOptions } from './run-options.ts';
+
+export interface ObservedStart {
+  readonly started: StartedContainer;
+  /** To be called at the container's end. */
+  ended(): Promise<void>;
+}
+
+/** Starts a container, and tells those who watch. Throws a {@link ContainerStartError}. */
+export async function startObserved(
+  options: RunPodOptions,
+  { sandbox, keeper }: Pick<LifecycleHooks, 'sandbox' | 'keeper'>,
+  input: ContainerInput,
+  image: Image | undefined,
+): Promise<ObservedStart> {
+  const { observer, onAudited } = options;
+  const { container, attempt } = input;
+  const { name } = container;
+  // Loaded only when asked for: it brings node:worker_threads along.
+  const audit =
+    onAudited === undefined ? undefined : await (await import('./audit/audit.ts')).startAudit(input);
+  let started: StartedContainer;
+  try {
+    const trace = options.trace === true;
+    started = await startContainer(input, image, { trace, sandbox, auditSocket: audit?.socket, keeper });
+  } catch (error) {
+    if (!(error instanceof ContainerStartError)) throw error;
+    if (error.programError !== undefined)
+      observer.onTrace?.(name, error.programError.program, error.programError.report);
+    observer.onEvent?.('Warning', 'Failed', `Error: ${error.message}`, name);
+    throw error;
+  } finally {
+    audit?.close();
+  }
+  if (attempt === 0)
+    for (const warning of started.warnings) observer.onWarning?.(`container "${name}": ${warning}`);
+  const { made } = started;
+  if (made !== undefined) {
+    observer.onTrace?.(name, made.stages.compiled.program, made.report);
+    observer.onStarted?.(name, made.stages);
+  }
+  observer.onEvent?.('Normal', 'Started', 'Container started', name);
+  return {
+    started,
+    ended: async () => {
+      if (audit !== undefined && made !== undefined)
+        onAudited?.(container, made.stages, await audit.observation);
+    },
+  };
+}
