@@ -96,7 +96,8 @@ export class PodReport {
 
   /** The node has taken the pod; told once. */
   scheduled(): void {
-    if (readKnown(this.#options.roots, this.#uid) !== undefined) return;
+    const before = readKnown(this.#options.roots, this.#uid)?.status;
+    if (before?.startTime !== undefined) return;
     this.event('Normal', 'Scheduled', `Successfully assigned ${this.name} to ${this.#options.node}`);
     this.#change({});
   }
