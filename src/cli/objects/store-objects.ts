@@ -58,17 +58,21 @@ export async function storeObjects(
     const asked = isThere ? (verb === 'apply' ? 'patch' : 'update') : 'create';
     requireVerb(args, io, asked, type, isThere ? key : { ...key, name: '' });
     requireNoEscalation(io.roots, admissionOptions(args), loaded);
-    const refused = refusal(verb, type, key.name, before !== undefined);
+    const after = verb === 'apply' ? applied(loaded, before) : loaded;
+    if (isThere) validateUpdate(after, before);
+    let refused = refusal(verb, type, key.name, before !== undefined);
+    let result: ReturnType<ObjectStore['apply']> = 'unchanged';
+    if (refused === undefined && !isDry && after !== before) {
+      if (verb !== 'create') result = stored.apply(key, apiVersionOf(type), after.object);
+      // Another command may have been faster since we looked.
+      else if (!stored.create(key, apiVersionOf(type), after.object)) refused = alreadyExists(type, key.name);
+    }
     if (refused !== undefined) {
       errors.push(
         new ServerError(refused.status, doing(refused.code === 404 ? 'replacing' : 'creating', loaded)),
       );
       continue;
     }
-    const after = verb === 'apply' ? applied(loaded, before) : loaded;
-    validateUpdate(after, before);
-    const result =
-      isDry || after === before ? 'unchanged' : stored.apply(key, apiVersionOf(type), after.object);
     const said =
       verb === 'apply' && !isDry ? result : `${DONE[verb][Number(isThere)]}${isDry ? ' (dry run)' : ''}`;
     if (output.kind === 'table') io.out(`${singularOf(type)}/${printable(key.name)} ${said}\n`);
