@@ -59,8 +59,8 @@ export async function storeObjects(
     requireVerb(args, io, asked, type, isThere ? key : { ...key, name: '' });
     requireNoEscalation(io.roots, admissionOptions(args), loaded);
     const after = verb === 'apply' ? applied(loaded, before) : loaded;
-    if (isThere) validateUpdate(after, before);
     let refused = refusal(verb, type, key.name, before !== undefined);
+    if (refused === undefined) validateUpdate(after, before);
     let result: ReturnType<ObjectStore['apply']> = 'unchanged';
     if (refused === undefined && !isDry && after !== before) {
       if (verb !== 'create') result = stored.apply(key, apiVersionOf(type), after.object);
