@@ -12,10 +12,19 @@ interface Entry {
   readonly event: WatchEvent;
 }
 
+/** Somebody who is told, and up to which version he has been. */
+interface Watcher {
+  readonly kind: string;
+  readonly listener: Listener;
+  seen: number;
+}
+
 /** The last changes, and who wants to hear of the next ones. */
 export class History {
   readonly #entries: Entry[] = [];
-  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #watchers = new Set<Watcher>();
+  readonly #untold: Entry[] = [];
+  #isTelling = false;
   /** Everything after this version is still known. */
   #from: number;
 
@@ -24,12 +33,14 @@ export class History {
   }
 
   add(kind: string, version: number, event: WatchEvent): void {
-    this.#entries.push({ kind, version, event });
+    const entry = { kind, version, event };
+    this.#entries.push(entry);
     if (this.#entries.length > LENGTH * 1.25) {
       const dropped = this.#entries.splice(0, this.#entries.length - LENGTH);
       this.#from = dropped.at(-1)?.version ?? this.#from;
     }
-    for (const listener of [...(this.#listeners.get(kind) ?? [])]) listener(event, String(version));
+    this.#untold.push(entry);
+    this.#tellAll();
   }
 
   /**
@@ -38,12 +49,29 @@ export class History {
    */
   watch(kind: string, from: string, current: number, listener: Listener): () => void {
     const version = Number(from);
-    if (version < this.#from || version > current) throw expired(from, String(this.#from));
-    const listeners = this.#listeners.get(kind) ?? new Set();
-    this.#listeners.set(kind, listeners);
-    for (const entry of this.#entries)
-      if (entry.kind === kind && entry.version > version) listener(entry.event, String(entry.version));
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
+    if (!(version >= this.#from && version <= current)) throw expired(from, String(this.#from));
+    const watcher: Watcher = { kind, listener, seen: version };
+    // Whatever comes to them meanwhile is told, too.
+    for (const entry of this.#entries) tell(watcher, entry);
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
   }
+
+  /** Whoever is told may make changes of his own: the others hear of them afterwards, in order. */
+  #tellAll(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    try {
+      for (let entry = this.#untold.shift(); entry !== undefined; entry = this.#untold.shift())
+        for (const watcher of [...this.#watchers]) if (this.#watchers.has(watcher)) tell(watcher, entry);
+    } finally {
+      this.#isTelling = false;
+    }
+  }
+}
+
+function tell(watcher: Watcher, { kind, version, event }: Entry): void {
+  if (kind !== watcher.kind || version <= watcher.seen) return;
+  watcher.seen = version;
+  watcher.listener(event, String(version));
 }

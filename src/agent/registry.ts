@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { PodStatus } from '../kube/types.generated.ts';
 import type { Roots } from '../oci/pod-paths.ts';
+import { removeClaim } from '../runtime/claims.ts';
 import { ObjectStore, objectFile } from '../runtime/object-store.ts';
 import { newUid } from '../runtime/uid.ts';
 import { alreadyExists, forbidden, notFound } from './api-error.ts';
@@ -37,12 +38,16 @@ export class Registry {
   readonly #events: EventRecorder;
   readonly #namespaces: Namespaces;
   readonly #sweep: NodeJS.Timeout;
+  readonly #roots: Roots;
+  readonly #onWarning: (message: string) => void;
 
   static async open(roots: Roots, options: RegistryOptions = {}): Promise<Registry> {
     return new Registry(roots, options);
   }
 
-  private constructor(roots: Roots, { onWarning }: RegistryOptions) {
+  private constructor(roots: Roots, { onWarning = () => {} }: RegistryOptions) {
+    this.#roots = roots;
+    this.#onWarning = onWarning;
     this.#table = new ObjectTable(new Versions(join(roots.state, 'agent', 'resource-version')));
     this.#store = new ObjectStore(roots);
     this.#events = new EventRecorder(
@@ -59,7 +64,7 @@ export class Registry {
     this.#files = new ObjectFiles(roots, {
       changed: object => this.#changedOutside(object),
       gone: path => this.#goneOutside(path),
-      warning: message => onWarning?.(message),
+      warning: onWarning,
     });
     this.#sweep = setInterval(() => this.#events.dropOld(), SWEEP).unref();
   }
@@ -244,7 +249,8 @@ export class Registry {
     for (const { kind, namespaced } of STORED)
       for (const object of namespaced ? this.list(kind, name).items : [])
         if (kind === 'Pod') this.#deletePod(object, undefined);
-        else this.#remove(object);
+        // Pods that end have their volumes until they have ended.
+        else if (kind !== 'PersistentVolumeClaim') this.#remove(object);
     this.#finishNamespace(name);
     return put;
   }
@@ -254,9 +260,19 @@ export class Registry {
     const namespace = this.get('Namespace', undefined, name);
     if (namespace?.metadata.deletionTimestamp === undefined || this.list('Pod', name).items.length > 0)
       return;
+    for (const claim of this.list('PersistentVolumeClaim', name).items) this.#removeData(claim);
     for (const { kind, namespaced } of SERVED)
       for (const object of namespaced ? this.list(kind, name).items : []) this.#remove(object);
     this.#remove(namespace);
+  }
+
+  /** A claim goes with its data. */
+  #removeData({ metadata: { namespace = '', name = '' } }: ApiObject): void {
+    try {
+      removeClaim(this.#roots, namespace, name);
+    } catch (error) {
+      this.#onWarning(`the data of claim ${namespace}/${name} stays: ${(error as Error).message}`);
+    }
   }
 
   #changedOutside(object: ApiObject): void {

@@ -82,9 +82,13 @@ async function runningPod(t: Pick<Test, 'teardown'>, registry: Registry, script:
   });
   await ran.waitFor('ready');
   const { name } = manifest.metadata;
-  const record = findPods({ run: '/run/podspace', state: '/var/lib/podspace' })
-    .map(each => each.record)
-    .find(each => each?.name === name);
+  const find = () =>
+    findPods({ run: '/run/podspace', state: '/var/lib/podspace' })
+      .map(each => each.record)
+      .find(each => each?.name === name && each.containers.length > 0);
+  // What it prints can come before what is written down of it.
+  for (let i = 0; i < 200 && find() === undefined; i++) await new Promise(done => setTimeout(done, 20));
+  const record = find();
   const uid = record?.uid ?? '';
   registry.create({
     apiVersion: 'v1',

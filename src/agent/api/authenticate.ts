@@ -33,6 +33,12 @@ export function impersonated(request: IncomingMessage, user: UserInfo, access: A
   const groups = headers['impersonate-group'] ?? [];
   const others = Object.keys(headers).filter(header => /^impersonate-(uid|extra-.*)$/.test(header));
   if (name === undefined && groups.length === 0 && others.length === 0) return user;
+  // Root is whom nobody names elsewhere; here a name is asked for.
+  if (name === undefined || name === '')
+    throw new ApiError(
+      'InternalError',
+      `requesting uid, groups or user-extra for ${user.name} without impersonating a user`,
+    );
   const meant = impersonate(name, groups);
   if ('error' in meant) throw new ApiError('InternalError', meant.error);
   const require = (resource: string, wanted: string, apiGroup = '', namespace = ''): void =>

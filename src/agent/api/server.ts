@@ -55,7 +55,7 @@ export class ApiServer {
     const server =
       tls === undefined
         ? createServer(options)
-        : createTlsServer({ ...options, ...tls, minVersion: 'TLSv1.2' });
+        : createTlsServer({ ...options, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: HEADERS_TIMEOUT });
     server.headersTimeout = HEADERS_TIMEOUT;
     server.requestTimeout = REQUEST_TIMEOUT;
     server.keepAliveTimeout = KEEP_ALIVE;

@@ -192,6 +192,32 @@ t.test('a watch begins where a list ended, and forgets what is long ago', async 
   );
 });
 
+t.test('who is told may make changes: all hear of them once, in order', async t => {
+  const { registry, watched } = await setUp(t);
+  const from = registry.resourceVersion;
+  const late: string[][] = [];
+  t.teardown(
+    registry.watch('ConfigMap', undefined, ({ type, object }) => {
+      if (type === 'ADDED') registry.update({ ...object, data: { bound: 'yes' } });
+      if (late.length === 0) late.push(watched(registry, 'ConfigMap', from));
+    }),
+  );
+  const seen = watched(registry, 'ConfigMap');
+  registry.create(configMap('a'));
+  registry.create(configMap('b'));
+  const all = ['ADDED default/a', 'MODIFIED default/a', 'ADDED default/b', 'MODIFIED default/b'];
+  t.strictSame(seen, all);
+  t.strictSame(late, [all], 'one that begins in between, too');
+  const again: string[] = [];
+  t.teardown(
+    registry.watch('ConfigMap', from, ({ type, object }) => {
+      again.push(`${type} ${object.metadata.namespace}/${object.metadata.name}`);
+      if (again.length === 1) registry.delete('ConfigMap', 'default', 'b');
+    }),
+  );
+  t.strictSame(again, [...all, 'DELETED default/b'], 'one that makes a change while it is told of old ones');
+});
+
 t.test('the next registry has the same objects, and later versions', async t => {
   const { registry, open } = await setUp(t);
   const made = registry.create(configMap('a', { k: 'v' }));
@@ -278,10 +304,17 @@ t.test('a damaged file is moved aside, one that denies stays; the others go on',
 });
 
 t.test('a namespace goes with what is in it', async t => {
-  const { registry } = await setUp(t);
+  const { registry, roots } = await setUp(t);
   registry.create(namespace('team'));
   t.equal(registry.get('ServiceAccount', 'team', 'default')?.metadata.name, 'default');
   registry.create(configMap('a', {}, 'team'));
+  registry.create({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'c', namespace: 'team' },
+  });
+  const data = join(roots.state, 'claims/team/c');
+  mkdirSync(data, { recursive: true });
   const { uid = '' } = registry.create(pod('p', {}, 'team')).metadata;
   t.match(registry.delete('Namespace', undefined, 'team').status, { phase: 'Terminating' });
   t.equal(registry.get('ConfigMap', 'team', 'a'), undefined);
@@ -290,8 +323,10 @@ t.test('a namespace goes with what is in it', async t => {
     'Forbidden 403: configmaps "b" is forbidden: unable to create new content in namespace team because it is being terminated',
   );
   t.ok(registry.pod(uid)?.metadata.deletionTimestamp);
+  t.ok(existsSync(data), 'what a pod uses stays until it has ended');
   registry.removed(uid);
   t.equal(registry.get('Namespace', undefined, 'team'), undefined);
+  t.notOk(existsSync(data));
   t.strictSame(registry.list('ServiceAccount', 'team').items, []);
   t.equal(
     refusal(() => registry.delete('Namespace', undefined, 'default')),

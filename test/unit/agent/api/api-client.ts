@@ -3,6 +3,7 @@ import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AgentApi } from '../../../../src/agent/api/start.ts';
+import type { PodBackend } from '../../../../src/agent/backend.ts';
 import type { ApiObject } from '../../../../src/agent/objects.ts';
 import { Registry } from '../../../../src/agent/registry.ts';
 import { agentSocket } from '../../../../src/agent/start.ts';
@@ -29,11 +30,11 @@ async function textOf(response: IncomingMessage): Promise<string> {
 }
 
 /** An API on a socket of its own, and how to ask it. A socket's path is short: it cannot be below the test's directory. */
-export async function startApi(t: Pick<Test, 'teardown'>) {
+export async function startApi(t: Pick<Test, 'teardown'>, attach?: PodBackend['attach']) {
   const directory = mkdtempSync(join(tmpdir(), 'podspace-api-'));
   const roots = rootsAt(directory);
   const registry = await Registry.open(roots);
-  const backend = { attach: () => Promise.reject(new Error('there is no manager')) };
+  const backend = { attach: attach ?? (() => Promise.reject(new Error('there is no manager'))) };
   const logged: string[] = [];
   const take = (fields: object, message: string): void =>
     void logged.push(`${message} ${JSON.stringify(fields)}`);

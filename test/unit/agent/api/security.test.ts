@@ -92,6 +92,12 @@ t.test('whoever impersonates must be allowed to, and admission decides by him', 
   const asBob = { 'impersonate-user': 'bob', 'impersonate-group': 'dev' };
   t.equal((await ask('GET', PODS, { headers: asBob })).code, 403);
   t.equal((await ask('POST', '/podspace/kubeconfig', { body: {}, headers: asBob })).code, 403);
+  const nobody = { 'impersonate-extra-scopes': 'x' };
+  t.match((await ask('GET', PODS, { headers: nobody })).body, {
+    code: 500,
+    message: /without impersonating a user$/,
+  });
+  t.equal((await ask('GET', PODS, { headers: { 'impersonate-user': '' } })).code, 500);
   const rbac = '/apis/rbac.authorization.k8s.io/v1';
   const role = { rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['*'] }], metadata: { name: 'r' } };
   t.equal((await ask('POST', `${rbac}/clusterroles`, { body: role })).code, 201);
