@@ -61,6 +61,14 @@ t.test('an agent that cannot start says why', async t => {
   );
 });
 
+t.test('a root whose socket has no place in an address', async t => {
+  const roots = rootsAt(`/tmp/${'x'.repeat(100)}`);
+  await t.rejects(ensureAgent(roots, '/nonexistent'), {
+    message: /^the path of the agent's socket has more than 107 bytes: \/tmp\/x+\/run\/agent\.sock$/,
+    hint: 'a shorter --root',
+  });
+});
+
 t.test('units: the socket, and a service that leaves pods alone', t => {
   const program = { node: '/usr/bin/node', podspace: '/opt/a b/50%/podspace.js' };
   const units = systemdUnits(DEFAULT_ROOTS, program);
