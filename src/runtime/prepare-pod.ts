@@ -209,7 +209,8 @@ function isDiskFailure(error: unknown): error is Error {
   return ['ENOSPC', 'EDQUOT', 'EROFS'].includes(errnoCode(error) ?? '');
 }
 
-function hasHostPorts({ spec }: Pod): boolean {
+/** Whether it may have to wait for a port of the node. */
+export function hasHostPorts({ spec }: Pod): boolean {
   const all = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
   return all.some(({ ports = [] }) => ports.some(({ hostPort = 0 }) => hostPort > 0));
 }

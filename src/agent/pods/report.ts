@@ -65,13 +65,8 @@ export class PodReport {
     const isScheduler = reason === 'Scheduled' || reason === 'FailedScheduling';
     this.#options.registry.recordEvent(this.#object, type, reason, message, {
       component: isScheduler ? 'default-scheduler' : 'kubelet',
-      ...(container === '' ? {} : { container: this.#fieldPath(container) }),
+      ...(container === '' ? {} : { container }),
     });
-  }
-
-  #fieldPath(name: string): string {
-    const isInit = this.#pod.spec?.initContainers?.some(each => each.name === name) === true;
-    return `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`;
   }
 
   /** For the runtime: what it tells becomes events, with those that it has no need of itself. */
@@ -101,7 +96,8 @@ export class PodReport {
 
   /** The node has taken the pod; told once. */
   scheduled(): void {
-    if (readKnown(this.#options.roots, this.#uid) !== undefined) return;
+    const before = readKnown(this.#options.roots, this.#uid)?.status;
+    if (before?.startTime !== undefined) return;
     this.event('Normal', 'Scheduled', `Successfully assigned ${this.name} to ${this.#options.node}`);
     this.#change({});
   }
