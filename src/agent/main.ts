@@ -7,6 +7,7 @@ import { makeDirectories } from '../native/exact-mode.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import { collectGarbage } from '../runtime/gc.ts';
 import { lockFile, lockIn } from '../runtime/lock-file.ts';
+import { activatedSocket } from './activation.ts';
 import type { Log } from './api/log.ts';
 import { AgentApi } from './api/start.ts';
 import { PodManager } from './pods/manager.ts';
@@ -35,7 +36,9 @@ export async function runAgent(
     node,
     onError: message => log.error({}, message),
   });
-  const api = await AgentApi.start({ roots, registry, backend: manager, log });
+  const listenFd = activatedSocket(process.env, process.pid);
+  const socket = listenFd === undefined ? {} : { listenFd };
+  const api = await AgentApi.start({ roots, registry, backend: manager, log, ...socket });
   log.info({ pid: process.pid }, 'the agent is up');
   await new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());

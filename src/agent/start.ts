@@ -36,6 +36,8 @@ export function isAnswering(path: string): Promise<boolean> {
   });
 }
 
+/** unix(7): sun_path, which a null byte ends. What is longer Node cuts short. */
+const MAX_SOCKET_PATH = 107;
 const PATIENCE = 15_000;
 const PAUSE = 10;
 /** Of the log of an agent, in bytes: the next one begins a new file. */
@@ -47,6 +49,10 @@ const LARGE_LOG = 1 << 20;
  */
 export async function ensureAgent(roots: Roots, podspace: string): Promise<void> {
   const socket = agentSocket(roots);
+  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH)
+    throw new UserError(`the path of the agent's socket has more than ${MAX_SOCKET_PATH} bytes: ${socket}`, {
+      hint: 'a shorter --root',
+    });
   if (await isAnswering(socket)) return;
   const started = spawnAgent(roots, podspace);
   const end = Date.now() + PATIENCE;

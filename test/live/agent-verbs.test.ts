@@ -1,8 +1,10 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import t from 'tap';
-import { needsRoot, podspace, probePod, type Ran, start } from './harness.ts';
+import { needsRoot, PODSPACE, podspace, probePod, type Ran, start } from './harness.ts';
 
 type Test = Pick<typeof import('tap').default, 'teardown'>;
 
@@ -151,6 +153,28 @@ t.test('pods outlive the agent; two commands at once start one', { skip: needsRo
       stdout: `${uid} ${started} 0`,
     },
   );
+});
+
+/** Listens as systemd does, and becomes the command: nobody else takes connections. */
+const ACTIVATE =
+  '$^F = 9; socket(S, AF_UNIX, SOCK_STREAM, 0) or die; bind(S, sockaddr_un(shift)) or die; listen(S, 9) or die;' +
+  ' $ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 1; exec @ARGV';
+
+t.test('as systemd starts it: on a socket that is there before, and after', { skip: needsRoot }, async t => {
+  const { root, run } = node(t);
+  const socket = join(root, 'run', 'agent.sock');
+  mkdirSync(join(root, 'run'), { recursive: true });
+  const command = [process.execPath, PODSPACE, '--root', root, 'agent', '--foreground'];
+  const agent = spawn('perl', ['-MSocket', '-e', ACTIVATE, socket, ...command], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(agent, 'exit');
+  await once(agent.stdout, 'data');
+  t.match(run('get', 'ns', 'default', '-o', 'name'), { status: 0, stdout: 'namespace/default\n' });
+  t.match(run('agent', 'status'), { stdout: `agent is running (pid ${agent.pid}), ` });
+  t.match(run('agent', 'stop'), { status: 0, stdout: 'agent stopped\n' });
+  t.same(await ended, [0, null]);
+  t.ok(existsSync(socket), 'it is systemd’s');
 });
 
 t.test('the units are of this program', { skip: needsRoot }, t => {

@@ -12,7 +12,7 @@ import { networkObjects } from '../../network/objects.ts';
 import { requireNoEscalation } from '../../runtime/authorize.ts';
 import { apiVersionOf, keyOf, singularOf } from '../../runtime/kinds.ts';
 import { requireServices } from '../../runtime/node-rules.ts';
-import { ObjectStore } from '../../runtime/object-store.ts';
+import { type ObjectKey, ObjectStore } from '../../runtime/object-store.ts';
 import { validateObjects, validateUpdate } from '../../runtime/validate-objects.ts';
 import { admissionOptions } from '../input.ts';
 import { type Args, type Io, text } from '../io.ts';
@@ -58,24 +58,16 @@ export async function storeObjects(
     const asked = isThere ? (verb === 'apply' ? 'patch' : 'update') : 'create';
     requireVerb(args, io, asked, type, isThere ? key : { ...key, name: '' });
     requireNoEscalation(io.roots, admissionOptions(args), loaded);
-    const after = verb === 'apply' ? applied(loaded, before) : loaded;
-    let refused = refusal(verb, type, key.name, before !== undefined);
-    if (refused === undefined) validateUpdate(after, before);
-    let result: ReturnType<ObjectStore['apply']> = 'unchanged';
-    if (refused === undefined && !isDry && after !== before) {
-      if (verb !== 'create') result = stored.apply(key, apiVersionOf(type), after.object);
-      // Another command may have been faster since we looked.
-      else if (!stored.create(key, apiVersionOf(type), after.object)) refused = alreadyExists(type, key.name);
-    }
-    if (refused !== undefined) {
+    const result = isDry
+      ? `${DONE[verb][Number(isThere)]} (dry run)`
+      : write(stored, verb, type, key, loaded);
+    if (typeof result !== 'string') {
       errors.push(
-        new ServerError(refused.status, doing(refused.code === 404 ? 'replacing' : 'creating', loaded)),
+        new ServerError(result.status, doing(verb === 'replace' ? 'replacing' : 'creating', loaded)),
       );
       continue;
     }
-    const said =
-      verb === 'apply' && !isDry ? result : `${DONE[verb][Number(isThere)]}${isDry ? ' (dry run)' : ''}`;
-    if (output.kind === 'table') io.out(`${singularOf(type)}/${printable(key.name)} ${said}\n`);
+    if (output.kind === 'table') io.out(`${singularOf(type)}/${printable(key.name)} ${result}\n`);
     done.push(isDry ? loaded : (stored.get(key) ?? loaded));
   }
   if (done.length > 0 && output.kind !== 'table')
@@ -86,10 +78,24 @@ export async function storeObjects(
   return 0;
 }
 
-/** Why an object cannot be made, or be replaced. */
-function refusal(verb: Verb, type: ServedType, name: string, isThere: boolean): ApiError | undefined {
-  if (verb === 'create' && isThere) return alreadyExists(type, name);
-  return verb === 'replace' && !isThere ? notFound(type, name) : undefined;
+/** Writes one object; says what has become of it, or why it cannot be. */
+function write(
+  stored: ObjectStore,
+  verb: Verb,
+  type: ServedType,
+  key: ObjectKey,
+  loaded: LoadedObject,
+): string | ApiError {
+  const apiVersion = apiVersionOf(type);
+  // Of several commands at once one makes it.
+  if (verb === 'create')
+    return stored.create(key, apiVersion, loaded.object) ? 'created' : alreadyExists(type, key.name);
+  const before = stored.get(key);
+  if (verb === 'replace' && before === undefined) return notFound(type, key.name);
+  const after = verb === 'apply' ? applied(loaded, before) : loaded;
+  validateUpdate(after, before);
+  const change = after === before ? 'unchanged' : stored.apply(key, apiVersion, after.object);
+  return verb === 'apply' ? change : 'replaced';
 }
 
 /** An object as apply makes it; the one before if there is nothing to do. */

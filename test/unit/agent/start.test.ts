@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { activatedSocket } from '../../../src/agent/activation.ts';
 import { AgentClient, objectPath } from '../../../src/agent/client.ts';
 import { lockHolder } from '../../../src/agent/lock-holder.ts';
 import { servedKind } from '../../../src/agent/resources.ts';
@@ -59,6 +60,24 @@ t.test('an agent that cannot start says why', async t => {
     { message: 'the agent cannot be started', hint },
     'not what the one before said',
   );
+});
+
+t.test('a root whose socket has no place in an address', async t => {
+  const roots = rootsAt(`/tmp/${'x'.repeat(100)}`);
+  await t.rejects(ensureAgent(roots, '/nonexistent'), {
+    message: /^the path of the agent's socket has more than 107 bytes: \/tmp\/x+\/run\/agent\.sock$/,
+    hint: 'a shorter --root',
+  });
+});
+
+t.test('the socket of systemd is taken only by whom it is for', t => {
+  const env = { LISTEN_PID: '7', LISTEN_FDS: '1', LISTEN_FDNAMES: 'x', PATH: '/bin' };
+  t.equal(activatedSocket({ ...env }, 8), undefined);
+  t.equal(activatedSocket({ ...env, LISTEN_FDS: '0' }, 7), undefined);
+  t.equal(activatedSocket({}, 7), undefined);
+  t.equal(activatedSocket(env, 7), 3);
+  t.same(env, { PATH: '/bin' });
+  t.end();
 });
 
 t.test('units: the socket, and a service that leaves pods alone', t => {
