@@ -97,6 +97,11 @@ export class PodShim {
     return shim;
   }
 
+  /** It has ended, and so has all that it ran. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
   /** Lets the shim hold fds for as long as it lives; what numbers they have there. The caller keeps its own. */
   async keep(fds: readonly number[]): Promise<readonly number[]> {
     return fds.length === 0 ? [] : this.#kept('keep', '', fds);
@@ -128,8 +133,10 @@ export class PodShim {
   }
 
   /** Ends the shim, and all that it runs. */
-  quit(): void {
+  async end(): Promise<void> {
     if (!this.#isGone) this.#send('quit', '', []);
+    await this.ended;
+    this.close();
   }
 
   /** Leaves the shim alone, and lets go of it. */

@@ -14,22 +14,14 @@ import type { PodResult } from './pod-result.ts';
 import { RecordLater } from './record-later.ts';
 import { type BackOff, backOffWords, resume, shouldRestart } from './restart.ts';
 import type { ResultBuilder } from './result-builder.ts';
+import { endedBefore, hasBegun, lastBefore } from './resumed-states.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import { type ObservedStart, startObserved } from './start-observed.ts';
-import { type Attempt, supervise } from './supervision.ts';
+import { type Attempt, NOT_STARTED, type Supervision, supervise } from './supervision.ts';
 
 /** Seconds until what is missing or wrong around a container is looked at again. */
 const CONFIG_RETRY_SECONDS = 10;
-
-/** containerd's exit code of what could not be started. */
-const NOT_STARTED: Attempt = {
-  wasUnhealthy: false,
-  exitCode: 128,
-  signal: undefined,
-  cpuMicroseconds: 0,
-  maxRss: 0,
-};
 
 /** The life of one attached pod: init containers, sidecars, app containers, restarts, the end in the kubelet's order. */
 export class PodLifecycle {
@@ -126,18 +118,27 @@ export class PodLifecycle {
   /** Runs a container, again and again as its policy says; true if it ended well. */
   async #runToEnd(container: Container, isInit: boolean): Promise<boolean> {
     const result = this.#results.begin(container, isInit);
+    const over = isInit ? undefined : endedBefore(this.#hooks, this.#options.pod, container);
+    if (over !== undefined) {
+      result.still(over);
+      return over.state.exitCode === 0;
+    }
     const { backOff, first } = resume(this.#hooks, container);
     for (let attempt = first; ; attempt++) {
       const exit = await this.#attempt(container, attempt, result);
       if (exit === undefined && !(await this.#canRetry())) return false;
       if (exit === undefined) continue;
-      const isAttached = this.#hooks.keeper === undefined;
       const { exitCode, wasUnhealthy } = exit;
-      const { pod } = this.#options;
-      if (this.#isStopping || !shouldRestart(pod, container, exitCode, { isAttached, wasUnhealthy }))
-        return exit.exitCode === 0;
+      // With Always, an init container is restarted as with OnFailure: the others wait for its end.
+      if (isInit && exitCode === 0) return true;
+      if (this.#isStopping || !this.#restarts(container, exitCode, wasUnhealthy)) return exit.exitCode === 0;
       if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return false;
     }
+  }
+
+  #restarts(container: Container, exitCode: number, wasUnhealthy: boolean): boolean {
+    const isAttached = this.#hooks.keeper === undefined;
+    return shouldRestart(this.#options.pod, container, exitCode, { isAttached, wasUnhealthy });
   }
 
   /** What keeps a container from being made may be put right, where somebody waits for that. */
@@ -151,6 +152,8 @@ export class PodLifecycle {
   async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
     const result = this.#results.begin(container, true);
     const { backOff, first } = resume(this.#hooks, container);
+    // Those that waited for it have begun long ago: who finds them must not have them wait again.
+    if (hasBegun(this.#hooks, this.#options.pod)) onStarted(true);
     try {
       for (let attempt = first; !this.#isStopping; attempt++) {
         const exit = await this.#attempt(container, attempt, result, onStarted);
@@ -172,10 +175,7 @@ export class PodLifecycle {
     result: ResultBuilder,
   ): Promise<boolean> {
     const { observer, pod } = this.#options;
-    const { state } = result.state();
-    const { startedAt = 0, finishedAt = 0 } = state.is === 'terminated' ? state : {};
-    const wanted = backOff.next(startedAt === 0 ? 0 : (finishedAt - startedAt) / 1000);
-    const seconds = Math.max(0, Math.min(wanted, wanted - (Date.now() - finishedAt) / 1000));
+    const { wanted, seconds } = backOff.after(result.state().state);
     if (wanted > 0) {
       const words = backOffWords(pod, container, exit.exitCode, wanted);
       result.waiting('CrashLoopBackOff', words.state);
@@ -195,14 +195,19 @@ export class PodLifecycle {
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
   ): Promise<Attempt | undefined> {
-    const [found] = this.#hooks.keeper?.attempts(container) ?? [];
-    const adopted = found?.number === attempt ? this.#hooks.keeper?.adopt(container, found) : undefined;
+    const { keeper } = this.#hooks;
+    const records = keeper?.attempts(container) ?? [];
+    const [found] = records;
+    const adopted = found?.number === attempt ? keeper?.adopt(container, found) : undefined;
+    if (adopted !== undefined)
+      result.found(attempt, lastBefore(this.#hooks.known?.get(container.name), records));
     if (adopted !== undefined && 'failure' in adopted) {
       result.notStarted('StartError', adopted.failure, attempt);
       this.#tellStates();
       return NOT_STARTED;
     }
-    if (adopted !== undefined) return this.#untilEnd(container, attempt, adopted, result, onStarted);
+    if (adopted !== undefined)
+      return this.#untilEnd(container, attempt, adopted, result, onStarted, found?.end !== undefined);
     const input = this.#input(container, attempt);
     const image = this.#hooks.images.get(container.name);
     let made: ObservedStart;
@@ -211,10 +216,11 @@ export class PodLifecycle {
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error;
       result.notStarted(error.reason, error.message, attempt);
-      if (error.reason === 'StartError') this.#hooks.keeper?.failed(container, attempt, error.message);
+      if (error.reason === 'StartError') keeper?.failed(container, attempt, error.message);
       this.#tellStates();
-      return this.#hooks.keeper !== undefined && error.reason === 'StartError' ? NOT_STARTED : undefined;
+      return keeper !== undefined && error.reason === 'StartError' ? NOT_STARTED : undefined;
     }
+    keeper?.forgetOld(container);
     const exit = await this.#untilEnd(container, attempt, made.started, result, onStarted);
     await made.ended();
     return exit;
@@ -226,6 +232,7 @@ export class PodLifecycle {
     started: StartedContainer,
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
+    isOver = false,
   ): Promise<Attempt> {
     const { facts, exited: ended } = started;
     const keptInput = connectInput(this.#options, container, started);
@@ -235,23 +242,29 @@ export class PodLifecycle {
     const memory =
       keeper === undefined ? new MemoryPeak(started.child.pid, this.#options.capture === true) : undefined;
     const running = { container, image: this.#hooks.images.get(container.name), started, ended };
-    const supervision = supervise(running, this.#running, {
-      ...this.#options,
-      reach: this.#hooks.reach,
-      onChange: () => {
-        keeper?.note(container, attempt, {
-          started: supervision?.started === true,
-          ready: supervision?.ready === true,
-        });
-        this.#changed();
-      },
-    });
-    this.#running.add({ ...running, supervision });
-    result.running(started.startedAt, attempt, supervision);
-    this.#changed();
-    if (supervision === undefined) onStarted?.(true);
-    else void supervision.begin().then(() => onStarted?.(true));
+    const observe = (): Supervision | undefined =>
+      supervise(running, this.#running, {
+        ...this.#options,
+        reach: this.#hooks.reach,
+        onChange: () => {
+          keeper?.note(container, attempt, {
+            started: supervision?.started === true,
+            ready: supervision?.ready === true,
+          });
+          this.#changed();
+        },
+      });
+    // One that ended while nobody looked does not run again for a moment.
+    const supervision = isOver ? undefined : observe();
+    if (!isOver) {
+      this.#running.add({ ...running, supervision });
+      result.running(started.startedAt, attempt, supervision);
+      this.#changed();
+      if (supervision === undefined) onStarted?.(true);
+      else void supervision.begin().then(() => onStarted?.(true));
+    }
     const exit = await ended;
+    if (keeper !== undefined) keeper.release(started.child);
     const finishedAt = keeper?.attempts(container)[0]?.end?.finishedAt ?? Date.now();
     supervision?.end();
     this.#running.remove(container);

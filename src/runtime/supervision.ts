@@ -38,6 +38,15 @@ export interface Attempt extends Exit {
   readonly wasUnhealthy: boolean;
 }
 
+/** containerd's exit code of what could not be started. */
+export const NOT_STARTED: Attempt = {
+  wasUnhealthy: false,
+  exitCode: 128,
+  signal: undefined,
+  cpuMicroseconds: 0,
+  maxRss: 0,
+};
+
 /** Watches over a container that was just started; undefined where there is nothing to do while it runs. */
 export function supervise(
   running: Running,

@@ -2,7 +2,13 @@ import { rmSync } from 'node:fs';
 import type { Pod } from '../../kube/types.generated.ts';
 import { PodPaths, type Roots } from '../../oci/pod-paths.ts';
 import type { ContainerState } from '../../runtime/container-state.ts';
-import { adoptDetached, type DetachedPod, removeDetached, startDetached } from '../../runtime/detached.ts';
+import {
+  adoptDetached,
+  type DetachedOptions,
+  type DetachedPod,
+  removeDetached,
+  startDetached,
+} from '../../runtime/detached.ts';
 import { delay } from '../../runtime/on-abort.ts';
 import { ImageError } from '../../runtime/pod-images.ts';
 import type { PodResult } from '../../runtime/pod-result.ts';
@@ -13,7 +19,7 @@ import type { ApiObject } from '../objects.ts';
 import type { Registry } from '../registry.ts';
 import { type AgentSettings, detachedOptions, logDirectory } from './options.ts';
 import { PodReport } from './report.ts';
-import { readKnown, removeKnown } from './status-file.ts';
+import { removeKnown } from './status-file.ts';
 
 export interface WorkerOptions {
   readonly registry: Registry;
@@ -68,7 +74,7 @@ export class PodWorker {
   async run(): Promise<void> {
     const { roots } = this.#options;
     try {
-      if (!this.#report.isEnded) await this.#live();
+      await this.#live();
     } catch (error) {
       this.#options.onError(`pod ${this.#report.name}: ${error instanceof Error ? error.stack : error}`);
       this.#report.failed('AgentError', error instanceof Error ? error.message : String(error));
@@ -96,12 +102,13 @@ export class PodWorker {
 
   /** A pod that another agent has started goes on; what is left of one that does not is removed. */
   async #adopt(): Promise<Before> {
-    const { roots } = this.#options;
-    const known = readKnown(roots, this.#uid);
-    const found = await adoptDetached(this.#detached(undefined));
+    const { known } = this.#report;
+    const found = await adoptDetached(this.#detached({ known: byName(known) }));
     if (found !== undefined) return this.#untilEnd(found);
     await this.#remove();
-    return known === undefined ? undefined : this.#lost(known.containers);
+    if (this.#report.isEnded) return 'ended';
+    if (this.#report.wasDamaged) return this.#lost(this.#report.unknown());
+    return known === undefined ? undefined : this.#lost(known);
   }
 
   /** The containers' processes are gone, and nobody knows how they ended. */
@@ -116,14 +123,17 @@ export class PodWorker {
     return lost;
   }
 
-  #detached(before: ReadonlyMap<string, ContainerState> | undefined): Parameters<typeof startDetached>[0] {
+  #detached(more: Pick<DetachedOptions, 'before' | 'known'>): DetachedOptions {
     const { roots, settings } = this.#options;
     return detachedOptions(this.#pod, roots, settings, {
       observer: this.#report.observer,
       signal: this.#deleted.signal,
       killSignal: this.#killed.signal,
-      onStates: states => this.#report.states(states),
-      before,
+      // Nobody knows how containers ended whose shim is gone.
+      onStates: states => {
+        if (this.#running?.keeper.shim.isGone !== true) this.#report.states(states);
+      },
+      ...more,
     });
   }
 
@@ -134,7 +144,7 @@ export class PodWorker {
     while (!this.#deleted.signal.aborted) {
       let result: DetachedPod | PodResult;
       try {
-        result = await startDetached(this.#detached(before));
+        result = await startDetached(this.#detached({ before }));
       } catch (error) {
         if (error instanceof ImageError) {
           this.#report.noImage(error, false);
@@ -167,7 +177,8 @@ export class PodWorker {
     const life = made.lifecycle.run();
     // What fails because the shim is gone is told below.
     life.catch(() => {});
-    const isLost = await Promise.race([shim.ended.then(() => true), life.then(() => false)]);
+    await Promise.race([shim.ended, life.catch(() => {})]);
+    const isLost = shim.isGone;
     if (isLost) {
       await made.lifecycle.end(0).catch(() => {});
       await life.catch(() => {});
@@ -175,6 +186,8 @@ export class PodWorker {
     const states = this.#report.current;
     this.#running = undefined;
     if (!isLost) this.#report.ended(await life);
+    // Without it, the next agent would take for lost what has ended.
+    await this.#report.written(this.#deleted.signal);
     await removeDetached(made, this.#options.roots, this.#report.key);
     return isLost && !this.#deleted.signal.aborted ? this.#lost(states) : 'ended';
   }
@@ -187,6 +200,9 @@ export class PodWorker {
 
 /** What a pod's containers were before; `ended` if it does not go on. */
 type Before = ReadonlyMap<string, ContainerState> | undefined | 'ended';
+
+const byName = (states: readonly ContainerState[] | undefined): ReadonlyMap<string, ContainerState> =>
+  new Map(states?.map(state => [state.name, state]));
 
 function withoutStatus(object: ApiObject): Pod {
   const { status: _, ...pod } = object;
