@@ -23,7 +23,7 @@
 #define SCRATCH_FD 512
 #define RETRY_MILLISECONDS 200
 
-enum { OP_KEEP, OP_LOG, OP_COPY, OP_HOLD, OP_TEE, OP_RUN, OP_QUIT };
+enum { OP_KEEP, OP_LOG, OP_COPY, OP_HOLD, OP_TEE, OP_RUN, OP_QUIT, OP_RELEASE };
 
 struct request {
 	uint32_t op, argument;
@@ -392,7 +392,9 @@ static void serve(struct request *request, int *fds, uint32_t count)
 		ps_exit(0);
 	if (request->op == OP_KEEP || request->op == OP_HOLD)
 		tell_kept(fds, count);
-	slot = request->op == OP_KEEP ? 0 : find(request->id, request->op != OP_TEE);
+	slot = request->op == OP_KEEP ? 0 : find(request->id, request->op != OP_TEE && request->op != OP_RELEASE);
+	for (int i = 0; slot && request->op == OP_RELEASE && i < HELD; i++)
+		close_fd(&slot->held[i]);
 	for (uint32_t i = 0; i < count; i++) {
 		if (slot && request->op == OP_LOG) {
 			close_fd(&slot->log);

@@ -35,7 +35,7 @@ for (const file of readdirSync('src', { recursive: true }).filter(name => name.e
   if (layer === -1) problem(`src/${file}: not in a known layer`);
   const text = readFileSync(join('src', file), 'utf8');
   const lines = text.split('\n').length;
-  if (lines > 320 && !file.endsWith('.generated.ts')) problem(`src/${file}: ${lines} lines`);
+  if (lines > 330 && !file.endsWith('.generated.ts')) problem(`src/${file}: ${lines} lines`);
   for (const [, target] of text.matchAll(/(?:from|import\() ?'([^']+)'/g)) {
     if (target.startsWith('.')) {
       const to = relative('src', join('src', dirname(file), target));

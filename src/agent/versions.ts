@@ -4,6 +4,8 @@ import { errnoCode } from '../base/errors.ts';
 
 /** Versions that are taken from the file at a time. */
 const BLOCK = 1_000_000;
+/** And before it is tried again to write the file, when that was not possible. */
+const SMALL_BLOCK = 100;
 
 /**
  * Resource versions: a counter that never goes back, whatever the clock and the agent do. A file says up to where versions
@@ -36,10 +38,16 @@ export class Versions {
   #reserve(): void {
     const reserved = this.#last + BLOCK;
     const temporary = `${this.#file}.new`;
-    mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, `${reserved}\n`, { mode: 0o600 });
-    renameSync(temporary, this.#file);
-    this.#reserved = reserved;
+    try {
+      mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
+      writeFileSync(temporary, `${reserved}\n`, { mode: 0o600 });
+      renameSync(temporary, this.#file);
+      this.#reserved = reserved;
+    } catch (error) {
+      // A full disk must not stop what is in memory: the clock will do, until there is room.
+      if (!['ENOSPC', 'EDQUOT', 'EROFS'].includes(errnoCode(error) ?? '')) throw error;
+      this.#reserved = this.#last + SMALL_BLOCK;
+    }
   }
 }
 

@@ -100,6 +100,11 @@ export class PodShim {
     return shim;
   }
 
+  /** It has ended, and so has all that it ran. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
   /** Lets the shim hold fds for as long as it lives; what numbers they have there. The caller keeps its own. */
   async keep(fds: readonly number[]): Promise<readonly number[]> {
     return fds.length === 0 ? [] : this.#kept('keep', '', fds);
@@ -113,6 +118,11 @@ export class PodShim {
   async #kept(operation: 'keep' | 'hold', id: string, fds: readonly number[]): Promise<readonly number[]> {
     const line = await this.#ask(operation, id, fds);
     return line.split(' ').slice(1).map(Number);
+  }
+
+  /** Lets go of what is held for that process. */
+  release(id: string): void {
+    this.#send('release', id, []);
   }
 
   /** Where the output of that process is written to, from now on. */
@@ -131,8 +141,10 @@ export class PodShim {
   }
 
   /** Ends the shim, and all that it runs. */
-  quit(): void {
+  async end(): Promise<void> {
     if (!this.#isGone) this.#send('quit', '', []);
+    await this.ended;
+    this.close();
   }
 
   /** Leaves the shim alone, and lets go of it. */

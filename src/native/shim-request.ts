@@ -2,7 +2,7 @@ import { SyscallError } from './libc.ts';
 import { nativeLibrary } from './library.ts';
 
 /** As in native/pod.c. */
-const OPERATIONS = { keep: 0, log: 1, copy: 2, hold: 3, tee: 4, run: 5, quit: 6 } as const;
+const OPERATIONS = { keep: 0, log: 1, copy: 2, hold: 3, tee: 4, run: 5, quit: 6, release: 7 } as const;
 const REQUEST_SIZE = 128;
 const ID_OFFSET = 16;
 /** The longest id of a process, in bytes. */

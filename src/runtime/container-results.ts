@@ -8,12 +8,12 @@ import { ResultBuilder } from './result-builder.ts';
 /** What is known of each container of a pod. */
 export class ContainerResults {
   readonly #pod: Pod;
-  readonly #hooks: Pick<LifecycleHooks, 'images' | 'before'>;
+  readonly #hooks: Pick<LifecycleHooks, 'images' | 'before' | 'known'>;
   readonly #capture: boolean;
   readonly #results = new Map<string, ResultBuilder>();
 
   /** With `capture` their output is kept. */
-  constructor(pod: Pod, hooks: Pick<LifecycleHooks, 'images' | 'before'>, capture: boolean) {
+  constructor(pod: Pod, hooks: Pick<LifecycleHooks, 'images' | 'before' | 'known'>, capture: boolean) {
     this.#pod = pod;
     this.#hooks = hooks;
     this.#capture = capture;
@@ -55,7 +55,11 @@ export class ContainerResults {
     const waitsFor = initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating';
     const stateOf = (container: Container, isInit: boolean): ContainerState => {
       const { name } = container;
-      const state = (this.#results.get(name) ?? this.#new(container, isInit, waitsFor)).state();
+      // One that was found again has not become another one only because nobody has looked at it yet.
+      const state =
+        this.#results.get(name)?.state() ??
+        this.#hooks.known?.get(name) ??
+        this.#new(container, isInit, waitsFor).state();
       const image = this.#hooks.images.get(name);
       const imageNames = { image: image?.reference ?? container.image ?? '', imageId: image?.id ?? '' };
       return { ...state, ...imageNames };

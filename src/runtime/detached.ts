@@ -36,6 +36,8 @@ export interface DetachedOptions extends RunPodOptions {
   onStates(states: readonly ContainerState[]): void;
   /** What its containers were before their shim was lost. */
   readonly before?: ReadonlyMap<string, ContainerState> | undefined;
+  /** What was told of them last, of a pod that may be running. */
+  readonly known?: ReadonlyMap<string, ContainerState> | undefined;
 }
 
 /** What the next process must know: `detached.json` in the pod's run directory. */
@@ -112,6 +114,7 @@ function begin(
     startedAt: facts.createdAt,
     onStates: options.onStates,
     before: options.before,
+    known: options.known,
   });
   return { paths, facts, keeper, lifecycle, own };
 }
@@ -121,7 +124,9 @@ export async function adoptDetached(options: DetachedOptions): Promise<DetachedP
   const { pod, roots, host, network: settings, networkObjects: objects, observer } = options;
   const paths = new PodPaths(roots, pod.metadata?.uid ?? '');
   const file = readDetached(paths);
-  if (file === undefined || !isSameProcess(file.shim)) return undefined;
+  if (file === 'damaged')
+    observer.onWarning?.(`${fileOf(paths)} is damaged: what is left of the pod is removed`);
+  if (file === 'damaged' || file === undefined || !isSameProcess(file.shim)) return undefined;
   const { facts, kept, shim } = file;
   const keeper = Keeper.find(paths, options.logs, shim.pid);
   const own = new Cleanup();
@@ -146,11 +151,15 @@ export async function adoptDetached(options: DetachedOptions): Promise<DetachedP
   return begin(options, { paths, facts, network, sandbox: Promise.resolve(sandbox) }, keeper, shim, own);
 }
 
-function readDetached(paths: PodPaths): DetachedFile | undefined {
+function readDetached(paths: PodPaths): DetachedFile | 'damaged' | undefined {
   try {
-    return JSON.parse(readFileSync(fileOf(paths), 'utf8')) as DetachedFile;
+    const file = JSON.parse(readFileSync(fileOf(paths), 'utf8')) as Partial<DetachedFile> | null;
+    const { shim, facts, kept } = file ?? {};
+    const isWhole = typeof shim?.pid === 'number' && Array.isArray(facts?.images) && typeof kept === 'object';
+    return isWhole ? (file as DetachedFile) : 'damaged';
   } catch (error) {
-    if (errnoCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    if (error instanceof SyntaxError) return 'damaged';
     throw error;
   }
 }

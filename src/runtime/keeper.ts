@@ -2,7 +2,8 @@ import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, u
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import type { Container } from '../kube/types.generated.ts';
-import type { Child } from '../native/execute.ts';
+import { SIG } from '../linux/constants.generated.ts';
+import { type Child, signalPidfd } from '../native/execute.ts';
 import { PodShim } from '../native/pod-shim.ts';
 import { removeTree } from '../native/remove-tree.ts';
 import { RECORDS, readShimRecord, type ShimExit, type ShimRecord } from '../native/shim-records.ts';
@@ -12,6 +13,7 @@ import { Cgroup, detectCgroups } from './cgroups.ts';
 import type { Exit } from './child-exits.ts';
 import type { ContainerFacts, OwnStreams, StartedContainer } from './container.ts';
 import type { ContainerState } from './container-state.ts';
+import { isDiskFailure } from './disk-failure.ts';
 import { writeWhole } from './pod-directory.ts';
 import { TerminationLog } from './termination-message.ts';
 
@@ -36,7 +38,7 @@ export interface Kept {
 interface AttemptFile {
   readonly facts: ContainerFacts;
   /** Numbers of the shim's fds. */
-  readonly stdin?: number;
+  readonly stdin?: number | undefined;
   readonly terminal?: number;
   /** Why it could not be started. */
   readonly failure?: string;
@@ -146,9 +148,29 @@ export class Keeper {
     this.#amend(container, attempt, { known });
   }
 
+  /** Without room for it the next agent knows less; the container goes on. */
   #amend({ name }: Container, attempt: number, more: Partial<AttemptFile>): void {
-    const file = this.#attemptFile(idOf(name, attempt));
-    writeWhole(file, { ...(JSON.parse(readFileSync(file, 'utf8')) as AttemptFile), ...more });
+    const id = idOf(name, attempt);
+    const before = this.#readAttempt(id);
+    if (before === undefined) return;
+    try {
+      writeWhole(this.#attemptFile(id), { ...before, ...more });
+    } catch (error) {
+      if (!isDiskFailure(error)) throw error;
+    }
+  }
+
+  /** Undefined if it is damaged, or gone. */
+  #readAttempt(id: string): AttemptFile | undefined {
+    try {
+      const file = JSON.parse(readFileSync(this.#attemptFile(id), 'utf8')) as AttemptFile | null;
+      return typeof file?.facts?.record?.name === 'string' && typeof file.facts.cgroup === 'object'
+        ? file
+        : undefined;
+    } catch (error) {
+      if (errnoCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
   }
 
   /** A container that runs, or that ended while nobody looked: as if it had been started just now. */
@@ -157,8 +179,12 @@ export class Keeper {
     { number, pid, startedAt, end }: Attempt,
   ): StartedContainer | { readonly failure: string } {
     const id = idOf(name, number);
-    const text = readFileSync(this.#attemptFile(id), 'utf8');
-    const { facts, stdin, terminal, failure, known = HEALTHY } = JSON.parse(text) as AttemptFile;
+    const file = this.#readAttempt(id);
+    if (file === undefined) {
+      if (end === undefined) this.#kill(pid);
+      return { failure: 'what was written down of it is damaged: it was ended' };
+    }
+    const { facts, stdin, terminal, failure, known = HEALTHY } = file;
     if (failure !== undefined) return { failure };
     const fetch = (fd: number | undefined): number | undefined =>
       fd === undefined || end !== undefined ? undefined : this.shim.fetch(fd);
@@ -175,6 +201,19 @@ export class Keeper {
       known,
       made: undefined,
     };
+  }
+
+  /** It has ended; whoever waits for that may still send it a signal now. */
+  release({ pidfd }: StartedContainer['child']): void {
+    if (pidfd >= 0) setImmediate(() => closeSync(pidfd));
+  }
+
+  /** Nobody knows any more how to end it in another way. */
+  #kill(pid: number): void {
+    const pidfd = this.shim.pidfdOf(pid);
+    if (pidfd < 0) return;
+    signalPidfd(pidfd, SIG.SIGKILL);
+    closeSync(pidfd);
   }
 
   /** Its log, opened anew: somebody has moved the file away. */
@@ -194,6 +233,12 @@ export class Keeper {
   /** Sends what a container prints to a socket, too, from now on. */
   tee(container: string, attempt: number, socket: number): void {
     this.shim.tee(idOf(container, attempt), socket);
+  }
+
+  /** Nobody writes to its input any more. */
+  endInput(container: Container, attempt: number): void {
+    this.#amend(container, attempt, { stdin: undefined });
+    this.shim.release(idOf(container.name, attempt));
   }
 
   /** The directory of a container's logs. */
@@ -219,8 +264,13 @@ export class Keeper {
     return Buffer.from(text.join(''), 'latin1');
   }
 
+  /** As a kubelet keeps them: the newest attempt, and the one before it. */
+  forgetOld(container: Container): void {
+    for (const { number } of this.attempts(container).slice(2)) this.#forget(container.name, number);
+  }
+
   /** What is left of an attempt that is of no use any more. */
-  forget(container: string, attempt: number): void {
+  #forget(container: string, attempt: number): void {
     const id = idOf(container, attempt);
     for (const file of [this.#attemptFile(id), join(this.#paths.run, RECORDS, id)]) {
       try {

@@ -25,8 +25,8 @@ export interface LifecycleHooks {
   ): void;
   /** Whose children the containers are, if not this process'; they may be there already. */
   readonly keeper?: Keeper;
-  /** What is known of the probes of a container that was found running. */
-  known?(container: string): { readonly started: boolean; readonly ready: boolean } | undefined;
+  /** What was told last of the containers of a pod that was found running. */
+  readonly known?: ReadonlyMap<string, ContainerState> | undefined;
   /** When it began, in milliseconds since the epoch; without it, now. */
   readonly startedAt?: number;
   /** What containers were in a pod that was lost: they go on counting. */

@@ -4,32 +4,26 @@ import type { ContainerInput } from '../pipeline.ts';
 import type { Exit } from './child-exits.ts';
 import { connectInput, readStreams } from './connect-streams.ts';
 import { ContainerStartError, isSidecar, type StartedContainer } from './container.ts';
+import { settleEnd } from './container-end.ts';
 import { ContainerResults } from './container-results.ts';
+import { KeptInputs } from './kept-inputs.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { MemoryPeak } from './memory-peak.ts';
 import { delay, onAbort } from './on-abort.ts';
-import { hasOomKill } from './pod-cgroup.ts';
-import { watchLimits } from './pod-limits.ts';
+import { DEADLINE_EXCEEDED, watchLimits } from './pod-limits.ts';
 import type { PodResult } from './pod-result.ts';
 import { RecordLater } from './record-later.ts';
 import { type BackOff, backOffWords, resume, shouldRestart } from './restart.ts';
 import type { ResultBuilder } from './result-builder.ts';
+import { endedBefore, hasBegun, lastBefore } from './resumed-states.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import { type ObservedStart, startObserved } from './start-observed.ts';
-import { type Attempt, supervise } from './supervision.ts';
+import { type Attempt, NOT_STARTED, supervise } from './supervision.ts';
+import { startTimer } from './timer.ts';
 
 /** Seconds until what is missing or wrong around a container is looked at again. */
 const CONFIG_RETRY_SECONDS = 10;
-
-/** containerd's exit code of what could not be started. */
-const NOT_STARTED: Attempt = {
-  wasUnhealthy: false,
-  exitCode: 128,
-  signal: undefined,
-  cpuMicroseconds: 0,
-  maxRss: 0,
-};
 
 /** The life of one attached pod: init containers, sidecars, app containers, restarts, the end in the kubelet's order. */
 export class PodLifecycle {
@@ -39,6 +33,7 @@ export class PodLifecycle {
   readonly #running: RunningContainers;
   readonly #results: ContainerResults;
   readonly #record: RecordLater;
+  readonly #inputs = new KeptInputs();
   #reason: { readonly reason: string; readonly message: string } | undefined;
 
   constructor(
@@ -126,18 +121,27 @@ export class PodLifecycle {
   /** Runs a container, again and again as its policy says; true if it ended well. */
   async #runToEnd(container: Container, isInit: boolean): Promise<boolean> {
     const result = this.#results.begin(container, isInit);
+    const over = isInit ? undefined : endedBefore(this.#hooks, this.#options.pod, container);
+    if (over !== undefined) {
+      result.still(over);
+      return over.state.exitCode === 0;
+    }
     const { backOff, first } = resume(this.#hooks, container);
     for (let attempt = first; ; attempt++) {
       const exit = await this.#attempt(container, attempt, result);
       if (exit === undefined && !(await this.#canRetry())) return false;
       if (exit === undefined) continue;
-      const isAttached = this.#hooks.keeper === undefined;
       const { exitCode, wasUnhealthy } = exit;
-      const { pod } = this.#options;
-      if (this.#isStopping || !shouldRestart(pod, container, exitCode, { isAttached, wasUnhealthy }))
-        return exit.exitCode === 0;
+      // With Always, an init container is restarted as with OnFailure: the others wait for its end.
+      if (isInit && exitCode === 0) return true;
+      if (this.#isStopping || !this.#restarts(container, exitCode, wasUnhealthy)) return exit.exitCode === 0;
       if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return false;
     }
+  }
+
+  #restarts(container: Container, exitCode: number, wasUnhealthy: boolean): boolean {
+    const isAttached = this.#hooks.keeper === undefined;
+    return shouldRestart(this.#options.pod, container, exitCode, { isAttached, wasUnhealthy });
   }
 
   /** What keeps a container from being made may be put right, where somebody waits for that. */
@@ -151,6 +155,8 @@ export class PodLifecycle {
   async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
     const result = this.#results.begin(container, true);
     const { backOff, first } = resume(this.#hooks, container);
+    // Those that waited for it have begun long ago: who finds them must not have them wait again.
+    if (hasBegun(this.#hooks, this.#options.pod)) onStarted(true);
     try {
       for (let attempt = first; !this.#isStopping; attempt++) {
         const exit = await this.#attempt(container, attempt, result, onStarted);
@@ -172,10 +178,7 @@ export class PodLifecycle {
     result: ResultBuilder,
   ): Promise<boolean> {
     const { observer, pod } = this.#options;
-    const { state } = result.state();
-    const { startedAt = 0, finishedAt = 0 } = state.is === 'terminated' ? state : {};
-    const wanted = backOff.next(startedAt === 0 ? 0 : (finishedAt - startedAt) / 1000);
-    const seconds = Math.max(0, Math.min(wanted, wanted - (Date.now() - finishedAt) / 1000));
+    const { wanted, seconds } = backOff.after(result.state().state);
     if (wanted > 0) {
       const words = backOffWords(pod, container, exit.exitCode, wanted);
       result.waiting('CrashLoopBackOff', words.state);
@@ -195,14 +198,19 @@ export class PodLifecycle {
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
   ): Promise<Attempt | undefined> {
-    const [found] = this.#hooks.keeper?.attempts(container) ?? [];
-    const adopted = found?.number === attempt ? this.#hooks.keeper?.adopt(container, found) : undefined;
+    const { keeper } = this.#hooks;
+    const records = keeper?.attempts(container) ?? [];
+    const [found] = records;
+    const adopted = found?.number === attempt ? keeper?.adopt(container, found) : undefined;
+    if (adopted !== undefined)
+      result.found(attempt, lastBefore(this.#hooks.known?.get(container.name), records));
     if (adopted !== undefined && 'failure' in adopted) {
       result.notStarted('StartError', adopted.failure, attempt);
       this.#tellStates();
       return NOT_STARTED;
     }
-    if (adopted !== undefined) return this.#untilEnd(container, attempt, adopted, result, onStarted);
+    if (adopted !== undefined)
+      return this.#untilEnd(container, attempt, adopted, result, onStarted, found?.end !== undefined);
     const input = this.#input(container, attempt);
     const image = this.#hooks.images.get(container.name);
     let made: ObservedStart;
@@ -211,10 +219,11 @@ export class PodLifecycle {
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error;
       result.notStarted(error.reason, error.message, attempt);
-      if (error.reason === 'StartError') this.#hooks.keeper?.failed(container, attempt, error.message);
+      if (error.reason === 'StartError') keeper?.failed(container, attempt, error.message);
       this.#tellStates();
-      return this.#hooks.keeper !== undefined && error.reason === 'StartError' ? NOT_STARTED : undefined;
+      return keeper !== undefined && error.reason === 'StartError' ? NOT_STARTED : undefined;
     }
+    keeper?.forgetOld(container);
     const exit = await this.#untilEnd(container, attempt, made.started, result, onStarted);
     await made.ended();
     return exit;
@@ -226,53 +235,48 @@ export class PodLifecycle {
     started: StartedContainer,
     result: ResultBuilder,
     onStarted?: (isRunning: boolean) => void,
+    isOver = false,
   ): Promise<Attempt> {
     const { facts, exited: ended } = started;
-    const keptInput = connectInput(this.#options, container, started);
     const { keeper } = this.#hooks;
+    this.#inputs.add(container.name, connectInput(this.#options, container, started), () =>
+      keeper?.endInput(container, attempt),
+    );
     const streams =
       keeper === undefined ? readStreams(this.#options, container, started, result) : Promise.resolve();
     const memory =
       keeper === undefined ? new MemoryPeak(started.child.pid, this.#options.capture === true) : undefined;
     const running = { container, image: this.#hooks.images.get(container.name), started, ended };
-    const supervision = supervise(running, this.#running, {
-      ...this.#options,
-      reach: this.#hooks.reach,
-      onChange: () => {
-        keeper?.note(container, attempt, {
-          started: supervision?.started === true,
-          ready: supervision?.ready === true,
+    // One that ended while nobody looked does not run again for a moment.
+    const supervision = isOver
+      ? undefined
+      : supervise(running, this.#running, {
+          ...this.#options,
+          reach: this.#hooks.reach,
+          onChange: known => {
+            keeper?.note(container, attempt, known);
+            this.#changed();
+          },
         });
-        this.#changed();
-      },
-    });
-    this.#running.add({ ...running, supervision });
-    result.running(started.startedAt, attempt, supervision);
-    this.#changed();
-    if (supervision === undefined) onStarted?.(true);
-    else void supervision.begin().then(() => onStarted?.(true));
+    if (!isOver) {
+      this.#running.add({ ...running, supervision });
+      result.running(started.startedAt, attempt, supervision);
+      this.#changed();
+      if (supervision === undefined) onStarted?.(true);
+      else void supervision.begin().then(() => onStarted?.(true));
+    }
     const exit = await ended;
+    if (keeper !== undefined) keeper.release(started.child);
     const finishedAt = keeper?.attempts(container)[0]?.end?.finishedAt ?? Date.now();
     supervision?.end();
     this.#running.remove(container);
-    if (keptInput !== undefined) closeSync(keptInput);
+    this.#inputs.forget(container.name);
     if (started.streams.terminal !== undefined && keeper !== undefined) closeSync(started.streams.terminal);
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
     if (!facts.hasOwnPids) started.cgroup?.kill();
     await streams;
-    if (keeper !== undefined && container.terminationMessagePolicy === 'FallbackToLogsOnError')
-      result.output('stdout', keeper.logTail(container, attempt));
-    // containerd's rule: somebody of the container was killed for want of memory, and it ended as one who is killed.
-    const isOomKilled = exit.exitCode === 137 && hasOomKill(facts.cgroup);
-    const message = started.terminationLog.read();
-    started.terminationLog.close();
-    const maxRss = memory?.end(exit.maxRss) ?? exit.maxRss;
-    result.ended(
-      { ...exit, maxRss, isOomKilled, message, failure: supervision?.failure },
-      started.startedAt,
-      finishedAt,
-      attempt,
-    );
+    const memoryPeak = memory?.end(exit.maxRss);
+    settleEnd({ container, attempt, started, result, keeper }, exit, { finishedAt, memoryPeak, supervision });
     this.#changed();
     return { ...exit, wasUnhealthy: supervision?.wasUnhealthy === true };
   }
@@ -289,6 +293,20 @@ export class PodLifecycle {
   /** Ends the pod: the grace period, in seconds, is its own if none is given. */
   end(graceSeconds?: number): Promise<void> {
     return this.#running.end(graceSeconds);
+  }
+
+  /** activeDeadlineSeconds has become this: less than it was. */
+  shortenDeadline(seconds: number): void {
+    const { startedAt = Date.now() } = this.#hooks;
+    const stop = startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () =>
+      this.#fail('DeadlineExceeded', DEADLINE_EXCEEDED),
+    );
+    onAbort(this.#running.ending, stop);
+  }
+
+  /** Closes the input of a container, for good. */
+  endInput(name: string): void {
+    this.#inputs.end(name);
   }
 
   /** A container that runs now. */

@@ -6,6 +6,8 @@ import { startTimer } from './timer.ts';
 /** immediateEvictionGracePeriodSeconds of the kubelet. */
 const EVICTION_GRACE_SECONDS = 1;
 
+export const DEADLINE_EXCEEDED = 'Pod was active on the node longer than the specified deadline';
+
 interface Limited {
   /** How often a container has been started again. */
   attempt(container: string): number;
@@ -24,7 +26,7 @@ export function watchLimits(
     seconds === undefined
       ? undefined
       : startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () =>
-          fail('DeadlineExceeded', 'Pod was active on the node longer than the specified deadline'),
+          fail('DeadlineExceeded', DEADLINE_EXCEEDED),
         );
   // The kubelet's eviction manager, as far as it is about what the pod itself was allowed.
   const stopWatching = watchStorage(

@@ -1,4 +1,4 @@
-import { errnoCode, UserError } from '../base/errors.ts';
+import { UserError } from '../base/errors.ts';
 import { type Image, layerIds } from '../image/store.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { writeWithMode } from '../native/exact-mode.ts';
@@ -16,6 +16,7 @@ import { CgroupError } from './cgroups.ts';
 import type { Cleanup } from './cleanup.ts';
 import { CLUSTER } from './cluster-dns.ts';
 import { deviceFilter } from './device-filter.ts';
+import { isDiskFailure } from './disk-failure.ts';
 import { followStored } from './follow-stored.ts';
 import { allocateRange } from './id-ranges.ts';
 import type { Keeper } from './keeper.ts';
@@ -87,7 +88,7 @@ export async function preparePod(
   const createdAt = Date.now();
   const { paths } = directory;
   const keeper = await startKeeper?.(directory);
-  if (keeper !== undefined) cleanup.add('podspace-shim', () => keeper.shim.quit());
+  if (keeper !== undefined) cleanup.add('podspace-shim', () => keeper.shim.end());
   cleanup.add('cgroups of the pod', async () => {
     try {
       await removePodCgroups(host.cgroups, uid);
@@ -203,11 +204,6 @@ const ended = (deed: Promise<unknown>): Promise<void> =>
     () => {},
     () => {},
   );
-
-/** Errors of Node's that need not say where they happened. */
-function isDiskFailure(error: unknown): error is Error {
-  return ['ENOSPC', 'EDQUOT', 'EROFS'].includes(errnoCode(error) ?? '');
-}
 
 /** Whether it may have to wait for a port of the node. */
 export function hasHostPorts({ spec }: Pod): boolean {

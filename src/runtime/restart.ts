@@ -1,4 +1,5 @@
 import type { Container, ContainerRestartRule, Pod } from '../kube/types.generated.ts';
+import type { ContainerState } from './container-state.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 
 const FIRST_DELAY = 10;
@@ -18,6 +19,13 @@ export class BackOff {
     this.#restarts++;
     return seconds;
   }
+
+  /** Of that, what is left by now of a run that ended a while ago: never more, whatever somebody has done to the clock. */
+  after(state: ContainerState['state']): { readonly wanted: number; readonly seconds: number } {
+    const { startedAt = 0, finishedAt = 0 } = state.is === 'terminated' ? state : {};
+    const wanted = this.next(startedAt === 0 ? 0 : (finishedAt - startedAt) / 1000);
+    return { wanted, seconds: Math.max(0, Math.min(wanted, wanted - (Date.now() - finishedAt) / 1000)) };
+  }
 }
 
 /** Where a container stands whose attempts are on record, or that was lost with its pod; any other one begins. */
@@ -27,6 +35,8 @@ export function resume(
 ): { readonly backOff: BackOff; readonly first: number } {
   const backOff = new BackOff();
   const [last, ...earlier] = keeper?.attempts(container) ?? [];
+  // Nothing is on record any more of the oldest ones.
+  for (let i = 0; i < (last?.number ?? 0) - earlier.length; i++) backOff.next(0);
   for (const { startedAt, end } of earlier.reverse())
     backOff.next(((end?.finishedAt ?? startedAt) - startedAt) / 1000);
   const lost = before?.get(container.name);

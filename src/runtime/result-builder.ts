@@ -102,6 +102,26 @@ export class ResultBuilder {
     this.#attempt = attempt;
   }
 
+  /** It was found, as that attempt, with what the one before had come to. */
+  found(attempt: number, last: Terminated | undefined): void {
+    this.#attempt = attempt;
+    this.#last = last;
+  }
+
+  /** It has ended in a pod that was lost, and does not run again. */
+  still({ state, lastState, restartCount }: ContainerState & { readonly state: Terminated }): void {
+    const { reason, message, exitCode, signal, startedAt, finishedAt } = state;
+    this.#now = state;
+    this.#last = lastState;
+    this.#attempt = restartCount;
+    const at = (time: number): string => new Date(time).toISOString();
+    this.#state = {
+      ...{ reason, message, exitCode, signal, restartCount },
+      startedAt: at(startedAt),
+      finishedAt: at(finishedAt),
+    };
+  }
+
   /** It will be started again; until then it waits. */
   waiting(reason: string, message: string): void {
     if (this.#now.is === 'terminated') this.#last = this.#now;

@@ -1,6 +1,7 @@
 import type { Image } from '../image/store.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import { ContainerStartError, type StartedContainer, startContainer } from './container.ts';
+import { isDiskFailure } from './disk-failure.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import type { RunPodOptions } from './run-options.ts';
 
@@ -9,6 +10,10 @@ export interface ObservedStart {
   /** To be called at the container's end. */
   ended(): Promise<void>;
 }
+
+/** A full disk is no reason to give up a pod: the container is tried again. */
+const noRoom = ({ message }: Error): ContainerStartError =>
+  new ContainerStartError('CreateContainerError', `cannot write the container's files: ${message}`);
 
 /** Starts a container, and tells those who watch. Throws a {@link ContainerStartError}. */
 export async function startObserved(
@@ -27,7 +32,8 @@ export async function startObserved(
   try {
     const trace = options.trace === true;
     started = await startContainer(input, image, { trace, sandbox, auditSocket: audit?.socket, keeper });
-  } catch (error) {
+  } catch (cause) {
+    const error = keeper !== undefined && isDiskFailure(cause) ? noRoom(cause) : cause;
     if (!(error instanceof ContainerStartError)) throw error;
     if (error.programError !== undefined)
       observer.onTrace?.(name, error.programError.program, error.programError.report);

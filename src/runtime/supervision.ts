@@ -38,6 +38,15 @@ export interface Attempt extends Exit {
   readonly wasUnhealthy: boolean;
 }
 
+/** containerd's exit code of what could not be started. */
+export const NOT_STARTED: Attempt = {
+  wasUnhealthy: false,
+  exitCode: 128,
+  signal: undefined,
+  cpuMicroseconds: 0,
+  maxRss: 0,
+};
+
 /** Watches over a container that was just started; undefined where there is nothing to do while it runs. */
 export function supervise(
   running: Running,
@@ -47,7 +56,11 @@ export function supervise(
     reach,
     observer,
     onChange,
-  }: Pick<SupervisionOptions, 'pod' | 'reach' | 'onChange'> & { readonly observer: PodObserver },
+  }: Pick<SupervisionOptions, 'pod' | 'reach'> & {
+    readonly observer: PodObserver;
+    /** Told what its probes say now. */
+    onChange(known: { readonly started: boolean; readonly ready: boolean }): void;
+  },
 ): Supervision | undefined {
   const {
     container,
@@ -55,7 +68,7 @@ export function supervise(
   } = running;
   if (!needsSupervision(container)) return undefined;
   let complaint = '';
-  return new Supervision({
+  const made: Supervision = new Supervision({
     pod,
     container,
     reach,
@@ -66,13 +79,14 @@ export function supervise(
       observer.onEvent?.(type, reason, message, container.name);
       if (reason === 'Unhealthy') complaint = message.replace(/:?\s*$/, '');
     },
-    onChange,
+    onChange: () => onChange({ started: made.started, ready: made.ready }),
     stop: (message, graceSeconds) => {
       // Nobody would understand its end who does not watch events.
       if (complaint !== '') observer.onWarning?.(`${message}: ${printable(complaint)}`);
       void containers.stop(container, message, graceSeconds);
     },
   });
+  return made;
 }
 
 /** True for a container that there is something to do for while it runs. */

@@ -26,10 +26,7 @@ function place(t: Test): string {
 async function start(t: Test): Promise<Started> {
   const directory = place(t);
   const shim = await PodShim.start(directory);
-  t.teardown(() => {
-    shim.quit();
-    return shim.ended;
-  });
+  t.teardown(() => PodShim.end(directory));
   return { shim, directory };
 }
 
@@ -152,7 +149,7 @@ t.test('it goes on without anybody, and is found again', async t => {
   again.close();
   const third = PodShim.connect(all.directory, pid);
   t.equal((await third.exit('a-0'))?.status, 3 << 8, 'from the record');
-  third.quit();
+  await PodShim.end(all.directory);
   await third.ended;
 });
 
@@ -257,7 +254,7 @@ t.test('a full disk holds lines back, and loses none', async t => {
       [...Array.from({ length: 500 }, (_, i) => String(i + 1)), 'end'],
     );
   } finally {
-    all.shim.quit();
+    await PodShim.end(all.directory);
     await all.shim.ended;
     execFileSync('umount', ['-l', mount]);
   }

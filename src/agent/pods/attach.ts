@@ -1,6 +1,7 @@
 import { closeSync, write } from 'node:fs';
 import { Socket } from 'node:net';
 import { UserError } from '../../base/errors.ts';
+import type { Container } from '../../kube/types.generated.ts';
 import { makeSocketPair } from '../../native/pipe.ts';
 import { resizeTerminal } from '../../runtime/container.ts';
 import type { DetachedPod } from '../../runtime/detached.ts';
@@ -15,7 +16,7 @@ const FULL = 20;
  */
 export async function attachTo(
   pod: DetachedPod | undefined,
-  container: string,
+  { name: container, stdinOnce: isStdinOnce = false }: Pick<Container, 'name' | 'stdinOnce'>,
   streams: AttachStreams,
 ): Promise<AttachSession> {
   const running = pod?.lifecycle.running(container);
@@ -50,7 +51,10 @@ export async function attachTo(
     hasStdin: input !== undefined,
     isTerminal: terminal !== undefined,
     write: chunk => (input === undefined ? Promise.resolve() : writeAll(input, chunk, () => isOpen)),
-    end: () => {},
+    end: () => {
+      // Of a container without stdinOnce the input stays open for the next one who is attached.
+      if (terminal === undefined && isStdinOnce) pod.lifecycle.endInput(container);
+    },
     resize: ({ columns, rows }) => {
       if (terminal !== undefined && isOpen) resizeTerminal(terminal, columns, rows);
     },

@@ -1,4 +1,9 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { PodSpec } from '../../kube/types.generated.ts';
+import type { PodPaths } from '../../oci/pod-paths.ts';
+import { removeDetached } from '../../runtime/detached.ts';
+import { findPods, type PodRecord } from '../../runtime/pod-directory.ts';
 import type { AttachSession, AttachStreams, PodBackend } from '../backend.ts';
 import type { ApiObject, WatchEvent } from '../objects.ts';
 import { attachTo } from './attach.ts';
@@ -23,6 +28,8 @@ export class PodManager implements PodBackend {
     const wanted = new Set(items.map(({ metadata }) => metadata.uid));
     for (const uid of knownUids(options.roots)) if (!wanted.has(uid)) removeKnown(options.roots, uid);
     for (const pod of items) this.#see(pod);
+    for (const { paths, isAlive, record } of findPods(options.roots))
+      if (isAlive && !wanted.has(paths.uid)) void this.#endUnknown(paths, record);
     this.#stopWatching = options.registry.watch('Pod', resourceVersion, event => this.#changed(event));
     this.#rotation = setInterval(() => this.#rotate(), ROTATION).unref();
   }
@@ -34,7 +41,8 @@ export class PodManager implements PodBackend {
   }
 
   attach(podUid: string, container: string, streams: AttachStreams): Promise<AttachSession> {
-    return attachTo(this.#workers.get(podUid)?.running, container, streams);
+    const worker = this.#workers.get(podUid);
+    return attachTo(worker?.running, worker?.container(container) ?? { name: container }, streams);
   }
 
   #changed({ type, object }: WatchEvent): void {
@@ -54,8 +62,24 @@ export class PodManager implements PodBackend {
       this.#workers.set(uid, worker);
       if (bound !== pod) this.#options.registry.update(bound);
       void this.#live(uid, worker);
-    }
+    } else worker.update(pod);
     if (deletionTimestamp !== undefined) worker.delete(deletionGracePeriodSeconds);
+  }
+
+  /** A pod whose object has gone while no agent ran, or could not be read: it ends as if it had been deleted. */
+  async #endUnknown(paths: PodPaths, record: PodRecord | undefined): Promise<void> {
+    const { roots, onError } = this.#options;
+    // A command runs the others, and ends them.
+    if (!existsSync(join(paths.run, 'detached.json'))) return;
+    onError(`pod ${paths.uid} runs, but there is no object of it: it is ended`);
+    if (record === undefined) {
+      await removeDetached({ paths }, roots, { namespace: '', name: '' }).catch(error => onError(`${error}`));
+      return;
+    }
+    const worker = new PodWorker(record.pod as unknown as ApiObject, this.#options);
+    this.#workers.set(paths.uid, worker);
+    worker.delete(record.pod.spec?.terminationGracePeriodSeconds ?? 30);
+    await this.#live(paths.uid, worker);
   }
 
   /** What a scheduler does: there is one node. */

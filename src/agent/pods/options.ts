@@ -31,7 +31,7 @@ export function detachedOptions(
   pod: Pod,
   roots: Roots,
   settings: AgentSettings,
-  more: Pick<DetachedOptions, 'observer' | 'signal' | 'killSignal' | 'onStates' | 'before'>,
+  more: Pick<DetachedOptions, 'observer' | 'signal' | 'killSignal' | 'onStates' | 'before' | 'known'>,
 ): DetachedOptions {
   return {
     pod,

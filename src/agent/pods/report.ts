@@ -3,38 +3,57 @@ import type { Pod } from '../../kube/types.generated.ts';
 import type { ContainerState } from '../../runtime/container-state.ts';
 import type { DetachedPod } from '../../runtime/detached.ts';
 import { gatherHostFacts } from '../../runtime/host-facts.ts';
+import { delay } from '../../runtime/on-abort.ts';
 import type { ImageError } from '../../runtime/pod-images.ts';
 import type { PodResult } from '../../runtime/pod-result.ts';
 import { shouldRestart } from '../../runtime/restart.ts';
 import type { PodObserver } from '../../runtime/run-options.ts';
 import type { ApiObject } from '../objects.ts';
 import { podStatus, type StatusFacts } from './status.ts';
-import { readKnown, writeKnown } from './status-file.ts';
+import { type KnownPod, readKnown, writeKnown } from './status-file.ts';
 import type { WorkerOptions } from './worker.ts';
+
+/** Milliseconds until a status that could not be written is tried again. */
+const WRITE_AGAIN = 1000;
 
 type EventType = 'Normal' | 'Warning';
 
 /** What the API is told of one pod: its status and its events. */
 export class PodReport {
   readonly #object: ApiObject;
-  readonly #pod: Pod;
+  #pod: Pod;
   readonly #options: WorkerOptions;
   readonly #pulled = new Set<string>();
   #facts: StatusFacts;
+  #wasDamaged = false;
+  /** What the file says. */
+  #known: KnownPod | undefined;
+  /** What it is to say as soon as there is room for it. */
+  #unwritten: KnownPod | undefined;
 
   constructor(object: ApiObject, pod: Pod, options: WorkerOptions) {
     this.#object = object;
     this.#pod = pod;
     this.#options = options;
-    const known = readKnown(options.roots, object.metadata.uid ?? '');
+    const known = readKnown(options.roots, object.metadata.uid ?? '', message => {
+      this.#wasDamaged = true;
+      options.onError(`pod ${this.name}: ${message}`);
+    });
+    this.#known = known;
+    const { phase, reason = '', message = '' } = known?.status ?? {};
     this.#facts = {
       containers: known?.containers ?? waiting(pod),
       hostIP: gatherHostFacts().hostIP,
       podIPs: known?.status.podIPs?.flatMap(({ ip = '' }) => ip) ?? [],
       startTime: Date.parse(known?.status.startTime ?? '') || Date.now(),
       hasSandbox: false,
+      ...(phase === 'Failed' && reason !== '' ? { failure: { reason, message } } : {}),
     };
     if (known !== undefined) options.registry.setPodStatus(this.#uid, known.status);
+  }
+
+  update(pod: Pod): void {
+    this.#pod = pod;
   }
 
   get name(): string {
@@ -52,8 +71,24 @@ export class PodReport {
 
   /** Terminal phases never change. */
   get isEnded(): boolean {
-    const phase = readKnown(this.#options.roots, this.#uid)?.status.phase;
+    const phase = this.#known?.status.phase;
     return phase === 'Succeeded' || phase === 'Failed';
+  }
+
+  /** As they were told last, if the pod was ever taken. */
+  get known(): readonly ContainerState[] | undefined {
+    return this.#known?.containers;
+  }
+
+  /** Its file was there, but nobody could read it. */
+  get wasDamaged(): boolean {
+    return this.#wasDamaged;
+  }
+
+  /** Nobody knows what has become of any of them. */
+  unknown(): readonly ContainerState[] {
+    const { startTime } = this.#facts;
+    return this.current.map(each => ({ ...each, state: { is: 'running', startedAt: startTime } }));
   }
 
   /** As they were told last. */
@@ -78,6 +113,7 @@ export class PodReport {
         if (reason === 'Started') this.#beforeStart(container);
         this.event(type, reason, message, container);
       },
+      onWarning: message => this.#options.onError(`pod ${this.name}: ${message}`),
     };
   }
 
@@ -96,8 +132,7 @@ export class PodReport {
 
   /** The node has taken the pod; told once. */
   scheduled(): void {
-    const before = readKnown(this.#options.roots, this.#uid)?.status;
-    if (before?.startTime !== undefined) return;
+    if (this.#known?.status.startTime !== undefined) return;
     this.event('Normal', 'Scheduled', `Successfully assigned ${this.name} to ${this.#options.node}`);
     this.#change({});
   }
@@ -200,17 +235,32 @@ export class PodReport {
   }
 
   #change(change: Partial<StatusFacts>): void {
-    const { registry, roots } = this.#options;
+    const { registry } = this.#options;
     this.#facts = { ...this.#facts, ...change };
     const before = registry.pod(this.#uid)?.status as ReturnType<typeof podStatus> | undefined;
     const status = podStatus(this.#pod, this.#facts, before);
-    try {
-      writeKnown(roots, this.#uid, { status, containers: this.#facts.containers });
-    } catch (error) {
-      // A full disk is no reason to lose the pod: what is known is in memory, and with the shim.
-      this.#options.onError(`pod ${this.name}: its status cannot be written: ${error}`);
-    }
+    this.#known = { status, containers: this.#facts.containers };
+    if (this.#unwritten === undefined) this.#write(this.#known);
+    else this.#unwritten = this.#known;
     registry.setPodStatus(this.#uid, status);
+  }
+
+  /** A full disk is no reason to lose the pod: what is known is in memory, and with the shim. It is tried again. */
+  #write(known: KnownPod): void {
+    const isFirst = this.#unwritten === undefined;
+    this.#unwritten = undefined;
+    try {
+      writeKnown(this.#options.roots, this.#uid, known);
+    } catch (error) {
+      if (isFirst) this.#options.onError(`pod ${this.name}: its status cannot be written: ${error}`);
+      this.#unwritten = known;
+      setTimeout(() => this.#unwritten !== undefined && this.#write(this.#unwritten), WRITE_AGAIN).unref();
+    }
+  }
+
+  /** Until all that is known is on the disk, or nobody will ask. */
+  async written(signal: AbortSignal): Promise<void> {
+    while (this.#unwritten !== undefined && !signal.aborted) await delay(WRITE_AGAIN, signal);
   }
 }
 

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { errnoCode } from '../../base/errors.ts';
 import type { PodStatus } from '../../kube/types.generated.ts';
 import { makeDirectories } from '../../native/exact-mode.ts';
@@ -23,14 +23,32 @@ export function writeKnown(roots: Roots, uid: string, known: KnownPod): void {
   writeWhole(fileOf(roots, uid), known);
 }
 
-/** Undefined for a pod that nobody has taken yet, or whose file is damaged. */
-export function readKnown(roots: Roots, uid: string): KnownPod | undefined {
+/**
+ * Undefined for a pod that nobody has taken yet, or whose file is damaged: it is moved aside then, as an object would be, and
+ * `onDamaged` says so.
+ */
+export function readKnown(
+  roots: Roots,
+  uid: string,
+  onDamaged: (message: string) => void,
+): KnownPod | undefined {
+  const file = fileOf(roots, uid);
   try {
-    return JSON.parse(readFileSync(fileOf(roots, uid), 'utf8')) as KnownPod;
+    const known = JSON.parse(readFileSync(file, 'utf8')) as Partial<KnownPod> | null;
+    const isWhole =
+      typeof known?.status?.phase === 'string' &&
+      Array.isArray(known.containers) &&
+      known.containers.every(each => typeof each?.name === 'string' && typeof each.state?.is === 'string');
+    if (isWhole) return known as KnownPod;
   } catch (error) {
-    if (errnoCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
-    throw error;
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    if (!(error instanceof SyntaxError)) throw error;
   }
+  const aside = join(roots.state, 'damaged', `status_${basename(file)}.${Date.now()}`);
+  makeDirectories(dirname(aside), 0o700);
+  renameSync(file, aside);
+  onDamaged(`its status file was damaged; it is now "${aside}"`);
+  return undefined;
 }
 
 export function removeKnown(roots: Roots, uid: string): void {

@@ -1,8 +1,14 @@
 import { rmSync } from 'node:fs';
-import type { Pod } from '../../kube/types.generated.ts';
+import type { Container, Pod } from '../../kube/types.generated.ts';
 import { PodPaths, type Roots } from '../../oci/pod-paths.ts';
 import type { ContainerState } from '../../runtime/container-state.ts';
-import { adoptDetached, type DetachedPod, removeDetached, startDetached } from '../../runtime/detached.ts';
+import {
+  adoptDetached,
+  type DetachedOptions,
+  type DetachedPod,
+  removeDetached,
+  startDetached,
+} from '../../runtime/detached.ts';
 import { delay } from '../../runtime/on-abort.ts';
 import { ImageError } from '../../runtime/pod-images.ts';
 import type { PodResult } from '../../runtime/pod-result.ts';
@@ -13,7 +19,7 @@ import type { ApiObject } from '../objects.ts';
 import type { Registry } from '../registry.ts';
 import { type AgentSettings, detachedOptions, logDirectory } from './options.ts';
 import { PodReport } from './report.ts';
-import { readKnown, removeKnown } from './status-file.ts';
+import { removeKnown } from './status-file.ts';
 
 export interface WorkerOptions {
   readonly registry: Registry;
@@ -33,13 +39,14 @@ const FORCED_GRACE_SECONDS = 2;
 /** The life of one pod under the agent, from its creation to the removal of its object. */
 export class PodWorker {
   readonly #options: WorkerOptions;
-  readonly #pod: Pod;
+  #pod: Pod;
   readonly #uid: string;
   readonly #report: PodReport;
   readonly #deleted = new AbortController();
   readonly #killed = new AbortController();
   #running: DetachedPod | undefined;
   #graceSeconds: number | undefined;
+  #isChanged = false;
 
   constructor(object: ApiObject, options: WorkerOptions) {
     this.#options = options;
@@ -51,6 +58,32 @@ export class PodWorker {
   /** While it runs under a shim. */
   get running(): DetachedPod | undefined {
     return this.#running;
+  }
+
+  /** A container of the pod, by name. */
+  container(name: string): Container | undefined {
+    return containersOf(this.#pod).find(each => each.name === name);
+  }
+
+  /** What may change of a pod: images, for which it is made anew with its counts, and a shorter deadline. */
+  update(object: ApiObject): void {
+    const [before, after] = [this.#pod, withoutStatus(object)];
+    this.#pod = after;
+    this.#report.update(after);
+    const seconds = after.spec?.activeDeadlineSeconds;
+    if (seconds !== undefined && seconds !== before.spec?.activeDeadlineSeconds)
+      this.#running?.lifecycle.shortenDeadline(seconds);
+    const changed = changedContainers(before, after);
+    if (changed.length === 0 || this.#running === undefined) return;
+    for (const name of changed)
+      this.#report.event(
+        'Normal',
+        'Killing',
+        `Container ${name} definition changed, will be restarted`,
+        name,
+      );
+    this.#isChanged = true;
+    void this.#running.lifecycle.end();
   }
 
   /** Somebody has deleted the pod, or has less patience than before. */
@@ -68,7 +101,7 @@ export class PodWorker {
   async run(): Promise<void> {
     const { roots } = this.#options;
     try {
-      if (!this.#report.isEnded) await this.#live();
+      await this.#live();
     } catch (error) {
       this.#options.onError(`pod ${this.#report.name}: ${error instanceof Error ? error.stack : error}`);
       this.#report.failed('AgentError', error instanceof Error ? error.message : String(error));
@@ -96,12 +129,13 @@ export class PodWorker {
 
   /** A pod that another agent has started goes on; what is left of one that does not is removed. */
   async #adopt(): Promise<Before> {
-    const { roots } = this.#options;
-    const known = readKnown(roots, this.#uid);
-    const found = await adoptDetached(this.#detached(undefined));
+    const { known } = this.#report;
+    const found = await adoptDetached(this.#detached({ known: byName(known) }));
     if (found !== undefined) return this.#untilEnd(found);
     await this.#remove();
-    return known === undefined ? undefined : this.#lost(known.containers);
+    if (this.#report.isEnded) return 'ended';
+    if (this.#report.wasDamaged) return this.#lost(this.#report.unknown());
+    return known === undefined ? undefined : this.#lost(known);
   }
 
   /** The containers' processes are gone, and nobody knows how they ended. */
@@ -116,14 +150,17 @@ export class PodWorker {
     return lost;
   }
 
-  #detached(before: ReadonlyMap<string, ContainerState> | undefined): Parameters<typeof startDetached>[0] {
+  #detached(more: Pick<DetachedOptions, 'before' | 'known'>): DetachedOptions {
     const { roots, settings } = this.#options;
     return detachedOptions(this.#pod, roots, settings, {
       observer: this.#report.observer,
       signal: this.#deleted.signal,
       killSignal: this.#killed.signal,
-      onStates: states => this.#report.states(states),
-      before,
+      // Nobody knows how containers ended whose shim is gone.
+      onStates: states => {
+        if (this.#running?.keeper.shim.isGone !== true) this.#report.states(states);
+      },
+      ...more,
     });
   }
 
@@ -134,7 +171,7 @@ export class PodWorker {
     while (!this.#deleted.signal.aborted) {
       let result: DetachedPod | PodResult;
       try {
-        result = await startDetached(this.#detached(before));
+        result = await startDetached(this.#detached({ before }));
       } catch (error) {
         if (error instanceof ImageError) {
           this.#report.noImage(error, false);
@@ -168,15 +205,22 @@ export class PodWorker {
     const life = made.lifecycle.run();
     // What fails because the shim is gone is told below.
     life.catch(() => {});
-    const isLost = await Promise.race([shim.ended.then(() => true), life.then(() => false)]);
+    await Promise.race([shim.ended, life.catch(() => {})]);
+    const isLost = shim.isGone;
     if (isLost) {
       await made.lifecycle.end(0).catch(() => {});
       await life.catch(() => {});
     }
     const states = this.#report.current;
     this.#running = undefined;
-    if (!isLost) this.#report.ended(await life);
+    const isChanged = this.#isChanged && !isLost && !this.#deleted.signal.aborted;
+    this.#isChanged = false;
+    if (!isLost && !isChanged) this.#report.ended(await life);
+    else await life.catch(() => {});
+    // Without it, the next agent would take for lost what has ended.
+    await this.#report.written(this.#deleted.signal);
     await removeDetached(made, this.#options.roots, this.#report.key);
+    if (isChanged) return new Map(states.map(each => [each.name, each]));
     return isLost && !this.#deleted.signal.aborted ? this.#lost(states) : 'ended';
   }
 
@@ -188,6 +232,20 @@ export class PodWorker {
 
 /** What a pod's containers were before; `ended` if it does not go on. */
 type Before = ReadonlyMap<string, ContainerState> | undefined | 'ended';
+
+const byName = (states: readonly ContainerState[] | undefined): ReadonlyMap<string, ContainerState> =>
+  new Map(states?.map(state => [state.name, state]));
+
+const containersOf = ({ spec }: Pod): readonly Container[] => [
+  ...(spec?.initContainers ?? []),
+  ...(spec?.containers ?? []),
+];
+
+/** Those whose image is another one. */
+function changedContainers(before: Pod, after: Pod): readonly string[] {
+  const images = new Map(containersOf(before).map(({ name, image }) => [name, image]));
+  return containersOf(after).flatMap(({ name, image }) => (images.get(name) === image ? [] : [name]));
+}
 
 function withoutStatus(object: ApiObject): Pod {
   const { status: _, ...pod } = object;
