@@ -144,7 +144,7 @@ static void disconnect(void)
 			free_slot(slot);
 }
 
-/* Appears as a whole, or stays as it was until there is room again. */
+/* Appears as a whole, or stays as it was until there is room again. A pod whose directory somebody has removed ends. */
 static void write_record(struct slot *slot)
 {
 	char *end = slot->record;
@@ -153,6 +153,8 @@ static void write_record(struct slot *slot)
 	while (*end)
 		end++;
 	fd = ps_sys4(__NR_openat, directory, ".new", 01101 /* O_WRONLY|O_CREAT|O_TRUNC */, 0600);
+	if (fd == -ENOENT)
+		ps_exit(1);
 	written = fd < 0 ? fd : ps_sys3(__NR_write, fd, slot->record, end - slot->record);
 	if (fd >= 0)
 		ps_sys1(__NR_close, fd);
@@ -444,7 +446,6 @@ int ps_keep_pod(long listener, long records)
 		int fd;
 		short events, revents;
 	} polls[3 + SLOTS * STREAMS];
-	int64_t retry[2] = { 0, RETRY_MILLISECONDS * 1000000 };
 	uint64_t all = ~0ull, child = 1ull << (SIGCHLD - 1);
 	char siginfo[128];
 	long signals;
@@ -456,6 +457,7 @@ int ps_keep_pod(long listener, long records)
 	signals = ps_sys4(__NR_signalfd4, -1, &child, 8, 02004000 /* SFD_CLOEXEC|SFD_NONBLOCK */);
 	for (int is_stalled = 0;;) {
 		uint32_t count = 3;
+		int64_t retry[2] = { 0, RETRY_MILLISECONDS * 1000000 }; /* the kernel writes what was left of it */
 
 		polls[0].fd = (int)listener;
 		polls[1].fd = (int)signals;

@@ -147,6 +147,11 @@ export class PodShim {
     this.close();
   }
 
+  /** Ends the shim, and all that it runs. */
+  quit(): void {
+    if (!this.#isGone) this.#send('quit', '', []);
+  }
+
   /** Leaves the shim alone, and lets go of it. */
   close(): void {
     this.#socket.destroy();

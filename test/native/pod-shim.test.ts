@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { CLOSE_RANGE } from '../../src/linux/constants.generated.ts';
@@ -26,7 +26,10 @@ function place(t: Test): string {
 async function start(t: Test): Promise<Started> {
   const directory = place(t);
   const shim = await PodShim.start(directory);
-  t.teardown(() => PodShim.end(directory));
+  t.teardown(() => {
+    shim.quit();
+    return shim.ended;
+  });
   return { shim, directory };
 }
 
@@ -236,6 +239,14 @@ t.test('its end is the end of all', async t => {
   t.ok(pid);
 });
 
+t.test('it ends with the directory of its pod', async t => {
+  const all = await start(t);
+  await run(all, 'a-0', shell('sleep 0.2'));
+  rmSync(join(all.directory, 'records'), { recursive: true });
+  await all.shim.ended;
+  t.pass('it has gone');
+});
+
 t.test('a full disk holds lines back, and loses none', async t => {
   const all = await start(t);
   const mount = join(all.directory, 'small');
@@ -247,6 +258,12 @@ t.test('a full disk holds lines back, and loses none', async t => {
     const path = await run({ shim: all.shim, directory: mount }, 'a-0', shell('seq 1 500; echo end'));
     await new Promise(resolve => setTimeout(resolve, 300));
     t.ok(linesOf(path).length < 501, 'there was no room for all');
+    const ticks = (): number =>
+      Number(readFileSync(`/proc/${all.shim.pid}/stat`, 'utf8').split(' ')[13]) +
+      Number(readFileSync(`/proc/${all.shim.pid}/stat`, 'utf8').split(' ')[14]);
+    const before = ticks();
+    await new Promise(resolve => setTimeout(resolve, 1000));
+    t.ok(ticks() - before < 10, 'it tries again now and then, and sleeps meanwhile');
     execFileSync('rm', [filler]);
     await soon(() => linesOf(path).length >= 501);
     t.strictSame(
