@@ -219,7 +219,6 @@ async function lose(
         lastState: { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown' } },
       });
       t.match(status, { phase: 'Running' });
-      t.match(await agent.events(name), [/./], name);
       t.ok((await agent.events(name)).some(event => event.startsWith('SandboxChanged: ')));
     }
   }
@@ -246,7 +245,8 @@ t.test('a reboot: nothing runs any more, and /run is empty', { skip: needsRoot }
   const agent = await agentFor(t);
   await lose(t, agent, async pods => {
     await agent.kill();
-    for (const pod of pods) killShim(agent, pod);
+    // One that has ended just now may still have its own.
+    for (const pid of agent.shims()) process.kill(pid, 'SIGKILL');
     await delay(50);
     for (const { metadata } of pods) agent.endAll(metadata?.uid ?? '');
     rmSync(agent.roots.run, { recursive: true, force: true });
