@@ -1,4 +1,5 @@
 import { newUid } from '../runtime/uid.ts';
+import type { EventFile } from './event-file.ts';
 import type { ObjectTable } from './object-table.ts';
 import { type ApiObject, timestamp } from './objects.ts';
 
@@ -91,29 +92,56 @@ function fieldPathOf({ spec }: ApiObject, container: string | undefined): string
   return `spec.${list}{${container}}`;
 }
 
+/** What an event was made of, so that the same once more is known. */
+function inputOf(event: ApiObject): EventInput {
+  const { involvedObject, type, reason, message, reportingComponent } = event as ApiObject & {
+    readonly involvedObject?: Readonly<Record<string, string>>;
+  };
+  const { kind = '', apiVersion = '', namespace, name, uid, fieldPath = '' } = involvedObject ?? {};
+  const container = /\{(.*)\}$/.exec(fieldPath)?.[1];
+  const place = namespace === undefined ? {} : { namespace };
+  return {
+    about: { apiVersion, kind, metadata: { name, uid, ...place } },
+    type: type === 'Warning' ? 'Warning' : 'Normal',
+    reason: String(reason),
+    message: String(message),
+    source: { component: String(reportingComponent), ...(container === undefined ? {} : { container }) },
+  };
+}
+
 /** The events of all objects: the same one more than once counts, and old ones go. */
 export class EventRecorder {
   readonly #table: ObjectTable;
   readonly #host: string;
+  readonly #file: EventFile;
   /** The event of each key, by namespace and name. */
   readonly #known = new Map<string, { readonly namespace: string; readonly name: string }>();
 
-  constructor(table: ObjectTable, host: string) {
+  constructor(table: ObjectTable, host: string, file: EventFile) {
     this.#table = table;
     this.#host = host;
+    this.#file = file;
+    for (const event of file.read()) this.#keep(inputOf(event), event);
+    this.dropOld();
   }
 
   record(input: EventInput, now = Date.now()): ApiObject {
     const key = eventKey(input);
     const known = this.#known.get(key);
     const before = known && this.#table.get('Event', known.namespace, known.name);
-    const event = this.#table.put(
+    const event = this.#keep(
+      input,
       before === undefined ? newEvent(input, this.#host, now, newUid()) : repeatedEvent(before, now),
     );
-    const { namespace = '', name = '' } = event.metadata;
-    this.#known.set(key, { namespace, name });
+    this.#file.add(event, () => this.#table.list('Event'));
     if (this.#table.count('Event') > MAX_EVENTS) this.dropOld(now, MAX_EVENTS * 0.9);
     return event;
+  }
+
+  #keep(input: EventInput, event: ApiObject): ApiObject {
+    const { namespace = '', name = '' } = event.metadata;
+    this.#known.set(eventKey(input), { namespace, name });
+    return this.#table.put(event);
   }
 
   /** Drops what nobody has told of for an hour, and the oldest ones beyond a number. */

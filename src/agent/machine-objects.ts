@@ -16,7 +16,8 @@ export class MachineObjects {
 
   constructor(registry: Registry, facts: NodeFacts, version: string) {
     this.#registry = registry;
-    registry.publish(nodeObject(facts, version, timestamp()));
+    const since = registry.get('Namespace', undefined, 'kube-system')?.metadata.creationTimestamp;
+    registry.publish(nodeObject(facts, version, since ?? timestamp()));
     const changed = (): void => {
       this.#timer ??= setTimeout(() => this.#update(), SETTLE).unref();
     };

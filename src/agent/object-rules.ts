@@ -1,5 +1,5 @@
 import { conflict, STALE } from './api-error.ts';
-import type { ApiObject, DeleteOptions } from './objects.ts';
+import { type ApiObject, type DeleteOptions, timestamp } from './objects.ts';
 import type { ServedType } from './resources.ts';
 
 /** Kinds that clients make are kept in files. */
@@ -54,4 +54,20 @@ export function merged(before: ApiObject, asked: ApiObject, subresource: 'status
     Object.entries({ ...asked.metadata, ...kept }).filter(([, value]) => value !== undefined),
   );
   return { ...rest, metadata, ...(before.status === undefined ? {} : { status: before.status }) };
+}
+
+/** A pod that is to end; undefined if it is so already. A grace period can only become shorter. */
+export function markedForDeletion(pod: ApiObject, asked: number | undefined): ApiObject | undefined {
+  const { deletionTimestamp, deletionGracePeriodSeconds: before = 0 } = pod.metadata;
+  const { terminationGracePeriodSeconds: own = 30 } = (pod.spec ?? {}) as {
+    terminationGracePeriodSeconds?: number;
+  };
+  const grace = Math.max(0, asked ?? own);
+  if (deletionTimestamp !== undefined && (asked === undefined || grace >= before)) return undefined;
+  const metadata = {
+    ...pod.metadata,
+    deletionTimestamp: timestamp(Date.now() + grace * 1000),
+    deletionGracePeriodSeconds: grace,
+  };
+  return { ...pod, metadata };
 }

@@ -7,11 +7,12 @@ import type { Roots } from '../oci/pod-paths.ts';
 import { ObjectStore, objectFile } from '../runtime/object-store.ts';
 import { newUid } from '../runtime/uid.ts';
 import { alreadyExists, forbidden, notFound } from './api-error.ts';
+import { EventFile } from './event-file.ts';
 import { EventRecorder, type EventSource } from './event-recorder.ts';
 import { INITIAL_NAMESPACES } from './implied.ts';
 import { Namespaces } from './namespaces.ts';
 import { ObjectFiles } from './object-files.ts';
-import { check, isStored, merged, withoutVersion } from './object-rules.ts';
+import { check, isStored, markedForDeletion, merged, withoutVersion } from './object-rules.ts';
 import { ObjectTable } from './object-table.ts';
 import { type ApiObject, type DeleteOptions, timestamp, type WatchEvent } from './objects.ts';
 import { SERVED, type ServedType, STORED, servedKind } from './resources.ts';
@@ -44,7 +45,11 @@ export class Registry {
   private constructor(roots: Roots, { onWarning }: RegistryOptions) {
     this.#table = new ObjectTable(new Versions(join(roots.state, 'agent', 'resource-version')));
     this.#store = new ObjectStore(roots);
-    this.#events = new EventRecorder(this.#table, hostname().toLowerCase());
+    this.#events = new EventRecorder(
+      this.#table,
+      hostname().toLowerCase(),
+      new EventFile(join(roots.run, 'agent', 'events.jsonl')),
+    );
     this.#namespaces = new Namespaces(
       this.#table,
       this.#store,
@@ -220,20 +225,9 @@ export class Registry {
     this.#files.wrote(objectFile(key));
   }
 
-  /** A grace period can only become shorter; with none the pod does not wait for anything. */
   #deletePod(pod: ApiObject, asked: number | undefined, isStored = true): ApiObject {
-    const { deletionTimestamp, deletionGracePeriodSeconds: before } = pod.metadata;
-    const { terminationGracePeriodSeconds: own = 30 } = (pod.spec ?? {}) as {
-      terminationGracePeriodSeconds?: number;
-    };
-    const grace = Math.max(0, asked ?? own);
-    if (deletionTimestamp !== undefined && (asked === undefined || grace >= (before ?? 0))) return pod;
-    const metadata = {
-      ...pod.metadata,
-      deletionTimestamp: timestamp(Date.now() + grace * 1000),
-      deletionGracePeriodSeconds: grace,
-    };
-    const marked = { ...pod, metadata };
+    const marked = markedForDeletion(pod, asked);
+    if (marked === undefined) return pod;
     if (isStored) this.#write(servedKind('Pod'), marked);
     return this.#put(marked);
   }

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
@@ -17,6 +17,9 @@ import { bindUnix, connectUnix } from './unix-socket.ts';
 
 /** Where the fds of a program begin in its process; the fourth tells of its execve. */
 const FIRST_FD = 3;
+
+/** Milliseconds between two looks at a program that has not executed yet, at most. */
+const MAX_PAUSE = 20;
 
 const SOCKET_NAME = 'shim.sock';
 
@@ -133,8 +136,13 @@ export class PodShim {
   }
 
   /** Ends the shim, and all that it runs. */
-  async end(): Promise<void> {
+  quit(): void {
     if (!this.#isGone) this.#send('quit', '', []);
+  }
+
+  /** The same, and nothing is left of it here. */
+  async end(): Promise<void> {
+    this.quit();
     await this.ended;
     this.close();
   }
@@ -178,12 +186,18 @@ export class PodShim {
       const [word, , first] = line.split(' ');
       if (word === 'failed') throw new SyscallError('clone3', Number(first), cloneFlags.join('|'));
       await ended;
-      const result = new Report(readAll(report, reportSize(program)));
-      if (result.state === 'failed' || result.state === 'new' || wasKilled(program, result))
-        throw new ProgramError(program, result);
-      const gone = new DataView(readAll(sibling, 4).buffer).getInt32(0, true);
-      const pid = gone > 0 ? gone : Number(first);
-      return { pid, pidfd: this.pidfdOf(pid), report: result };
+      // It has closed all but its streams, or has ended; its execve is still to come.
+      for (let pause = 1; ; pause = Math.min(pause + 1, MAX_PAUSE)) {
+        const hasEnded = this.#exits.has(id);
+        const result = new Report(readAll(report, reportSize(program)));
+        const gone = new DataView(readAll(sibling, 4).buffer).getInt32(0, true);
+        const pid = gone > 0 ? gone : Number(first);
+        if (result.state === 'failed' || (hasEnded && (result.state === 'new' || wasKilled(program, result))))
+          throw new ProgramError(program, result);
+        if (hasEnded || hasExecuted(pid)) return { pid, pidfd: this.pidfdOf(pid), report: result };
+        if (this.#isGone) throw new Error('the pod’s podspace-shim has ended');
+        await new Promise(resolve => setTimeout(resolve, pause));
+      }
     } finally {
       for (const fd of [programFd, report, sibling]) closeSync(fd);
     }
@@ -238,6 +252,16 @@ export class PodShim {
   #send(operation: ShimOperation, id: string, fds: readonly number[], argument = 0, flags = 0): void {
     if (this.#isGone) throw new Error('the pod’s podspace-shim has ended');
     sendRequest(this.#fd, operation, id, fds, argument, flags);
+  }
+}
+
+/** Whether a process is another program than podspace-shim, whose file is in memory alone. */
+function hasExecuted(pid: number): boolean {
+  try {
+    return !readlinkSync(`/proc/${pid}/exe`).startsWith('/memfd:podspace-shim');
+  } catch {
+    // It has ended: its shim will tell.
+    return false;
   }
 }
 

@@ -205,7 +205,8 @@ const ended = (deed: Promise<unknown>): Promise<void> =>
     () => {},
   );
 
-function hasHostPorts({ spec }: Pod): boolean {
+/** Whether it may have to wait for a port of the node. */
+export function hasHostPorts({ spec }: Pod): boolean {
   const all = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
   return all.some(({ ports = [] }) => ports.some(({ hostPort = 0 }) => hostPort > 0));
 }

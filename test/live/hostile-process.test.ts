@@ -73,7 +73,7 @@ t.test(
     const container = { image: 'localhost/busybox', command: ['yes'] };
     const pod = JSON.stringify(probePod({ terminationGracePeriodSeconds: 0 }, container));
     const script =
-      '"$0" "$1" run - -o json --timeout 1500ms > "$2"; echo $?; tail -c 60 "$2"; stat -c %s "$2"';
+      '"$0" "$1" run - -o json --timeout 3000ms > "$2"; echo $?; tail -c 60 "$2"; stat -c %s "$2"';
     const file = join(t.testdir({}), 'result');
     const before = Date.now();
     const ran = spawnSync('sh', ['-c', script, process.execPath, PODSPACE, file], {

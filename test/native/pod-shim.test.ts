@@ -209,6 +209,25 @@ t.test('a program that fails says so', async t => {
   );
 });
 
+t.test('it is waited for until its execve, however long that is after all else is closed', async t => {
+  const all = await start(t);
+  const b = new ProgramBuilder(hostArch());
+  b.call('dup3', [parameter('stdout'), num(1), num(0)]);
+  b.call('close_range', [num(3), num(2 ** 32 - 1), num(0)]);
+  const time = new Uint8Array(16);
+  new DataView(time.buffer).setBigInt64(8, 100_000_000n, true);
+  b.call('ppoll', [num(0), num(0), b.bytes(time, '{0, 100 ms}'), num(0), num(8)]);
+  b.call('execve', [b.text('/bin/sh'), b.texts(['sh', '-c', 'exit 4']), b.texts([])]);
+  const pipe = makePipe();
+  const compiled = { program: verify(b.build()), cloneFlags: [] };
+  const before = Date.now();
+  const { report } = await all.shim.run('a-0', compiled, { parameters: { stdout: pipe.write } });
+  t.ok(Date.now() - before >= 95);
+  t.equal(compiled.program.instructions[report.pc]?.name, 'execve');
+  t.equal((await all.shim.exit('a-0'))?.status, 4 << 8);
+  for (const fd of [pipe.read, pipe.write]) closeSync(fd);
+});
+
 t.test('its end is the end of all', async t => {
   const all = await start(t);
   await run(all, 'a-0', shell('sleep 100'));

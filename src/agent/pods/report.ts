@@ -96,13 +96,8 @@ export class PodReport {
     const isScheduler = reason === 'Scheduled' || reason === 'FailedScheduling';
     this.#options.registry.recordEvent(this.#object, type, reason, message, {
       component: isScheduler ? 'default-scheduler' : 'kubelet',
-      ...(container === '' ? {} : { container: this.#fieldPath(container) }),
+      ...(container === '' ? {} : { container }),
     });
-  }
-
-  #fieldPath(name: string): string {
-    const isInit = this.#pod.spec?.initContainers?.some(each => each.name === name) === true;
-    return `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`;
   }
 
   /** For the runtime: what it tells becomes events, with those that it has no need of itself. */
@@ -133,7 +128,7 @@ export class PodReport {
 
   /** The node has taken the pod; told once. */
   scheduled(): void {
-    if (this.#known !== undefined) return;
+    if (this.#known?.status.startTime !== undefined) return;
     this.event('Normal', 'Scheduled', `Successfully assigned ${this.name} to ${this.#options.node}`);
     this.#change({});
   }
@@ -163,7 +158,7 @@ export class PodReport {
       ? {
           is: 'waiting' as const,
           reason: 'ImagePullBackOff',
-          message: `Back-off pulling image "${image}": ErrImagePull: ${detail}`,
+          message: `Back-off pulling image "${image}": ErrImagePull: $detail`,
         }
       : { is: 'waiting' as const, reason, message: detail };
     this.#change({
@@ -175,7 +170,7 @@ export class PodReport {
   failure(error: unknown): PodResult {
     if (!(error instanceof UserError)) throw error;
     const { name, namespace } = this.key;
-    const message = `Failed to create pod sandbox: ${error.message}`;
+    const message = `Failed to create pod sandbox: $error.message`;
     return {
       name,
       namespace,
@@ -190,7 +185,7 @@ export class PodReport {
   /** The node does not run such a pod. */
   rejected(reason: string, message: string): void {
     this.event('Warning', reason, message);
-    this.failed(reason, `Pod was rejected: ${message}`);
+    this.failed(reason, `Pod was rejected: $message`);
   }
 
   failed(reason: string, message: string): void {
@@ -253,7 +248,7 @@ export class PodReport {
     try {
       writeKnown(this.#options.roots, this.#uid, known);
     } catch (error) {
-      if (isFirst) this.#options.onError(`pod ${this.name}: its status cannot be written: ${error}`);
+      if (isFirst) this.#options.onError(`pod $this.name: its status cannot be written: $error`);
       this.#unwritten = known;
       setTimeout(() => this.#unwritten !== undefined && this.#write(this.#unwritten), WRITE_AGAIN).unref();
     }

@@ -12,7 +12,7 @@ import {
 import { delay } from '../../runtime/on-abort.ts';
 import { ImageError } from '../../runtime/pod-images.ts';
 import type { PodResult } from '../../runtime/pod-result.ts';
-import { failureOf } from '../../runtime/prepare-pod.ts';
+import { failureOf, hasHostPorts } from '../../runtime/prepare-pod.ts';
 import { BackOff } from '../../runtime/restart.ts';
 import { startTimer } from '../../runtime/timer.ts';
 import type { ApiObject } from '../objects.ts';
@@ -92,7 +92,7 @@ export class PodWorker {
   /** Until it has ended for good, or is deleted. */
   async #live(): Promise<void> {
     let before = await this.#adopt();
-    this.#report.scheduled();
+    if (!hasHostPorts(this.#pod)) this.#report.scheduled();
     while (before !== 'ended' && !this.#deleted.signal.aborted) {
       const made = await this.#make(before);
       if (made === undefined) return;
@@ -171,6 +171,7 @@ export class PodWorker {
   /** Lives with a pod that runs. */
   async #untilEnd(made: DetachedPod): Promise<Before> {
     this.#running = made;
+    this.#report.scheduled();
     this.#report.made(made);
     if (this.#deleted.signal.aborted) this.delete(this.#graceSeconds ?? 0);
     const { shim } = made.keeper;

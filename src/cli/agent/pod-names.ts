@@ -35,5 +35,8 @@ export const annotatedContainer = ({ metadata, spec }: Pod): string | undefined 
 /** The pod that a command names. Throws a UserError if there is none. */
 export async function namedPod(client: AgentClient, args: Args, word: string): Promise<Pod> {
   const { namespace, name } = podName(args, word);
-  return (await client.get(servedKind('Pod'), namespace, name)) as Pod;
+  const pod = await client.find(servedKind('Pod'), namespace, name);
+  if (pod === undefined)
+    throw new UserError(`error from server (NotFound): pods "${name}" not found in namespace "${namespace}"`);
+  return pod as Pod;
 }

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { ApiError } from '../../../src/agent/api-error.ts';
@@ -324,6 +332,29 @@ t.test('the same event counts, another one is another', async t => {
   t.match(byReason('Pulled')?.involvedObject, { fieldPath: 'spec.initContainers{first}' });
   t.notOk(JSON.stringify(byReason('Scheduled')).includes('fieldPath'));
   t.strictSame(byReason('Scheduled')?.source, { component: 'default-scheduler' });
+});
+
+t.test('the next agent knows the events, and goes on counting', async t => {
+  const { registry, open, roots } = await setUp(t);
+  const made = registry.create(pod('p'));
+  const tell = (to: Registry): void =>
+    to.recordEvent(made, 'Warning', 'BackOff', 'again', { component: 'kubelet', container: 'main' });
+  tell(registry);
+  tell(registry);
+  registry.close();
+  appendFileSync(join(roots.run, 'agent/events.jsonl'), '{"kind":"Event"}\n{"cut');
+  const next = await open();
+  tell(next);
+  t.match(next.list('Event', 'default').items, [{ reason: 'BackOff', count: 3 }]);
+  t.equal(next.list('Event').items.length, 1);
+  const path = join(roots.run, 'agent/events.jsonl');
+  const old = readFileSync(path, 'utf8').replaceAll(
+    /"lastTimestamp":"[^"]*"/g,
+    '"lastTimestamp":"2020-01-01T00:00:00Z"',
+  );
+  next.close();
+  writeFileSync(path, old);
+  t.equal((await open()).list('Event').items.length, 0, 'but for those that are old');
 });
 
 t.test('events are bounded', async t => {

@@ -82,7 +82,7 @@ t.test('logs', { skip: needsRoot }, async t => {
   t.match(await run('logs', '-l', 'app=web'), { stdout: 'one\ntwo\nthree\n', stderr: DEFAULTED });
   t.match(await run('logs', '-l', 'app=db'), { stdout: '', exitCode: 0 });
   const mistakes: Readonly<Record<string, string>> = {
-    nosuch: 'Error from server (NotFound): pods "nosuch" not found\n',
+    nosuch: 'error: error from server (NotFound): pods "nosuch" not found in namespace "default"\n',
     'web -c nosuch': 'error: container nosuch is not valid for pod web\n',
     'web -c side -p':
       'Error from server (BadRequest): previous terminated container "side" in pod "web" not found\n',

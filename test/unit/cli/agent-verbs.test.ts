@@ -162,7 +162,7 @@ t.test('get', { skip: needsRoot }, async t => {
       'N       IP\ndb-10   <none>\nweb     10.0.0.1\n',
     'pods --sort-by=.metadata.name -A -o custom-columns=N:.metadata.name --no-headers':
       /^N\ndb-10\nweb\nweb\n$/,
-    'nodes --ignore-not-found': '',
+    'pvc --ignore-not-found': '',
   };
   for (const [words, want] of Object.entries(cases)) {
     const { stdout, stderr, exitCode } = await run('get', ...words.split(' '));

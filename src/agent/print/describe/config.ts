@@ -111,7 +111,7 @@ function describeClaim(
     field('Volume', spec.volumeName ?? ''),
     ...labelsAndAnnotations,
     field('Finalizers', goList(metadata.finalizers)),
-    field('Capacity', status.capacity?.storage ?? ''),
+    field('Capacity', status.capacity?.storage ?? (spec.volumeName === undefined ? '' : 0)),
     field('Access Modes', formatAccessModes(status.accessModes)),
     ...optional('VolumeMode', spec.volumeMode),
     ...(source === undefined

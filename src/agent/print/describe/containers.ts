@@ -184,16 +184,12 @@ function variableLines(
   return [field(name, `<set to the key '${key}' of config map '${map}'>\tOptional: ${isOptional}`, 3)];
 }
 
-/** What a field of the pod says, nothing for one that is not there yet. */
+/** What the metadata of the pod says; kubectl looks no further. */
 function podField(pod: Pod, path: string): string {
-  const { status = {} } = pod;
+  if (!path.startsWith('metadata.')) return '';
   try {
-    return fieldValue(pod, path, {
-      podIPs: (status.podIPs ?? []).map(({ ip }) => ip),
-      hostIP: status.hostIP ?? '',
-      nodeName: pod.spec?.nodeName ?? '',
-      capacity: { cpus: 0, memory: 0 },
-    });
+    const nothing = { podIPs: [], hostIP: '', nodeName: '', capacity: { cpus: 0, memory: 0 } };
+    return fieldValue(pod, path, nothing);
   } catch {
     return '';
   }
