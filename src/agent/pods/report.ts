@@ -158,7 +158,7 @@ export class PodReport {
       ? {
           is: 'waiting' as const,
           reason: 'ImagePullBackOff',
-          message: `Back-off pulling image "${image}": ErrImagePull: $detail`,
+          message: `Back-off pulling image "${image}": ErrImagePull: ${detail}`,
         }
       : { is: 'waiting' as const, reason, message: detail };
     this.#change({
@@ -170,7 +170,7 @@ export class PodReport {
   failure(error: unknown): PodResult {
     if (!(error instanceof UserError)) throw error;
     const { name, namespace } = this.key;
-    const message = `Failed to create pod sandbox: $error.message`;
+    const message = `Failed to create pod sandbox: ${error.message}`;
     return {
       name,
       namespace,
@@ -185,7 +185,7 @@ export class PodReport {
   /** The node does not run such a pod. */
   rejected(reason: string, message: string): void {
     this.event('Warning', reason, message);
-    this.failed(reason, `Pod was rejected: $message`);
+    this.failed(reason, `Pod was rejected: ${message}`);
   }
 
   failed(reason: string, message: string): void {
@@ -248,7 +248,7 @@ export class PodReport {
     try {
       writeKnown(this.#options.roots, this.#uid, known);
     } catch (error) {
-      if (isFirst) this.#options.onError(`pod $this.name: its status cannot be written: $error`);
+      if (isFirst) this.#options.onError(`pod ${this.name}: its status cannot be written: ${error}`);
       this.#unwritten = known;
       setTimeout(() => this.#unwritten !== undefined && this.#write(this.#unwritten), WRITE_AGAIN).unref();
     }
