@@ -204,7 +204,8 @@ export class Keeper {
   }
 
   /** It has ended; whoever waits for that may still send it a signal now. */
-  release({ pidfd }: StartedContainer['child']): void {
+  release({ child: { pidfd }, streams: { terminal } }: StartedContainer): void {
+    if (terminal !== undefined) closeSync(terminal);
     if (pidfd >= 0) setImmediate(() => closeSync(pidfd));
   }
 

@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import type { Container } from '../kube/types.generated.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import type { Exit } from './child-exits.ts';
@@ -155,7 +154,6 @@ export class PodLifecycle {
   async #keepRunning(container: Container, onStarted: (isRunning: boolean) => void): Promise<void> {
     const result = this.#results.begin(container, true);
     const { backOff, first } = resume(this.#hooks, container);
-    // Those that waited for it have begun long ago: who finds them must not have them wait again.
     if (hasBegun(this.#hooks, this.#options.pod)) onStarted(true);
     try {
       for (let attempt = first; !this.#isStopping; attempt++) {
@@ -266,12 +264,11 @@ export class PodLifecycle {
       else void supervision.begin().then(() => onStarted?.(true));
     }
     const exit = await ended;
-    if (keeper !== undefined) keeper.release(started.child);
+    keeper?.release(started);
     const finishedAt = keeper?.attempts(container)[0]?.end?.finishedAt ?? Date.now();
     supervision?.end();
     this.#running.remove(container);
     this.#inputs.forget(container.name);
-    if (started.streams.terminal !== undefined && keeper !== undefined) closeSync(started.streams.terminal);
     // What the main process left behind, which also holds the pipes. A PID namespace of its own is empty already.
     if (!facts.hasOwnPids) started.cgroup?.kill();
     await streams;

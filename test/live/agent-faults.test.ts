@@ -118,6 +118,8 @@ t.test('kill -9 of the agent during the life of pods', { skip: needsRoot }, asyn
   const setting = (value: string) => ({ data: { value } });
   await agent.create('settings', setting('0'), 'ConfigMap');
   for (let i = 0; i < podCount; i++) await agent.create(`pod-${i}`, SPECS[i % SPECS.length] ?? {});
+  // A loaded machine takes its time; half of them are being made even so when the first kill comes.
+  await agent.until('pod-0', ({ phase }) => phase === 'Running', 30);
   const counts = new Counts();
   const kills = rounds(12);
   for (let i = 1; i <= kills; i++) {
@@ -125,6 +127,7 @@ t.test('kill -9 of the agent during the life of pods', { skip: needsRoot }, asyn
     await agent.restart();
     counts.check(t, await agent.pods());
   }
+  await agent.until('pod-0', status => (container(status, 'failing')?.restartCount ?? 0) > 0, 30);
   // What was begun last has its time to come to rest.
   await delay(1500);
   let count = 0;
@@ -219,7 +222,6 @@ async function lose(
         lastState: { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown' } },
       });
       t.match(status, { phase: 'Running' });
-      t.match(await agent.events(name), [/./], name);
       t.ok((await agent.events(name)).some(event => event.startsWith('SandboxChanged: ')));
     }
   }
@@ -246,7 +248,8 @@ t.test('a reboot: nothing runs any more, and /run is empty', { skip: needsRoot }
   const agent = await agentFor(t);
   await lose(t, agent, async pods => {
     await agent.kill();
-    for (const pod of pods) killShim(agent, pod);
+    // One that has ended just now may still have its own.
+    for (const pid of agent.shims()) process.kill(pid, 'SIGKILL');
     await delay(50);
     for (const { metadata } of pods) agent.endAll(metadata?.uid ?? '');
     rmSync(agent.roots.run, { recursive: true, force: true });
