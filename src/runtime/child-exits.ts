@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { WAIT } from '../linux/constants.generated.ts';
 import { rawSyscall } from '../native/libc.ts';
+import type { ShimExit } from '../native/shim-records.ts';
 
 /** How a child ended, from waitid(2). */
 export interface Exit {
@@ -66,4 +67,15 @@ function check(): void {
   if (waiting.size > 0) return;
   process.off('SIGCHLD', check);
   clearInterval(keepAlive);
+}
+
+/** The same of what a shim has on record. */
+export function exitOf({ status, cpuMicroseconds, maxRss }: ShimExit): Exit {
+  const signal = status & 0x7f;
+  return {
+    exitCode: signal === 0 ? (status >> 8) & 0xff : 128 + signal,
+    signal: signal === 0 ? undefined : signal,
+    cpuMicroseconds,
+    maxRss,
+  };
 }

@@ -6,11 +6,11 @@ import { SIG } from '../linux/constants.generated.ts';
 import { type Child, signalPidfd } from '../native/execute.ts';
 import { PodShim } from '../native/pod-shim.ts';
 import { removeTree } from '../native/remove-tree.ts';
-import { RECORDS, readShimRecord, type ShimExit, type ShimRecord } from '../native/shim-records.ts';
+import { RECORDS, readShimRecord, type ShimRecord } from '../native/shim-records.ts';
 import type { PodPaths } from '../oci/pod-paths.ts';
 import type { Compiled } from '../program/compile.ts';
 import { Cgroup, detectCgroups } from './cgroups.ts';
-import type { Exit } from './child-exits.ts';
+import { type Exit, exitOf } from './child-exits.ts';
 import type { ContainerFacts, OwnStreams, StartedContainer } from './container.ts';
 import type { ContainerState } from './container-state.ts';
 import { isDiskFailure } from './disk-failure.ts';
@@ -302,15 +302,4 @@ export function logFiles(directory: string, attempt: number): readonly string[] 
   const current = `${attempt}.log`;
   const rotated = names.filter(name => name.startsWith(`${current}.`)).sort();
   return names.includes(current) ? [...rotated, current] : rotated;
-}
-
-/** As a shell counts. */
-export function exitOf({ status, cpuMicroseconds, maxRss }: ShimExit): Exit {
-  const signal = status & 0x7f;
-  return {
-    exitCode: signal === 0 ? (status >> 8) & 0xff : 128 + signal,
-    signal: signal === 0 ? undefined : signal,
-    cpuMicroseconds,
-    maxRss,
-  };
 }

@@ -1,6 +1,7 @@
 import type { Container, Pod } from '../kube/types.generated.ts';
+import { exitOf } from './child-exits.ts';
 import type { ContainerState, Terminated } from './container-state.ts';
-import { type Attempt, exitOf } from './keeper.ts';
+import type { Attempt } from './keeper.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { shouldRestart } from './restart.ts';
 

@@ -51,7 +51,8 @@ export async function startObserved(
   }
   observer.onEvent?.('Normal', 'Started', 'Container started', name);
   return {
-    started,
+    // Programs are large, and nobody looks at this one again.
+    started: { ...started, made: undefined },
     ended: async () => {
       if (audit !== undefined && made !== undefined)
         onAudited?.(container, made.stages, await audit.observation);

@@ -1,6 +1,7 @@
 import { UserError } from '../../base/errors.ts';
 import { ImageStore } from '../../image/store.ts';
 import type { Pod } from '../../kube/types.generated.ts';
+import type { HostFacts } from '../../oci/host-facts.ts';
 import type { Roots } from '../../oci/pod-paths.ts';
 import type { DetachedOptions } from '../../runtime/detached.ts';
 import { gatherHostFacts } from '../../runtime/host-facts.ts';
@@ -19,6 +20,17 @@ export interface AgentSettings {
 
 /** Nothing of a pod's stands beside it: all that it refers to is stored. */
 const NOTHING = { configMaps: [], secrets: [], claims: [] };
+
+/** Milliseconds for which what is known of the machine is as good as new, for many pods at once. */
+const FRESH = 5000;
+let gathered: { readonly host: HostFacts; readonly at: number } | undefined;
+
+/** The machine as it was a moment ago. */
+export function hostFacts(): HostFacts {
+  const now = performance.now();
+  if (gathered === undefined || now - gathered.at > FRESH) gathered = { host: gatherHostFacts(), at: now };
+  return gathered.host;
+}
 
 /** The directory of a pod's logs: as a kubelet's below /var/log/pods. */
 export function logDirectory({ state }: Roots, { metadata }: Pod): string {
@@ -48,7 +60,7 @@ export function detachedOptions(
     },
     manifest: NOTHING,
     images: new ImageStore(roots.state),
-    host: gatherHostFacts(),
+    host: hostFacts(),
     network: settings.network,
     ...seccompSettings(roots, settings.seccomp ?? {}),
     ...(settings.podMaxPids === undefined ? {} : { podMaxPids: settings.podMaxPids }),

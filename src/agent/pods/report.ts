@@ -2,13 +2,13 @@ import { UserError } from '../../base/errors.ts';
 import type { Pod } from '../../kube/types.generated.ts';
 import type { ContainerState } from '../../runtime/container-state.ts';
 import type { DetachedPod } from '../../runtime/detached.ts';
-import { gatherHostFacts } from '../../runtime/host-facts.ts';
 import { delay } from '../../runtime/on-abort.ts';
 import type { ImageError } from '../../runtime/pod-images.ts';
 import type { PodResult } from '../../runtime/pod-result.ts';
 import { shouldRestart } from '../../runtime/restart.ts';
 import type { PodObserver } from '../../runtime/run-options.ts';
 import type { ApiObject } from '../objects.ts';
+import { hostFacts } from './options.ts';
 import { podStatus, type StatusFacts } from './status.ts';
 import { type KnownPod, readKnown, writeKnown } from './status-file.ts';
 import type { WorkerOptions } from './worker.ts';
@@ -43,7 +43,7 @@ export class PodReport {
     const { phase, reason = '', message = '' } = known?.status ?? {};
     this.#facts = {
       containers: known?.containers ?? waiting(pod),
-      hostIP: gatherHostFacts().hostIP,
+      hostIP: hostFacts().hostIP,
       podIPs: known?.status.podIPs?.flatMap(({ ip = '' }) => ip) ?? [],
       startTime: Date.parse(known?.status.startTime ?? '') || Date.now(),
       hasSandbox: false,
