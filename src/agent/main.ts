@@ -10,6 +10,7 @@ import { lockFile, lockIn } from '../runtime/lock-file.ts';
 import { activatedSocket } from './activation.ts';
 import type { Log } from './api/log.ts';
 import { AgentApi } from './api/start.ts';
+import { giveBackLater } from './give-back.ts';
 import { PodManager } from './pods/manager.ts';
 import type { AgentSettings } from './pods/options.ts';
 import { Registry } from './registry.ts';
@@ -39,6 +40,7 @@ export async function runAgent(
   const listenFd = activatedSocket(process.env, process.pid);
   const socket = listenFd === undefined ? {} : { listenFd };
   const api = await AgentApi.start({ roots, registry, backend: manager, log, ...socket });
+  registry.watch('Pod', undefined, giveBackLater());
   log.info({ pid: process.pid }, 'the agent is up');
   await new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());

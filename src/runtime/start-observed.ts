@@ -1,5 +1,7 @@
 import type { Image } from '../image/store.ts';
-import type { ContainerInput } from '../pipeline.ts';
+import type { Container } from '../kube/types.generated.ts';
+import type { ContainerInput, ContainerStages } from '../pipeline.ts';
+import type { Audit } from './audit/audit.ts';
 import { ContainerStartError, type StartedContainer, startContainer } from './container.ts';
 import { isDiskFailure } from './disk-failure.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
@@ -53,9 +55,19 @@ export async function startObserved(
   return {
     // Programs are large, and nobody looks at this one again.
     started: { ...started, made: undefined },
-    ended: async () => {
-      if (audit !== undefined && made !== undefined)
-        onAudited?.(container, made.stages, await audit.observation);
-    },
+    ended:
+      audit === undefined || made === undefined ? nothing : audited(options, container, made.stages, audit),
   };
+}
+
+const nothing = async (): Promise<void> => {};
+
+/** Apart, so that nothing holds on to the stages of a container that nobody audits. */
+function audited(
+  { onAudited }: RunPodOptions,
+  container: Container,
+  stages: ContainerStages,
+  audit: Audit,
+): () => Promise<void> {
+  return async () => onAudited?.(container, stages, await audit.observation);
 }
