@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { CoreV1Api, Exec, KubeConfig, PortForward } from '@kubernetes/client-node';
 import t from 'tap';
@@ -214,7 +214,7 @@ t.test('kubectl exec and port-forward', { skip: needsKubectl }, async t => {
     out: 'over SPDY',
   });
   const child = spawn(KUBECTL ?? '', ['port-forward', name, ':9000', ':9001', ':9'], {
-    env: { PATH: process.env.PATH, KUBECONFIG: file },
+    env: { PATH: process.env.PATH, HOME: dirname(file), KUBECONFIG: file },
   });
   t.teardown(() => child.kill());
   let said = '';
@@ -325,7 +325,7 @@ t.test(
     };
     write(100);
     const child = spawn(KUBECTL ?? '', ['logs', '-f', 'p'], {
-      env: { PATH: process.env.PATH, KUBECONFIG: file },
+      env: { PATH: process.env.PATH, HOME: dirname(file), KUBECONFIG: file },
     });
     let got = '';
     child.stdout.on('data', chunk => (got += chunk));
