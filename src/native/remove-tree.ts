@@ -39,7 +39,9 @@ export function removeTree(path: string): void {
   } catch (error) {
     // What a container can do to be kept: names that are no UTF-8 (here U+FFFD, which is not there) and paths longer than
     // PATH_MAX. rm(1) takes bytes and goes from directory to directory by fd.
-    if (!['ENOENT', 'ENOTEMPTY', 'ENAMETOOLONG'].includes(errnoCode(error) ?? '')) throw error;
+    // So it does where a tree is too deep for our stack.
+    const isTooDeep = error instanceof RangeError;
+    if (!isTooDeep && !['ENOENT', 'ENOTEMPTY', 'ENAMETOOLONG'].includes(errnoCode(error) ?? '')) throw error;
     if (existsSync(path)) removeByFd(path);
   }
 }

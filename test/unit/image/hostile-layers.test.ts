@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -28,7 +29,8 @@ function withCanary(): { readonly base: string; readonly canary: string; fresh()
       mkdirSync(target);
       return target;
     },
-    end: () => rmSync(base, { recursive: true }),
+    // Deeper than Node's own removal is sure to get.
+    end: () => void execFileSync('rm', ['-rf', base]),
   };
 }
 
