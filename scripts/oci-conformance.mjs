@@ -37,7 +37,9 @@ function call(runtime, args, options = {}) {
     encoding: 'utf8',
     timeout: 20_000,
     env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // Not /dev/null: crun gives it to the user of a container, and that is the machine's.
+    input: '',
+    stdio: 'pipe',
     ...options,
   });
 }
