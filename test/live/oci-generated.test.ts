@@ -57,7 +57,11 @@ t.test(
       rmSync(directory, { recursive: true, force: true });
       for (const name of ['.', ...readdirSync('/sys/fs/cgroup')])
         try {
-          rmdirSync(join('/sys/fs/cgroup', name, PARENT));
+          const parent = join('/sys/fs/cgroup', name, PARENT);
+          // What a runtime has left of one of them.
+          for (const entry of readdirSync(parent, { withFileTypes: true }))
+            if (entry.isDirectory()) rmdirSync(join(parent, entry.name));
+          rmdirSync(parent);
         } catch {
           // not in this hierarchy
         }
