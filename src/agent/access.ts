@@ -1,6 +1,7 @@
 import type { AdmissionObjects } from '../admission/admission.ts';
 import { authorize, type Decision, type RulesFor, rulesFor } from '../admission/rbac/authorizer.ts';
 import type { Attributes, ResourceAttributes } from '../admission/rbac/match.ts';
+import { refusalText } from '../admission/rbac/refusal.ts';
 import type { UserInfo } from '../admission/user.ts';
 import { ADMISSION_KINDS, collectAdmission } from '../runtime/admission.ts';
 import { ApiError } from './api-error.ts';
@@ -45,7 +46,7 @@ export class Access {
           `forbidden: User ${JSON.stringify(user.name)} cannot ${attributes.verb} path ${JSON.stringify(attributes.path)}${why}`,
           {},
         )
-      : refusal(user, attributes, why);
+      : refusal(user, attributes, reason);
   }
 
   #collect(): AdmissionObjects {
@@ -58,18 +59,11 @@ export class Access {
   }
 }
 
-/** Forbidden of apiserver/pkg/endpoints/handlers/responsewriters. */
-function refusal(user: UserInfo, asked: ResourceAttributes, why: string): ApiError {
-  const { verb, resource, apiGroup, subresource = '', name = '', namespace = '' } = asked;
-  const what = subresource === '' ? resource : `${resource}/${subresource}`;
-  const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`;
-  const which = [
-    apiGroup === '' ? resource : `${resource}.${apiGroup}`,
-    ...(name === '' ? [] : [JSON.stringify(name)]),
-  ].join(' ');
-  return new ApiError(
-    'Forbidden',
-    `${which} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(apiGroup)} ${where}${why}`,
-    { ...(name === '' ? {} : { name }), ...(apiGroup === '' ? {} : { group: apiGroup }), kind: resource },
-  );
+function refusal(user: UserInfo, asked: ResourceAttributes, reason: string): ApiError {
+  const { resource, apiGroup, name = '' } = asked;
+  return new ApiError('Forbidden', refusalText(user, asked, reason), {
+    ...(name === '' ? {} : { name }),
+    ...(apiGroup === '' ? {} : { group: apiGroup }),
+    kind: resource,
+  });
 }

@@ -8,6 +8,7 @@ import {
   type RbacObject,
   setRbacDefaults,
 } from '../admission/rbac/objects.ts';
+import { refusalText } from '../admission/rbac/refusal.ts';
 import { RESOURCES } from '../admission/rbac/resources.ts';
 import { UserError } from '../base/errors.ts';
 import type { LoadedObject } from '../kube/manifest.ts';
@@ -41,14 +42,5 @@ export function requireAllowed(roots: Roots, options: AdmissionOptions, asked: R
   const { rbac, user } = gatherAdmission(roots, [], options);
   const { allowed, reason } = authorize(rbac, user, asked);
   if (allowed) return;
-  const { verb, resource, apiGroup, subresource = '', name = '', namespace = '' } = asked;
-  const what = subresource === '' ? resource : `${resource}/${subresource}`;
-  const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`;
-  const which = [
-    apiGroup === '' ? resource : `${resource}.${apiGroup}`,
-    ...(name === '' ? [] : [JSON.stringify(name)]),
-  ].join(' ');
-  throw new UserError(
-    `${which} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(apiGroup)} ${where}${reason === '' ? '' : `: ${reason}`}`,
-  );
+  throw new UserError(refusalText(user, asked, reason));
 }

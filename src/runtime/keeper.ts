@@ -1,4 +1,14 @@
-import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  unlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import type { Container } from '../kube/types.generated.ts';
@@ -256,8 +266,7 @@ export class Keeper {
     const directory = join(this.#logs, name);
     const current = logFiles(directory, attempt).at(-1);
     if (current === undefined) return Buffer.alloc(0);
-    const bytes = readFileSync(join(directory, current)).subarray(-TAIL);
-    const lines = bytes.toString('latin1').split('\n').slice(0, -1);
+    const lines = lastBytes(join(directory, current), TAIL).toString('latin1').split('\n').slice(0, -1);
     // RFC 3339, the stream, whether the line is whole, the text.
     const text = lines.map(
       line => line.replace(/^\S+ \S+ ([FP]) ?/, '') + (/^\S+ \S+ F/.test(line) ? '\n' : ''),
@@ -287,6 +296,18 @@ export class Keeper {
 
   #attemptFile(id: string): string {
     return join(this.#paths.run, 'attempts', `${id}.json`);
+  }
+}
+
+/** A log may have ten megabytes, of which the end is wanted. */
+function lastBytes(path: string, most: number): Buffer {
+  const fd = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(fd);
+    const bytes = Buffer.alloc(Math.min(size, most));
+    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, size - bytes.length));
+  } finally {
+    closeSync(fd);
   }
 }
 

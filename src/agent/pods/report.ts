@@ -1,5 +1,6 @@
 import { UserError } from '../../base/errors.ts';
 import type { Pod } from '../../kube/types.generated.ts';
+import { ContainerResults } from '../../runtime/container-results.ts';
 import type { ContainerState } from '../../runtime/container-state.ts';
 import type { DetachedPod } from '../../runtime/detached.ts';
 import { delay } from '../../runtime/on-abort.ts';
@@ -42,7 +43,7 @@ export class PodReport {
     this.#known = known;
     const { phase, reason = '', message = '' } = known?.status ?? {};
     this.#facts = {
-      containers: known?.containers ?? waiting(pod),
+      containers: known?.containers ?? new ContainerResults(pod, { images: new Map() }, false).states(),
       hostIP: hostFacts().hostIP,
       podIPs: known?.status.podIPs?.flatMap(({ ip = '' }) => ip) ?? [],
       startTime: Date.parse(known?.status.startTime ?? '') || Date.now(),
@@ -262,26 +263,4 @@ export class PodReport {
   async written(signal: AbortSignal): Promise<void> {
     while (this.#unwritten !== undefined && !signal.aborted) await delay(WRITE_AGAIN, signal);
   }
-}
-
-/** Before anything has been done for it. */
-function waiting({ spec }: Pod): readonly ContainerState[] {
-  const { containers = [], initContainers = [] } = spec ?? {};
-  const reason = initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating';
-  const all = [
-    ...initContainers.map(container => ({ container, init: true })),
-    ...containers.map(container => ({ container, init: false })),
-  ];
-  return all.map(({ container: { name, image = '', restartPolicy }, init }) => ({
-    name,
-    init,
-    sidecar: init && restartPolicy === 'Always',
-    restartCount: 0,
-    state: { is: 'waiting', reason, message: undefined },
-    lastState: undefined,
-    started: false,
-    ready: false,
-    image,
-    imageId: '',
-  }));
 }
