@@ -184,7 +184,7 @@ export class TestAgent {
         .split('\n')
         .filter(line => line.includes(this.root)),
     ];
-    for (let i = 0; i < 100 && find().length > 0; i++) await delay(50);
+    for (let i = 0; i < 600 && find().length > 0; i++) await delay(50);
     return find();
   }
 }

@@ -106,6 +106,15 @@ t.test('output is in the CRI format, and the end on record', async t => {
   t.ok(stamp >= before - 1 && stamp <= Date.now(), 'the time is now');
 });
 
+t.test('a line that is not whole does not wait for who else has the pipe', async t => {
+  const all = await start(t);
+  const path = await run(all, 'web-0', shell('(sleep 1; echo more) & printf begun; exit 0'));
+  await all.shim.exit('web-0');
+  t.strictSame(linesOf(path), [['stdout', 'P', 'begun']]);
+  await soon(() => linesOf(path).length > 1);
+  t.strictSame(linesOf(path)[1], ['stdout', 'F', 'more']);
+});
+
 t.test('a sibling is the process that counts', async t => {
   const all = await start(t);
   const path = await run(all, 'a-0', shell('echo $$; kill -9 $$', true));
