@@ -10,6 +10,7 @@ if (setup.status !== 0) process.exit(1);
 await build({
   entryPoints: [
     'test/bench/main.ts',
+    'test/bench/agent.ts',
     'test/bench/hardening.ts',
     'test/bench/images.ts',
     'test/bench/network.ts',
@@ -35,7 +36,7 @@ const [command, ...args] = inPrivateNode(isUnified ? node : [...view, ...node]);
 const env = { ...process.env };
 delete env.NODE_EXTRA_CA_CERTS; // reading it is 35 ms of every start of Node 20
 // Limits need the controllers that the machine has, in whatever version.
-for (const part of ['hardening', 'network', 'rules', 'throughput', 'images', 'oci']) {
+for (const part of ['hardening', 'network', 'rules', 'throughput', 'images', 'oci', 'agent']) {
   const [first, ...rest] = inPrivateNode([process.execPath, `${OUT}/${part}.mjs`]);
   const { stdout, stderr, status } = spawnSync(first, rest, { encoding: 'utf8', env });
   process.stderr.write(stderr);

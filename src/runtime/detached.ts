@@ -180,8 +180,9 @@ export async function removeDetached(
   { namespace, name }: { readonly namespace: string; readonly name: string },
 ): Promise<void> {
   const { uid } = paths;
-  await own?.run();
   const entry = new NodeEntry(uid, roots);
+  const { ips } = entry.read()?.pod ?? {};
+  await own?.run();
   entry.withdraw();
   // What the pod could be reached by first; its address is free only then.
   await removePod({ paths, isAlive: false, record: undefined }, roots, async () => {
@@ -190,7 +191,8 @@ export async function removeDetached(
     await endShim(paths.run);
   });
   entry.remove();
-  sweepLeases();
+  // Where it is not known which ones it had, all are looked at.
+  sweepLeases({ addresses: ips });
   sweepRanges();
   removeName(nameFileOf(roots, namespace, name));
 }

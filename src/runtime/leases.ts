@@ -9,7 +9,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type Cidr, formatAddress } from '../base/addresses.ts';
 import { errnoCode } from '../base/errors.ts';
 import { contains, usable } from '../network/addresses.ts';
@@ -97,22 +97,39 @@ function recentlyUsed(directory: string): readonly string[] {
 
 function giveBack(directory: string, address: string, fd: number): void {
   locked(directory, () => {
-    unlinkSync(join(directory, address));
+    remove(directory, [address]);
     closeSync(fd);
-    const others = recentlyUsed(directory).filter(one => one !== address);
-    const recent = [...others, address].slice(-MAX_RECENT);
-    returned.set(directory, recent);
-    writeFileSync(join(directory, RECENT_FILE), recent.join('\n'), { mode: 0o600 });
   });
 }
 
-/** Removes what killed commands have left. */
-export function sweepLeases(directory = LEASES): void {
+/** Removes what killed commands have left, of these addresses or of all. */
+export function sweepLeases({
+  directory = LEASES,
+  addresses,
+}: {
+  readonly directory?: string;
+  readonly addresses?: readonly string[] | undefined;
+} = {}): void {
   if (!existsSync(directory)) return;
   locked(directory, () => {
-    for (const name of readdirSync(directory))
-      if (!name.startsWith('.') && !isLocked(join(directory, name))) unlinkSync(join(directory, name));
+    const names = addresses ?? readdirSync(directory).filter(name => !name.startsWith('.'));
+    const left = names
+      .map(address => join(directory, address))
+      .filter(path => existsSync(path) && !isLocked(path));
+    remove(
+      directory,
+      left.map(path => basename(path)),
+    );
   });
+}
+
+function remove(directory: string, addresses: readonly string[]): void {
+  if (addresses.length === 0) return;
+  for (const address of addresses) unlinkSync(join(directory, address));
+  const others = recentlyUsed(directory).filter(one => !addresses.includes(one));
+  const recent = [...others, ...addresses].slice(-MAX_RECENT);
+  returned.set(directory, recent);
+  writeFileSync(join(directory, RECENT_FILE), recent.join('\n'), { mode: 0o600 });
 }
 
 /** Does something with the leases that nobody may do at the same time; and leaves no empty directory. */

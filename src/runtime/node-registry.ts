@@ -116,18 +116,35 @@ export function removeEmptyNode(): void {
   }
 }
 
+/** Records as they were read last, by path: an agent of hundreds of pods asks for all of them whenever one changes. */
+const known = new Map<string, { readonly stamp: string; readonly record: StoredRecord }>();
+
 /** Every live pod of this node. What dead commands have left is removed on the way. */
 export function readNode(): readonly StoredRecord[] {
   const network = thisNetwork();
-  return list().flatMap(uid => {
+  const uids = list();
+  if (known.size > uids.length) known.clear();
+  return uids.flatMap(uid => {
     const path = join(PODS, uid);
     if (!isLocked(`${path}.lock`)) {
       removeEntry(path);
       return [];
     }
-    const record = read(`${path}.json`);
+    const record = readAgain(`${path}.json`);
     return record?.node === network ? [record] : [];
   });
+}
+
+/** A record is always another file, renamed to its place: one that is the same file has the same content. */
+function readAgain(path: string): StoredRecord | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  const stamp = [stat.ino, stat.ctimeMs, stat.mtimeMs, stat.size].join(' ');
+  const last = known.get(path);
+  if (last?.stamp === stamp) return last.record;
+  const record = read(path);
+  if (record !== undefined) known.set(path, { stamp, record });
+  return record;
 }
 
 /** The pods that have any file: one whose command was killed early has its lock only. */

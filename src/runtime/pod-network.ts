@@ -231,12 +231,23 @@ function network(
       podCidrs: (podCidrs ?? []).map(formatCidr),
       ...(dns === undefined ? {} : { dns }),
     });
-    // Who is ready matters to Services alone.
-    if (written !== undefined && podCidrs !== undefined && readNodeState().services.length > 0)
-      void updateNode().catch(() => {});
+    if (written !== undefined && podCidrs !== undefined) void updateServices().catch(() => {});
     written = ready;
   };
   return { podIPs, wire, record };
+}
+
+/** Milliseconds in which pods become ready together, and are looked at together. */
+const READY_TOGETHER = 20;
+let isServicesUpdateDue = false;
+
+/** Who is ready matters to Services alone. */
+async function updateServices(): Promise<void> {
+  if (isServicesUpdateDue) return;
+  isServicesUpdateDue = true;
+  await new Promise(resolve => setTimeout(resolve, READY_TOGETHER).unref());
+  isServicesUpdateDue = false;
+  if (readNodeState().services.length > 0) await updateNode();
 }
 
 async function wire(

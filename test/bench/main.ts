@@ -32,6 +32,7 @@ try {
   print(process.env.PODSPACE_BENCH_THROUGHPUT ?? '');
   print(process.env.PODSPACE_BENCH_IMAGES ?? '');
   print(process.env.PODSPACE_BENCH_OCI ?? '');
+  print(process.env.PODSPACE_BENCH_AGENT ?? '');
 } finally {
   bench.remove();
 }

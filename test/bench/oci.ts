@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Containerd, hasContainerd } from '../live/containerd.ts';
 import { Place, RUNTIME } from '../live/oci.ts';
+import { memoryOf } from './memory.ts';
 import { table } from './report.ts';
 import { hyperfine } from './whole-commands.ts';
 
@@ -49,15 +50,6 @@ function commands(): void {
   }
 }
 
-/** KiB that belong to a process alone, and its share of what it has in common with others. */
-function pss(pid: string): number {
-  try {
-    return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
-}
-
 const nameOf = (pid: string): string => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').join(' ');
@@ -86,7 +78,8 @@ async function underContainerd(name: string, runtime: string): Promise<string> {
     if (running !== CONTAINERS) throw new Error(`${running} of ${CONTAINERS} run under ${name}`);
     const pids = readdirSync('/proc').filter(pid => /^\d+$/.test(pid));
     const sum = (match: (text: string) => boolean): number =>
-      pids.filter(pid => match(nameOf(pid))).reduce((total, pid) => total + pss(pid), 0) / 1024;
+      pids.filter(pid => match(nameOf(pid))).reduce((total, pid) => total + memoryOf(Number(pid)).pss, 0) /
+      1024;
     const shims = sum(text => text.includes('containerd-shim-runc-v2') && text.includes(containerd.socket));
     const payload = sum(text => text === 'sleep 3600 ');
     const rest = sum(text => text.startsWith('containerd --config ') && text.includes(containerd.directory));

@@ -1,67 +1,18 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { needsRoot } from './harness.ts';
 import { RUNTIME } from './oci.ts';
+import { hasPodman, Podman } from './podman.ts';
 
-const isThere = (file: string): boolean => existsSync(`/usr/bin/${file}`);
-const skip =
-  needsRoot || (isThere('podman') && isThere('conmon') ? false : 'podman and conmon are not installed');
+const skip = needsRoot || (hasPodman ? false : 'podman and conmon are not installed');
 
 t.test('podman and conmon on podspace-runtime', { skip }, async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'podspace-podman-'));
-  for (const name of ['tmp', 'xdg', 'root', 'run']) mkdirSync(join(directory, name));
-  const configuration = join(directory, 'containers.conf');
-  writeFileSync(
-    configuration,
-    `[engine]
-runtime_supports_json = ["podspace-runtime"]
-infra_image = "localhost/pause"
-[containers]
-# CAP_SYS_RESOURCE may be missing, without which podman's own limits cannot be set.
-default_ulimits = ["nofile=1000:1000", "nproc=500:500"]
-`,
-  );
-  const env = {
-    PATH: process.env.PATH,
-    CONTAINERS_CONF: configuration,
-    XDG_RUNTIME_DIR: join(directory, 'xdg'),
-    TMPDIR: join(directory, 'tmp'),
-    HOME: directory,
-  };
-  const podman = (...args: string[]) => {
-    const ran = spawnSync(
-      'podman',
-      [
-        ...[
-          '--root',
-          join(directory, 'root'),
-          '--runroot',
-          join(directory, 'run'),
-          '--tmpdir',
-          join(directory, 'tmp'),
-        ],
-        ...['--storage-driver', 'vfs', '--cgroup-manager', 'cgroupfs', '--events-backend', 'file'],
-        ...['--runtime', RUNTIME, ...args],
-      ],
-      { env, encoding: 'utf8', timeout: 60_000, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    return { status: ran.status, out: ran.stdout, err: ran.stderr };
-  };
+  const all = new Podman(RUNTIME);
+  t.teardown(() => all.remove());
+  const podman = (...args: string[]) => all.call(...args);
   const options = ['--network=none'];
   const run = (...args: string[]) => podman('run', '--rm', ...options, ...args);
-  t.teardown(() => {
-    podman('rm', '--force', '--all', '--time', '0');
-    podman('rmi', '--all', '--force');
-    rmSync(directory, { recursive: true, force: true });
-    removeParents();
-  });
-  const archive = join(directory, 'busybox.tar');
-  spawnSync('tar', ['-C', resolve('build/rootfs/busybox/rootfs'), '-cf', archive, '.']);
-  t.equal(podman('import', archive, 'busybox').status, 0);
-  t.equal(podman('import', '--change', 'CMD sleep 1000', archive, 'pause').status, 0);
 
   t.test('run: output and exit codes', async t => {
     t.match(run('busybox', 'sh', '-c', 'echo out; exit 3'), { status: 3, out: 'out\n' });
@@ -127,7 +78,7 @@ default_ulimits = ["nofile=1000:1000", "nproc=500:500"]
   });
 
   t.test('kube play: a pod of two containers that share its namespaces', async t => {
-    const file = join(directory, 'pod.yaml');
+    const file = join(all.directory, 'pod.yaml');
     const container = (name: string, command: string) => ({
       name,
       image: 'localhost/busybox',
@@ -147,14 +98,3 @@ default_ulimits = ["nofile=1000:1000", "nproc=500:500"]
     t.equal(podman('ps', '-aq').out, '');
   });
 });
-
-/** podman's own cgroups, which it leaves. */
-function removeParents(): void {
-  for (const name of readdirSync('/sys/fs/cgroup'))
-    for (const path of ['libpod_parent/conmon', 'libpod_parent'])
-      try {
-        rmdirSync(join('/sys/fs/cgroup', name, path));
-      } catch {
-        // not in this hierarchy
-      }
-}

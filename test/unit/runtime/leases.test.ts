@@ -101,7 +101,7 @@ t.test('what a killed command has left is taken last, and swept', async t => {
   t.equal(readFileSync(join(directory, '10.0.0.2'), 'utf8'), 'mine');
   t.throws(() => leaseAddresses(pool, '', cleanup, directory));
   writeFileSync(join(directory, '10.0.0.77'), '');
-  sweepLeases(directory);
+  sweepLeases({ directory });
   t.strictSame(
     readdirSync(directory)
       .filter(name => !name.startsWith('.'))
@@ -110,5 +110,5 @@ t.test('what a killed command has left is taken last, and swept', async t => {
   );
   await cleanup.run();
   t.notOk(existsSync(directory));
-  t.doesNotThrow(() => sweepLeases(directory));
+  t.doesNotThrow(() => sweepLeases({ directory }));
 });
