@@ -123,7 +123,7 @@ async function podmanPods(count: number): Promise<Measured> {
       .map(pid => memoryOf(Number(pid)).pss);
     // A pod is a container of its own there, with a conmon of its own.
     const each = [conmons.reduce((sum, kib) => sum + kib, 0) / count];
-    const deleted = await timed(() => call('pod', 'rm', '--force', '--all', '--time', '1'));
+    const deleted = await timed(() => call('kube', 'down', file));
     return { running, listed, each, deleted };
   } finally {
     podman.remove();
@@ -159,7 +159,7 @@ const ROWS: readonly (readonly [string, (measured: Measured) => string | undefin
   ['its processor time until all run', m => m.central && seconds(m.central.busySeconds)],
   ['its processor time when nothing happens', m => m.central && `${m.central.idlePercent.toFixed(2)} %`],
   ['memory of what stays for a pod (PSS): KiB', m => range(m.each, 0)],
-  ['all deleted', m => seconds(m.deleted)],
+  ['all deleted (`delete pods`, `kube down`)', m => seconds(m.deleted)],
 ];
 
 const columns: [string, Measured][] = [
