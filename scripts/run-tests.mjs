@@ -21,6 +21,7 @@ const OF_MACHINE = new Set([
   'oci-podman',
   'oracle',
   'resources',
+  'systemd',
 ]);
 /** The slowest ones, which are begun first: what is begun last is what the others wait for. */
 const SLOW = [

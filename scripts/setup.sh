@@ -42,6 +42,7 @@ if [ "${1:-}" = test ]; then
   need umoci umoci
   need skopeo skopeo
   need iproute2 ip
+  need systemd /lib/systemd/systemd
   need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
   need qemu-user qemu-aarch64
   need linux-libc-dev-arm64-cross /usr/aarch64-linux-gnu/include/asm/errno.h
@@ -60,6 +61,7 @@ if [ "${1:-}" = bench ]; then
   need docker-registry docker-registry
   need time /usr/bin/time
   need iproute2 ip
+  need systemd /lib/systemd/systemd
 fi
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || { echo "install these first: ${missing[*]}" >&2; exit 1; }
