@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
@@ -10,6 +10,7 @@ import { type Child, execute, memfd, ProgramError, readAll, wasKilled } from './
 import { rawSyscall, SyscallError, syscall } from './libc.ts';
 import { hostArch } from './library.ts';
 import { makePipe } from './pipe.ts';
+import { readProcStat } from './proc-stat.ts';
 import { shimFd } from './shim.ts';
 import { parseExit, RECORDS, readShimRecord, type ShimExit } from './shim-records.ts';
 import { type ShimOperation, sendRequest } from './shim-request.ts';
@@ -212,7 +213,7 @@ export class PodShim {
   pidfdOf(pid: number): number {
     const pidfd = rawSyscall('pidfd_open', pid, 0);
     if (pidfd < 0) return -1;
-    if (parentOf(pid) === this.pid) return pidfd;
+    if (readProcStat(pid)?.parent === this.pid) return pidfd;
     closeSync(pidfd);
     return -1;
   }
@@ -278,14 +279,4 @@ function atEnd(fd: number): Promise<void> {
     socket.once('close', () => resolve());
     socket.resume();
   });
-}
-
-/** Field 4 of /proc/PID/stat. */
-function parentOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    return undefined;
-  }
 }

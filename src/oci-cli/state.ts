@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode, UserError } from '../base/errors.ts';
+import { readProcStat } from '../native/proc-stat.ts';
 import type { OciDeviceRule } from '../oci/config.ts';
 import type { OciHooks } from '../oci/read/hooks.ts';
 import { type CgroupRecord, isFrozen } from './cgroup.ts';
@@ -106,24 +107,14 @@ export function allRecords(root: string): readonly ContainerRecord[] {
     .flatMap(name => readIn(join(root, name)) ?? []);
 }
 
-/** Fields of /proc/PID/stat behind the name, which may hold anything. */
-export function statOf(pid: number): readonly string[] | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return undefined;
-  }
-}
-
 export function identify(pid: number): ProcessIdentity {
-  return { pid, startTime: statOf(pid)?.[19] ?? '' };
+  return { pid, startTime: readProcStat(pid)?.startTime ?? '' };
 }
 
 /** It runs, and it is the one that was written down. A zombie does not run. */
 export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
-  const stat = statOf(pid);
-  return stat !== undefined && stat[19] === startTime && !['Z', 'X'].includes(stat[0] ?? '');
+  const stat = readProcStat(pid);
+  return stat !== undefined && stat.startTime === startTime && !['Z', 'X'].includes(stat.state);
 }
 
 export function statusOf(root: string, record: ContainerRecord): Status {

@@ -16,6 +16,7 @@ import type { DefaultedPolicy } from '../admission/pod-security-policy/policy.ts
 import { errnoCode, UserError } from '../base/errors.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { makeTree } from '../native/exact-mode.ts';
+import { readProcStat } from '../native/proc-stat.ts';
 import { removeTree, unmountBelow } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
@@ -253,16 +254,7 @@ function readRecord(path: string): PodRecord | undefined {
   }
 }
 
-/** Field 22 of /proc/PID/stat; undefined if there is no such process. proc_pid_stat(5): the name may hold anything. */
-export function startTimeOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(errnoCode(error) ?? '')) return undefined;
-    throw error;
-  }
-}
+export const startTimeOf = (pid: number): string | undefined => readProcStat(pid)?.startTime;
 
 export function isSameProcess(record: ProcessRecord): boolean {
   return startTimeOf(record.pid) === record.startTime;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readProcStat } from '../native/proc-stat.ts';
 import { Cgroup } from './cgroups.ts';
 import type { ContainerRecord } from './pod-directory.ts';
 
@@ -58,12 +59,7 @@ function fieldOf(text: string | undefined, name: string): number | undefined {
 const sum = (pids: readonly number[], of: (pid: number) => number): number =>
   pids.reduce((total, pid) => total + of(pid), 0);
 
-/** proc_pid_stat(5): user and system time are fields 14 and 15, counted from behind the name, which may hold anything. */
-function cpuTime(pid: number): number {
-  const stat = readText(`/proc/${pid}/stat`) ?? '';
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * CLOCK_TICK;
-}
+const cpuTime = (pid: number): number => (readProcStat(pid)?.ticks ?? 0) * CLOCK_TICK;
 
 const residentSet = (pid: number): number =>
   Number(readText(`/proc/${pid}/statm`)?.split(' ')[1] ?? 0) * PAGE;

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readProcStat } from '../../src/native/proc-stat.ts';
 import { TestAgent } from '../live/agent.ts';
 import { hasPodman, Podman } from '../live/podman.ts';
 import { memoryOf } from './memory.ts';
@@ -47,10 +48,7 @@ async function timed(body: () => unknown): Promise<number> {
 }
 
 /** Seconds of processor time that a process has taken. */
-function processorTime(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
-}
+const processorTime = (pid: number): number => (readProcStat(pid)?.ticks ?? 0) / TICKS;
 
 interface Measured {
   readonly applied?: number;
