@@ -137,12 +137,12 @@ export class Cgroup {
     }
   }
 
-  /** Removes it unless something is below it or in it. */
+  /** Removes it unless something is below it or in it, or it cannot be changed from here. */
   removeIfEmpty(): void {
     try {
       rmdirSync(this.path);
     } catch (error) {
-      if (!isGone(error) && !['EBUSY', 'ENOTEMPTY'].includes(errnoCode(error) ?? '')) throw error;
+      if (!isGone(error) && !['EBUSY', 'ENOTEMPTY', 'EROFS'].includes(errnoCode(error) ?? '')) throw error;
     }
   }
 

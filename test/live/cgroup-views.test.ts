@@ -275,18 +275,34 @@ for (const [how, spec] of [
   });
 }
 
-t.test('a view that may not be written to is an error that says so', { skip: needsHybrid }, t => {
+t.test('a view that may not be written to is an error that says so', { skip: needsHybrid }, async t => {
   const script =
     'for m in $(awk \'$5 ~ "^/sys/fs/cgroup/" {print $5}\' /proc/self/mountinfo); do mount -o remount,bind,ro $m; done; exec "$@"';
   const command = ['-m', 'sh', '-c', script, 'sh', process.execPath, PODSPACE, 'run', '-'];
-  const { stderr, status } = spawnSync('unshare', command, {
-    input: JSON.stringify(podOf({ containers: [container('a', 'true')] })),
-    encoding: 'utf8',
-  });
-  t.equal(status, 1);
-  t.match(stderr, /^error: FailedCreatePodSandBox: Failed to create pod sandbox: cannot make \S+: EROFS$/m);
+  const refused = (): void => {
+    const { stderr, status } = spawnSync('unshare', command, {
+      input: JSON.stringify(podOf({ containers: [container('a', 'true')] })),
+      encoding: 'utf8',
+    });
+    t.equal(status, 1);
+    t.match(stderr, /^error: FailedCreatePodSandBox: .* cannot make \S+: EROFS$/m);
+  };
+  refused();
+  // The directory of all pods is there then, and can't be removed either.
+  const other = spawn(process.execPath, [PODSPACE, 'run', '-'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = new Promise(resolve => other.once('close', resolve));
+  const up = container('b', 'echo up; sleep 60');
+  other.stdin.end(
+    JSON.stringify({
+      ...podOf({ containers: [up], terminationGracePeriodSeconds: 0 }),
+      metadata: { name: 'other' },
+    }),
+  );
+  await new Promise(resolve => other.stdout.once('data', resolve));
+  refused();
+  other.kill('SIGTERM');
+  await ended;
   t.strictSame(leftovers(), []);
-  t.end();
 });
 
 t.test('oom_score_adj by the class of service', { skip: isRoot ? false : 'needs root' }, t => {
