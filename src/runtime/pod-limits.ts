@@ -1,12 +1,18 @@
 import type { PodPaths } from '../oci/pod-paths.ts';
-import type { RunPodOptions } from './run-options.ts';
+import type { PodObserver, RunPodOptions } from './run-options.ts';
 import { storageLimits, watchStorage } from './storage-limits.ts';
 import { startTimer } from './timer.ts';
 
 /** immediateEvictionGracePeriodSeconds of the kubelet. */
 const EVICTION_GRACE_SECONDS = 1;
 
-export const DEADLINE_EXCEEDED = 'Pod was active on the node longer than the specified deadline';
+const DEADLINE_EXCEEDED = 'Pod was active on the node longer than the specified deadline';
+
+/** activeDeadlineSeconds are over. */
+export function exceedDeadline(observer: PodObserver, fail: Limited['fail']): void {
+  observer.onEvent?.('Normal', 'DeadlineExceeded', DEADLINE_EXCEEDED, '');
+  fail('DeadlineExceeded', DEADLINE_EXCEEDED);
+}
 
 interface Limited {
   /** How often a container has been started again. */
@@ -26,7 +32,7 @@ export function watchLimits(
     seconds === undefined
       ? undefined
       : startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () =>
-          fail('DeadlineExceeded', DEADLINE_EXCEEDED),
+          exceedDeadline(observer, fail),
         );
   // The kubelet's eviction manager, as far as it is about what the pod itself was allowed.
   const stopWatching = watchStorage(

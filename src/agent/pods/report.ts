@@ -111,14 +111,14 @@ export class PodReport {
       onEvent: (type, reason, message, container) => {
         if (reason === 'FailedScheduling') this.#change({ unschedulable: message });
         if (reason === 'Pulled') this.#pulled.add(container);
-        if (reason === 'Started') this.#beforeStart(container);
         this.event(type, reason, message, container);
       },
+      onAttempt: (container, isCreated) => this.#attempted(container, isCreated),
       onWarning: message => this.#options.onError(`pod ${this.name}: ${message}`),
     };
   }
 
-  #beforeStart(container: string): void {
+  #attempted(container: string, isCreated: boolean): void {
     const all = [...(this.#pod.spec?.containers ?? []), ...(this.#pod.spec?.initContainers ?? [])];
     const image = all.find(({ name }) => name === container)?.image ?? '';
     if (!this.#pulled.delete(container))
@@ -128,7 +128,7 @@ export class PodReport {
         `Container image "${image}" already present on machine and can be accessed by the pod`,
         container,
       );
-    this.event('Normal', 'Created', 'Container created', container);
+    if (isCreated) this.event('Normal', 'Created', 'Container created', container);
   }
 
   /** The node has taken the pod; told once. */
