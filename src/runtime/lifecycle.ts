@@ -8,7 +8,7 @@ import { KeptInputs } from './kept-inputs.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { MemoryPeak } from './memory-peak.ts';
 import { delay, onAbort } from './on-abort.ts';
-import { exceedDeadline, watchLimits } from './pod-limits.ts';
+import { watchDeadline, watchLimits } from './pod-limits.ts';
 import type { PodResult } from './pod-result.ts';
 import { RecordLater } from './record-later.ts';
 import { type BackOff, backOffWords, resume, shouldRestart } from './restart.ts';
@@ -18,7 +18,6 @@ import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import { type ObservedStart, startObserved } from './start-observed.ts';
 import { type Attempt, notStarted, supervise } from './supervision.ts';
-import { startTimer } from './timer.ts';
 
 /** Seconds until what is missing or wrong around a container is looked at again. */
 const CONFIG_RETRY_SECONDS = 10;
@@ -266,9 +265,9 @@ export class PodLifecycle {
     if (!isOver) {
       this.#running.add({ ...running, supervision });
       result.running(started.startedAt, attempt, supervision);
-      this.#changed();
       if (supervision === undefined) onStarted?.(true);
       else void supervision.begin().then(() => onStarted?.(true));
+      this.#changed();
     }
     const exit = await ended;
     keeper?.release(started);
@@ -303,9 +302,7 @@ export class PodLifecycle {
   /** activeDeadlineSeconds has become this: less than it was. */
   shortenDeadline(seconds: number): void {
     const { startedAt = Date.now() } = this.#hooks;
-    const stop = startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () =>
-      exceedDeadline(this.#options.observer, (...why) => this.#fail(...why)),
-    );
+    const stop = watchDeadline(seconds, startedAt, this.#options.observer, (...why) => this.#fail(...why));
     onAbort(this.#running.ending, stop);
   }
 
