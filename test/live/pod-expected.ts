@@ -2,28 +2,12 @@
 export const STAY = 'trap "exit 0" TERM; while true; do sleep 0.1; done';
 export const NEVER = { restartPolicy: 'Never' };
 export const sh = (script: string, more: object = {}): object => ({ command: ['sh', '-c', script], ...more });
-export const init = (name: string, script: string, more: object = {}): object => ({
-  name,
-  image: 'localhost/busybox',
-  ...sh(script, more),
-});
-export const sidecar = (name: string, script: string): object =>
-  init(name, script, { restartPolicy: 'Always' });
-/** Fails with that code in its first attempt, and then goes on. */
-export const once = (code: number, more: object = {}): object =>
-  sh(`test -e /v/$HOSTNAME || { touch /v/$HOSTNAME; exit ${code}; }`, {
-    volumeMounts: [{ name: 'v', mountPath: '/v' }],
-    ...more,
-  });
-export const VOLUME = { volumes: [{ name: 'v', emptyDir: {} }] };
-
 export const waiting = (reason: string, message?: string): object => ({
   ready: false,
   started: false,
   state: { waiting: { reason, ...(message === undefined ? {} : { message }) } },
 });
 export const ended = (reason: string, exitCode: number, more: object = {}): object => ({
-  ready: false,
   started: false,
   state: { terminated: { reason, exitCode, finishedAt: /^\d{4}-\d\d-\d\dT/, ...more } },
 });
@@ -52,4 +36,9 @@ export const notReady = (...containers: readonly string[]): object => ({
   status: 'False',
   reason: 'ContainersNotReady',
   message: `containers with unready status: [${containers.join(' ')}]`,
+});
+export const incomplete = (...containers: readonly string[]): object => ({
+  status: 'False',
+  reason: 'ContainersNotInitialized',
+  message: `containers with incomplete status: [${containers.join(' ')}]`,
 });
