@@ -35,7 +35,7 @@ const PATIENCE = 90;
 const PAUSE = 20;
 
 /** Undefined if it does not come. */
-async function soon<T>(what: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
+export async function soon<T>(what: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
   const end = Date.now() + PATIENCE * 1000;
   for (;;) {
     const found = await what();
