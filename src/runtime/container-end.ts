@@ -36,6 +36,7 @@ export function settleEnd(
   started.terminationLog.close();
   // To who ran the pod it is why; a status says so only while the container waits for its restart.
   const failure = keeper === undefined ? supervision?.failure : undefined;
-  const end = { ...exit, maxRss: memoryPeak, isOomKilled, message, failure };
+  const wasUnhealthy = supervision?.wasUnhealthy === true;
+  const end = { ...exit, maxRss: memoryPeak, isOomKilled, message, failure, wasUnhealthy };
   result.ended(end, started.startedAt, finishedAt, attempt);
 }
