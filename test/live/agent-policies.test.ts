@@ -211,7 +211,7 @@ const INITS: Readonly<Record<string, Row>> = {
       { main: 'exit 0' },
       { ...NEVER, initContainers: [sidecar('a', 'trap "exit 9" TERM; while true; do sleep 0.1; done')] },
     ),
-    shows: ['0/2 Completed 0', '0/2 Completed 0'],
+    shows: ['0/2 Completed 0'],
     phase: 'Succeeded',
     status: { a: ended('Error', 9), main: ended('Completed', 0) },
     events: told(2, 'Killing: Stopping container a'),

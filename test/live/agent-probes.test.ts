@@ -136,6 +136,13 @@ const PROBES: Readonly<Record<string, Row>> = {
       backOff('main'),
     ),
   },
+  'liveness, with OnFailure: it is started again though it ended well': {
+    spec: scripts({ main: sh(stop(0), { livenessProbe: exec('false') }) }, { restartPolicy: 'OnFailure' }),
+    shows: ['1/1 Running 0', '0/1 Completed 0', '1/1 Running 1', '0/1 CrashLoopBackOff 1'],
+    phase: 'Running',
+    status: { main: { restartCount: 1, ...crashLoop('main'), ...after('Completed', 0) } },
+    events: told(1, unhealthy('Liveness probe failed: '), restarted('liveness'), backOff('main')),
+  },
   'startup by tcpSocket': {
     spec: scripts({ main: sh(stop(3), { startupProbe: { ...EVERY_SECOND, tcpSocket: { port: 9 } } }) }),
     shows: ['0/1 Running 0', '0/1 Error 0', '0/1 Running 1', '0/1 CrashLoopBackOff 1'],
