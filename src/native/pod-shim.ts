@@ -261,10 +261,15 @@ export class PodShim {
   }
 }
 
-/** Whether a process is another program than podspace-shim, whose file is in memory alone. */
+/**
+ * Whether a process is another program than what the shim has cloned, whose file is in memory alone; the pause process is
+ * of the same file, and has but another command line.
+ */
 function hasExecuted(pid: number): boolean {
   try {
-    return !readlinkSync(`/proc/${pid}/exe`).startsWith('/memfd:podspace-shim');
+    if (!readlinkSync(`/proc/${pid}/exe`).startsWith('/memfd:podspace-shim')) return true;
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return command !== '' && !command.startsWith('/pod\0');
   } catch {
     // It has ended: its shim will tell.
     return false;

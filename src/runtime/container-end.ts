@@ -34,6 +34,9 @@ export function settleEnd(
   const isOomKilled = exit.exitCode === 137 && hasOomKill(started.facts.cgroup);
   const message = started.terminationLog.read();
   started.terminationLog.close();
-  const end = { ...exit, maxRss: memoryPeak, isOomKilled, message, failure: supervision?.failure };
+  // To who ran the pod it is why; a status says so only while the container waits for its restart.
+  const failure = keeper === undefined ? supervision?.failure : undefined;
+  const wasUnhealthy = supervision?.wasUnhealthy === true;
+  const end = { ...exit, maxRss: memoryPeak, isOomKilled, message, failure, wasUnhealthy };
   result.ended(end, started.startedAt, finishedAt, attempt);
 }

@@ -21,16 +21,12 @@ export class ContainerResults {
 
   /** Of a container whose turn it is. */
   begin(container: Container, isInit: boolean): ResultBuilder {
-    const result = this.#new(container, isInit, 'ContainerCreating');
+    const result = this.#new(container, isInit);
     this.#results.set(container.name, result);
     return result;
   }
 
-  #new(
-    container: Container,
-    isInit: boolean,
-    waitsFor: 'ContainerCreating' | 'PodInitializing',
-  ): ResultBuilder {
+  #new(container: Container, isInit: boolean): ResultBuilder {
     const { containers = [], initContainers = [] } = this.#pod.spec ?? {};
     return new ResultBuilder(
       { name: container.name, init: isInit, sidecar: isInit && isSidecar(container) },
@@ -38,7 +34,7 @@ export class ContainerResults {
         capture: this.#capture,
         fallsBackToLogs: container.terminationMessagePolicy === 'FallbackToLogsOnError',
         containers: containers.length + initContainers.length,
-        waitsFor,
+        waitsFor: initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating',
         before: this.#hooks.before?.get(container.name),
       },
     );
@@ -52,14 +48,13 @@ export class ContainerResults {
   /** Of every container, the init containers first; those whose turn has not come wait for it. */
   states(): readonly ContainerState[] {
     const { containers = [], initContainers = [] } = this.#pod.spec ?? {};
-    const waitsFor = initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating';
     const stateOf = (container: Container, isInit: boolean): ContainerState => {
       const { name } = container;
       // One that was found again has not become another one only because nobody has looked at it yet.
       const state =
         this.#results.get(name)?.state() ??
         this.#hooks.known?.get(name) ??
-        this.#new(container, isInit, waitsFor).state();
+        this.#new(container, isInit).state();
       const image = this.#hooks.images.get(name);
       const imageNames = { image: image?.reference ?? container.image ?? '', imageId: image?.id ?? '' };
       return { ...state, ...imageNames };

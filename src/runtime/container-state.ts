@@ -32,6 +32,8 @@ export interface Terminated {
   readonly message: string | undefined;
   readonly exitCode: number;
   readonly signal: number | undefined;
+  /** Its probes had it ended: whether it is started again is not for its exit code to say. */
+  readonly wasUnhealthy?: boolean;
   /** Milliseconds since the epoch; 0 for one that could not be started, as containerd has it. */
   readonly startedAt: number;
   readonly finishedAt: number;

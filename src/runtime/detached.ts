@@ -34,6 +34,8 @@ export interface DetachedOptions extends RunPodOptions {
   /** The directory of the pod's logs. */
   readonly logs: string;
   onStates(states: readonly ContainerState[]): void;
+  /** When the node took it, in milliseconds since the epoch; without it, when it was made. */
+  readonly startedAt?: number;
   /** What its containers were before their shim was lost. */
   readonly before?: ReadonlyMap<string, ContainerState> | undefined;
   /** What was told of them last, of a pod that may be running. */
@@ -111,7 +113,7 @@ function begin(
   const lifecycle = new PodLifecycle(options, containerInput(options, prepared), {
     ...lifecycleHooks(options, prepared, shim),
     keeper,
-    startedAt: facts.createdAt,
+    startedAt: options.startedAt ?? facts.createdAt,
     onStates: options.onStates,
     before: options.before,
     known: options.known,

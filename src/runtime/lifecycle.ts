@@ -1,6 +1,5 @@
 import type { Container } from '../kube/types.generated.ts';
 import type { ContainerInput } from '../pipeline.ts';
-import type { Exit } from './child-exits.ts';
 import { connectInput, readStreams } from './connect-streams.ts';
 import { ContainerStartError, isSidecar, type StartedContainer } from './container.ts';
 import { settleEnd } from './container-end.ts';
@@ -9,7 +8,7 @@ import { KeptInputs } from './kept-inputs.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { MemoryPeak } from './memory-peak.ts';
 import { delay, onAbort } from './on-abort.ts';
-import { DEADLINE_EXCEEDED, watchLimits } from './pod-limits.ts';
+import { watchDeadline, watchLimits } from './pod-limits.ts';
 import type { PodResult } from './pod-result.ts';
 import { RecordLater } from './record-later.ts';
 import { type BackOff, backOffWords, resume, shouldRestart } from './restart.ts';
@@ -18,8 +17,7 @@ import { endedBefore, hasBegun, lastBefore } from './resumed-states.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import { type ObservedStart, startObserved } from './start-observed.ts';
-import { type Attempt, NOT_STARTED, supervise } from './supervision.ts';
-import { startTimer } from './timer.ts';
+import { type Attempt, notStarted, supervise } from './supervision.ts';
 
 /** Seconds until what is missing or wrong around a container is looked at again. */
 const CONFIG_RETRY_SECONDS = 10;
@@ -126,10 +124,12 @@ export class PodLifecycle {
       return over.state.exitCode === 0;
     }
     const { backOff, first } = resume(this.#hooks, container);
-    for (let attempt = first; ; attempt++) {
+    for (let attempt = first; ; ) {
       const exit = await this.#attempt(container, attempt, result);
       if (exit === undefined && !(await this.#canRetry())) return false;
+      // Of what was never made nothing is counted.
       if (exit === undefined) continue;
+      attempt++;
       const { exitCode, wasUnhealthy } = exit;
       // With Always, an init container is restarted as with OnFailure: the others wait for its end.
       if (isInit && exitCode === 0) return true;
@@ -156,10 +156,11 @@ export class PodLifecycle {
     const { backOff, first } = resume(this.#hooks, container);
     if (hasBegun(this.#hooks, this.#options.pod)) onStarted(true);
     try {
-      for (let attempt = first; !this.#isStopping; attempt++) {
+      for (let attempt = first; !this.#isStopping; ) {
         const exit = await this.#attempt(container, attempt, result, onStarted);
         if (exit === undefined && (await this.#canRetry())) continue;
         if (exit === undefined || this.#isStopping) return;
+        attempt++;
         if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return;
       }
     } finally {
@@ -171,12 +172,17 @@ export class PodLifecycle {
   /** From the end of the container on, which may have been a while ago. */
   async #waitBeforeRestart(
     container: Container,
-    exit: Exit,
+    exit: Attempt,
     backOff: BackOff,
     result: ResultBuilder,
   ): Promise<boolean> {
     const { observer, pod } = this.#options;
     const { wanted, seconds } = backOff.after(result.state().state);
+    const { failure } = exit;
+    if (failure !== undefined) {
+      result.waiting(failure.reason, failure.message);
+      this.#tellStates();
+    }
     if (wanted > 0) {
       const words = backOffWords(pod, container, exit.exitCode, wanted);
       result.waiting('CrashLoopBackOff', words.state);
@@ -205,7 +211,7 @@ export class PodLifecycle {
     if (adopted !== undefined && 'failure' in adopted) {
       result.notStarted('StartError', adopted.failure, attempt);
       this.#tellStates();
-      return NOT_STARTED;
+      return notStarted(adopted.failure);
     }
     if (adopted !== undefined)
       return this.#untilEnd(container, attempt, adopted, result, onStarted, found?.end !== undefined);
@@ -219,7 +225,7 @@ export class PodLifecycle {
       result.notStarted(error.reason, error.message, attempt);
       if (error.reason === 'StartError') keeper?.failed(container, attempt, error.message);
       this.#tellStates();
-      return keeper !== undefined && error.reason === 'StartError' ? NOT_STARTED : undefined;
+      return keeper !== undefined && error.reason === 'StartError' ? notStarted(error.message) : undefined;
     }
     keeper?.forgetOld(container);
     const exit = await this.#untilEnd(container, attempt, made.started, result, onStarted);
@@ -259,9 +265,9 @@ export class PodLifecycle {
     if (!isOver) {
       this.#running.add({ ...running, supervision });
       result.running(started.startedAt, attempt, supervision);
-      this.#changed();
       if (supervision === undefined) onStarted?.(true);
       else void supervision.begin().then(() => onStarted?.(true));
+      this.#changed();
     }
     const exit = await ended;
     keeper?.release(started);
@@ -275,7 +281,8 @@ export class PodLifecycle {
     const memoryPeak = memory?.end(exit.maxRss);
     settleEnd({ container, attempt, started, result, keeper }, exit, { finishedAt, memoryPeak, supervision });
     this.#changed();
-    return { ...exit, wasUnhealthy: supervision?.wasUnhealthy === true };
+    const { wasUnhealthy = false, failure } = supervision ?? {};
+    return { ...exit, wasUnhealthy, failure };
   }
 
   #changed(): void {
@@ -295,9 +302,7 @@ export class PodLifecycle {
   /** activeDeadlineSeconds has become this: less than it was. */
   shortenDeadline(seconds: number): void {
     const { startedAt = Date.now() } = this.#hooks;
-    const stop = startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () =>
-      this.#fail('DeadlineExceeded', DEADLINE_EXCEEDED),
-    );
+    const stop = watchDeadline(seconds, startedAt, this.#options.observer, (...why) => this.#fail(...why));
     onAbort(this.#running.ending, stop);
   }
 

@@ -52,12 +52,12 @@ export class ImageError extends UserError {
     options: {
       readonly cause?: unknown;
       readonly hint?: string | undefined;
-      /** The reason need not be said: nobody was asked for it. */
-      readonly isPlain?: boolean;
+      /** What is said to who runs the pod, if it is not the reason and that. */
+      readonly said?: string;
     },
   ) {
-    const { cause, hint } = options;
-    super(options.isPlain === true ? `${whose}: ${detail}` : `${whose}: ${reason}: ${detail}`, {
+    const { cause, hint, said = `${reason}: ${detail}` } = options;
+    super(`${whose}: ${said}`, {
       ...(hint === undefined ? {} : { hint }),
       cause,
     });
@@ -98,11 +98,17 @@ async function findImage(options: RunPodOptions, wanted: Wanted): Promise<Image>
     event('Warning', 'Failed', 'Error: ErrImageNeverPull');
     throw new ImageError(wanted, 'ErrImageNeverPull', message, { hint: known(images) });
   }
-  if (domain === 'localhost')
-    throw new ImageError(wanted, 'ErrImagePull', `image "${image}" is not in the local store`, {
-      hint: known(images),
-      isPlain: true,
-    });
+  const pullFailed = (detail: string): string => {
+    const message = `Failed to pull image "${image}": ${detail}`;
+    event('Warning', 'Failed', message);
+    event('Warning', 'Failed', 'Error: ErrImagePull');
+    return message;
+  };
+  if (domain === 'localhost') {
+    const said = `image "${image}" is not in the local store`;
+    pullFailed(said);
+    throw new ImageError(wanted, 'ErrImagePull', said, { hint: known(images), said });
+  }
   event('Normal', 'Pulling', `Pulling image "${image}"`);
   try {
     const { pullForPod } = await import('./pull-for-pod.ts');
@@ -111,10 +117,8 @@ async function findImage(options: RunPodOptions, wanted: Wanted): Promise<Image>
     return pulled;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const message = `Failed to pull image "${image}": ${error.message}`;
-    event('Warning', 'Failed', message);
-    event('Warning', 'Failed', 'Error: ErrImagePull');
-    throw new ImageError(wanted, 'ErrImagePull', message, { cause: error, hint: error.hint });
+    const said = `ErrImagePull: ${pullFailed(error.message)}`;
+    throw new ImageError(wanted, 'ErrImagePull', error.message, { cause: error, hint: error.hint, said });
   }
 }
 

@@ -1,18 +1,31 @@
 import type { PodPaths } from '../oci/pod-paths.ts';
-import type { RunPodOptions } from './run-options.ts';
+import type { PodObserver, RunPodOptions } from './run-options.ts';
 import { storageLimits, watchStorage } from './storage-limits.ts';
 import { startTimer } from './timer.ts';
 
 /** immediateEvictionGracePeriodSeconds of the kubelet. */
 const EVICTION_GRACE_SECONDS = 1;
 
-export const DEADLINE_EXCEEDED = 'Pod was active on the node longer than the specified deadline';
+const DEADLINE_EXCEEDED = 'Pod was active on the node longer than the specified deadline';
 
 interface Limited {
   /** How often a container has been started again. */
   attempt(container: string): number;
   /** Ends the pod, and says why. */
   fail(reason: string, message: string, graceSeconds?: number): void;
+}
+
+/** Ends a pod when its activeDeadlineSeconds are over; returns how to wait for that no longer. */
+export function watchDeadline(
+  seconds: number,
+  startedAt: number,
+  observer: PodObserver,
+  fail: Limited['fail'],
+): () => void {
+  return startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () => {
+    observer.onEvent?.('Normal', 'DeadlineExceeded', DEADLINE_EXCEEDED, '');
+    fail('DeadlineExceeded', DEADLINE_EXCEEDED);
+  });
 }
 
 /** Ends a pod that takes more than it was allowed of time or of the disk; returns how to stop looking. */
@@ -22,12 +35,7 @@ export function watchLimits(
   { attempt, fail }: Limited,
 ): () => void {
   const seconds = pod.spec?.activeDeadlineSeconds;
-  const stopDeadline =
-    seconds === undefined
-      ? undefined
-      : startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () =>
-          fail('DeadlineExceeded', DEADLINE_EXCEEDED),
-        );
+  const stopDeadline = seconds === undefined ? undefined : watchDeadline(seconds, startedAt, observer, fail);
   // The kubelet's eviction manager, as far as it is about what the pod itself was allowed.
   const stopWatching = watchStorage(
     () => storageLimits(pod, paths, attempt),

@@ -155,6 +155,7 @@ export class ResultBuilder {
       readonly message?: string;
       /** Why it was ended before its time, and what is said of that. */
       readonly failure?: { readonly reason: string; readonly message: string } | undefined;
+      readonly wasUnhealthy?: boolean;
     },
     startedAt: number,
     finishedAt: number,
@@ -166,7 +167,9 @@ export class ResultBuilder {
     const reason = exit.failure?.reason ?? ownReason;
     const { exitCode, signal } = exit;
     const message = exit.failure?.message ?? this.#message(exit.message ?? '', exitCode);
-    this.#now = { is: 'terminated', reason, message, exitCode, signal, startedAt, finishedAt };
+    const { wasUnhealthy = false } = exit;
+    const more = wasUnhealthy ? { wasUnhealthy } : {};
+    this.#now = { is: 'terminated', reason, message, exitCode, signal, startedAt, finishedAt, ...more };
     this.#attempt = restartCount;
     this.#state = {
       reason,

@@ -15,7 +15,8 @@ export function endedBefore(
 ): Ended | undefined {
   const known = before?.get(container.name);
   if (known?.state.is !== 'terminated') return undefined;
-  const runsAgain = shouldRestart(pod, container, known.state.exitCode, { isAttached: false });
+  const { exitCode, wasUnhealthy = false } = known.state;
+  const runsAgain = shouldRestart(pod, container, exitCode, { isAttached: false, wasUnhealthy });
   return runsAgain ? undefined : (known as Ended);
 }
 

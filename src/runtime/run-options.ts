@@ -25,6 +25,8 @@ export interface PodObserver {
   /** In the words of a node's events: type, reason, message. `container` is "" for what is of the whole pod. */
   onEvent?(type: 'Normal' | 'Warning', reason: string, message: string, container: string): void;
   onWarning?(message: string): void;
+  /** An attempt has come so far that its image is there, and perhaps that the container is made: next comes what became of it. */
+  onAttempt?(container: string, isCreated: boolean): void;
   /** Each program that was executed, with its results. */
   onTrace?(container: string, program: VerifiedProgram, report: Report): void;
   onStarted?(container: string, stages: ContainerStages): void;

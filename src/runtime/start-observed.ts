@@ -39,6 +39,7 @@ export async function startObserved(
     if (!(error instanceof ContainerStartError)) throw error;
     if (error.programError !== undefined)
       observer.onTrace?.(name, error.programError.program, error.programError.report);
+    observer.onAttempt?.(name, error.reason === 'StartError');
     observer.onEvent?.('Warning', 'Failed', `Error: ${error.message}`, name);
     throw error;
   } finally {
@@ -51,6 +52,7 @@ export async function startObserved(
     observer.onTrace?.(name, made.stages.compiled.program, made.report);
     observer.onStarted?.(name, made.stages);
   }
+  observer.onAttempt?.(name, true);
   observer.onEvent?.('Normal', 'Started', 'Container started', name);
   return {
     // Programs are large, and nobody looks at this one again.

@@ -36,16 +36,24 @@ export interface SupervisionOptions extends Pick<ContainerProbesOptions, 'ranFor
 export interface Attempt extends Exit {
   /** Its probes had it ended. */
   readonly wasUnhealthy: boolean;
+  /** What its state says until it is started again. */
+  readonly failure?: Failure | undefined;
 }
 
-/** containerd's exit code of what could not be started. */
-export const NOT_STARTED: Attempt = {
+export interface Failure {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** An attempt that came to nothing, with containerd's exit code and the kubelet's word. */
+export const notStarted = (message: string): Attempt => ({
   wasUnhealthy: false,
   exitCode: 128,
   signal: undefined,
   cpuMicroseconds: 0,
   maxRss: 0,
-};
+  failure: { reason: 'RunContainerError', message },
+});
 
 /** Watches over a container that was just started; undefined where there is nothing to do while it runs. */
 export function supervise(
@@ -109,7 +117,7 @@ export class Supervision {
   #tellStarted = (): void => {};
   readonly #whenStarted: Promise<void>;
   #wasUnhealthy = false;
-  #failure: { readonly reason: string; readonly message: string } | undefined;
+  #failure: Failure | undefined;
 
   constructor(options: SupervisionOptions) {
     this.#options = options;
@@ -144,7 +152,7 @@ export class Supervision {
   }
 
   /** Why it was ended, where its status says so. */
-  get failure(): { readonly reason: string; readonly message: string } | undefined {
+  get failure(): Failure | undefined {
     return this.#failure;
   }
 

@@ -13,7 +13,7 @@ import { isLocked } from '../../src/runtime/lock-file.ts';
 import { PODSPACE, podspace, type Ran } from './harness.ts';
 import { podLinks } from './node.ts';
 
-const typeOf = (kind: string) => {
+export const typeOf = (kind: string) => {
   const type = RESOURCES.find(each => each.kind === kind);
   if (type === undefined) throw new Error(`no kind ${kind}`);
   return type;

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PodSpec } from '../../kube/types.generated.ts';
 import type { PodPaths } from '../../oci/pod-paths.ts';
 import { removeDetached } from '../../runtime/detached.ts';
 import { findPods, type PodRecord } from '../../runtime/pod-directory.ts';
@@ -56,11 +55,9 @@ export class PodManager implements PodBackend {
     const { uid = '', deletionTimestamp, deletionGracePeriodSeconds = 30 } = pod.metadata;
     let worker = this.#workers.get(uid);
     if (worker === undefined) {
-      const bound = this.#bound(pod);
-      worker = new PodWorker(bound, this.#options);
-      // Before the registry tells of the change.
+      worker = new PodWorker(pod, this.#options);
+      // Before the registry tells of a change.
       this.#workers.set(uid, worker);
-      if (bound !== pod) this.#options.registry.update(bound);
       void this.#live(uid, worker);
     } else worker.update(pod);
     if (deletionTimestamp !== undefined) worker.delete(deletionGracePeriodSeconds);
@@ -80,13 +77,6 @@ export class PodManager implements PodBackend {
     this.#workers.set(paths.uid, worker);
     worker.delete(record.pod.spec?.terminationGracePeriodSeconds ?? 30);
     await this.#live(paths.uid, worker);
-  }
-
-  /** What a scheduler does: there is one node. */
-  #bound(pod: ApiObject): ApiObject {
-    const spec = pod.spec as PodSpec | undefined;
-    const hasNode = spec?.nodeName !== undefined && spec.nodeName !== '';
-    return hasNode ? pod : { ...pod, spec: { ...spec, nodeName: this.#options.node } };
   }
 
   async #live(uid: string, worker: PodWorker): Promise<void> {

@@ -43,7 +43,10 @@ export function detachedOptions(
   pod: Pod,
   roots: Roots,
   settings: AgentSettings,
-  more: Pick<DetachedOptions, 'observer' | 'signal' | 'killSignal' | 'onStates' | 'before' | 'known'>,
+  more: Pick<
+    DetachedOptions,
+    'observer' | 'signal' | 'killSignal' | 'startedAt' | 'onStates' | 'before' | 'known'
+  >,
 ): DetachedOptions {
   return {
     pod,

@@ -1,5 +1,5 @@
 import { UserError } from '../../base/errors.ts';
-import type { Pod } from '../../kube/types.generated.ts';
+import type { Pod, PodSpec } from '../../kube/types.generated.ts';
 import { ContainerResults } from '../../runtime/container-results.ts';
 import type { ContainerState } from '../../runtime/container-state.ts';
 import type { DetachedPod } from '../../runtime/detached.ts';
@@ -10,7 +10,7 @@ import { shouldRestart } from '../../runtime/restart.ts';
 import type { PodObserver } from '../../runtime/run-options.ts';
 import type { ApiObject } from '../objects.ts';
 import { hostFacts } from './options.ts';
-import { podStatus, type StatusFacts } from './status.ts';
+import { podStatus, type StatusFacts, settled, unknownEnd } from './status.ts';
 import { type KnownPod, readKnown, writeKnown } from './status-file.ts';
 import type { WorkerOptions } from './worker.ts';
 
@@ -81,6 +81,11 @@ export class PodReport {
     return this.#known?.containers;
   }
 
+  /** When the node took the pod, in milliseconds since the epoch. */
+  get startTime(): number {
+    return this.#facts.startTime;
+  }
+
   /** Its file was there, but nobody could read it. */
   get wasDamaged(): boolean {
     return this.#wasDamaged;
@@ -111,14 +116,14 @@ export class PodReport {
       onEvent: (type, reason, message, container) => {
         if (reason === 'FailedScheduling') this.#change({ unschedulable: message });
         if (reason === 'Pulled') this.#pulled.add(container);
-        if (reason === 'Started') this.#beforeStart(container);
         this.event(type, reason, message, container);
       },
+      onAttempt: (container, isCreated) => this.#attempted(container, isCreated),
       onWarning: message => this.#options.onError(`pod ${this.name}: ${message}`),
     };
   }
 
-  #beforeStart(container: string): void {
+  #attempted(container: string, isCreated: boolean): void {
     const all = [...(this.#pod.spec?.containers ?? []), ...(this.#pod.spec?.initContainers ?? [])];
     const image = all.find(({ name }) => name === container)?.image ?? '';
     if (!this.#pulled.delete(container))
@@ -128,14 +133,20 @@ export class PodReport {
         `Container image "${image}" already present on machine and can be accessed by the pod`,
         container,
       );
-    this.event('Normal', 'Created', 'Container created', container);
+    if (isCreated) this.event('Normal', 'Created', 'Container created', container);
   }
 
   /** The node has taken the pod; told once. */
   scheduled(): void {
     if (this.#known?.status.startTime !== undefined) return;
-    this.event('Normal', 'Scheduled', `Successfully assigned ${this.name} to ${this.#options.node}`);
-    this.#change({});
+    const { registry, node } = this.#options;
+    this.event('Normal', 'Scheduled', `Successfully assigned ${this.name} to ${node}`);
+    const object = registry.pod(this.#uid);
+    const spec = object?.spec as PodSpec | undefined;
+    // What a scheduler does: there is one node.
+    if (object !== undefined && !spec?.nodeName)
+      registry.update({ ...object, spec: { ...spec, nodeName: node } });
+    this.#change({ startTime: Date.now() });
   }
 
   /** It has its sandbox. */
@@ -187,21 +198,21 @@ export class PodReport {
     };
   }
 
-  /** The node does not run such a pod. */
+  /** The node does not run such a pod: `Pod was rejected: `, and why. */
   rejected(reason: string, message: string): void {
-    this.event('Warning', reason, message);
-    this.failed(reason, `Pod was rejected: ${message}`);
+    this.event('Warning', reason, message.replace(/^Pod was rejected: /, ''));
+    this.#change({ failure: { reason, message, isRejected: true } });
   }
 
-  failed(reason: string, message: string): void {
-    this.#change({ failure: { reason, message } });
+  failed(reason: string, message: string, more: Partial<StatusFacts> = {}): void {
+    const containers = settled(this.current, Date.now());
+    this.#change({ ...more, failure: { reason, message }, containers });
   }
 
-  ended({ reason, message }: PodResult): void {
-    this.#change({
-      hasSandbox: false,
-      ...(reason === undefined ? {} : { failure: { reason, message: message ?? '' } }),
-    });
+  ended({ reason, message = '' }: PodResult): void {
+    const more = { hasSandbox: false };
+    if (reason === undefined) this.#change(more);
+    else this.failed(reason, message, more);
   }
 
   /**
@@ -213,16 +224,7 @@ export class PodReport {
     const lost = containers.map((each): ContainerState => {
       const { state } = each;
       if (state.is !== 'running') return each;
-      const ended = {
-        is: 'terminated' as const,
-        reason: 'ContainerStatusUnknown',
-        message: 'The container could not be located when the pod was terminated',
-        exitCode: 137,
-        signal: undefined,
-        startedAt: state.startedAt,
-        finishedAt,
-      };
-      return { ...each, ready: false, started: false, state: ended };
+      return { ...each, ready: false, started: false, state: unknownEnd(state.startedAt, finishedAt) };
     });
     this.#change({ containers: lost, hasSandbox: false, podIPs: [] });
     const specs = [...(this.#pod.spec?.containers ?? []), ...(this.#pod.spec?.initContainers ?? [])];

@@ -20,7 +20,14 @@ export interface StatusFacts {
   /** Its sandbox is there, with its network. */
   readonly hasSandbox: boolean;
   /** Why the pod as a whole has failed, or cannot be scheduled. */
-  readonly failure?: { readonly reason: string; readonly message: string } | undefined;
+  readonly failure?:
+    | {
+        readonly reason: string;
+        readonly message: string;
+        /** The node has never taken it. */
+        readonly isRejected?: boolean;
+      }
+    | undefined;
   /** No node has room for it. */
   readonly unschedulable?: string | undefined;
 }
@@ -50,6 +57,8 @@ export function podStatus(pod: Pod, facts: StatusFacts, before: PodStatus | unde
       ],
       qosClass: qosClass(pod),
     };
+  if (failure?.isRejected === true)
+    return { phase, ...reason, startTime: timestamp(startTime), qosClass: qosClass(pod) };
   return {
     phase,
     ...reason,
@@ -69,7 +78,8 @@ function isRestartable(pod: Pod, { name, state }: ContainerState): boolean {
   const { containers = [], initContainers = [] } = pod.spec ?? {};
   const container = [...containers, ...initContainers].find(each => each.name === name);
   if (container === undefined || state.is !== 'terminated') return false;
-  return shouldRestart(pod, container, state.exitCode, { isAttached: false });
+  const { exitCode, wasUnhealthy = false } = state;
+  return shouldRestart(pod, container, exitCode, { isAttached: false, wasUnhealthy });
 }
 
 /** The kubelet's getPhase. */
@@ -82,9 +92,7 @@ function phaseOf(pod: Pod, init: readonly ContainerState[], apps: readonly Conta
       !isRestartable(pod, each),
   );
   if (failedInit) return 'Failed';
-  const isInitialised = init.every(each =>
-    each.sidecar ? each.started || each.lastState !== undefined : isDone(each),
-  );
+  const isInitialised = areInitialised(init);
   const hasApps = apps.some(({ state, lastState }) => state.is !== 'waiting' || lastState !== undefined);
   if (!isInitialised && !hasApps) return 'Pending';
   const isWaiting = apps.some(({ state, lastState }) => state.is === 'waiting' && lastState === undefined);
@@ -92,6 +100,32 @@ function phaseOf(pod: Pod, init: readonly ContainerState[], apps: readonly Conta
   if (apps.some(each => each.state.is !== 'terminated' || isRestartable(pod, each))) return 'Running';
   return apps.every(isDone) ? 'Succeeded' : 'Failed';
 }
+
+/** All of a pod's init containers have done their part. */
+function areInitialised(init: readonly ContainerState[]): boolean {
+  return init.every(each => (each.sidecar ? each.started || each.lastState !== undefined : isDone(each)));
+}
+
+/**
+ * What the containers are of a pod that was ended as a whole: once it was initialised, of one that still waited nobody knows
+ * what would have become of it (TerminatePod of the kubelet's status manager).
+ */
+export function settled(containers: readonly ContainerState[], now: number): readonly ContainerState[] {
+  if (!areInitialised(containers.filter(({ init }) => init))) return containers;
+  const state = unknownEnd(0, now);
+  return containers.map(each => (each.init || each.state.is !== 'waiting' ? each : { ...each, state }));
+}
+
+/** The end of a container that nobody has seen. */
+export const unknownEnd = (startedAt: number, finishedAt: number): Terminated => ({
+  is: 'terminated',
+  reason: 'ContainerStatusUnknown',
+  message: 'The container could not be located when the pod was terminated',
+  exitCode: 137,
+  signal: undefined,
+  startedAt,
+  finishedAt,
+});
 
 const isDone = ({ state }: ContainerState): boolean => state.is === 'terminated' && state.exitCode === 0;
 

@@ -11,6 +11,7 @@ import {
 } from '../../runtime/detached.ts';
 import { delay } from '../../runtime/on-abort.ts';
 import { ImageError } from '../../runtime/pod-images.ts';
+import { watchDeadline } from '../../runtime/pod-limits.ts';
 import type { PodResult } from '../../runtime/pod-result.ts';
 import { failureOf, hasHostPorts } from '../../runtime/prepare-pod.ts';
 import { BackOff } from '../../runtime/restart.ts';
@@ -43,6 +44,9 @@ export class PodWorker {
   readonly #uid: string;
   readonly #report: PodReport;
   readonly #deleted = new AbortController();
+  /** Nobody is to make it any more: it is deleted, or its deadline is over. */
+  readonly #givenUp = new AbortController();
+  #stopDeadline = (): void => {};
   readonly #killed = new AbortController();
   #running: DetachedPod | undefined;
   #graceSeconds: number | undefined;
@@ -71,8 +75,10 @@ export class PodWorker {
     this.#pod = after;
     this.#report.update(after);
     const seconds = after.spec?.activeDeadlineSeconds;
-    if (seconds !== undefined && seconds !== before.spec?.activeDeadlineSeconds)
-      this.#running?.lifecycle.shortenDeadline(seconds);
+    if (seconds !== undefined && seconds !== before.spec?.activeDeadlineSeconds) {
+      if (this.#running === undefined) this.#watchDeadline();
+      else this.#running.lifecycle.shortenDeadline(seconds);
+    }
     const changed = changedContainers(before, after);
     if (changed.length === 0 || this.#running === undefined) return;
     for (const name of changed)
@@ -94,6 +100,7 @@ export class PodWorker {
     const seconds = Math.max(graceSeconds, FORCED_GRACE_SECONDS);
     void this.#running?.lifecycle.end(seconds);
     this.#deleted.abort();
+    this.#givenUp.abort();
     if (isShorter) startTimer(seconds * 1000, () => this.#killed.abort());
   }
 
@@ -120,11 +127,25 @@ export class PodWorker {
   async #live(): Promise<void> {
     let before = await this.#adopt();
     if (!hasHostPorts(this.#pod)) this.#report.scheduled();
-    while (before !== 'ended' && !this.#deleted.signal.aborted) {
+    while (before !== 'ended' && !this.#givenUp.signal.aborted) {
+      this.#watchDeadline();
       const made = await this.#make(before);
+      this.#stopDeadline();
       if (made === undefined) return;
       before = await this.#untilEnd(made);
     }
+  }
+
+  /** While the pod is not made yet; afterwards its life looks to that. One that waits for a port has not begun. */
+  #watchDeadline(): void {
+    const seconds = this.#pod.spec?.activeDeadlineSeconds;
+    this.#stopDeadline();
+    if (seconds === undefined || hasHostPorts(this.#pod)) return;
+    const { startTime, observer } = this.#report;
+    this.#stopDeadline = watchDeadline(seconds, startTime, observer, (reason, message) => {
+      this.#report.failed(reason, message);
+      this.#givenUp.abort();
+    });
   }
 
   /** A pod that another agent has started goes on; what is left of one that does not is removed. */
@@ -154,7 +175,8 @@ export class PodWorker {
     const { roots, settings } = this.#options;
     return detachedOptions(this.#pod, roots, settings, {
       observer: this.#report.observer,
-      signal: this.#deleted.signal,
+      signal: this.#givenUp.signal,
+      ...(hasHostPorts(this.#pod) ? {} : { startedAt: this.#report.startTime }),
       killSignal: this.#killed.signal,
       // Nobody knows how containers ended whose shim is gone.
       onStates: states => {
@@ -168,17 +190,19 @@ export class PodWorker {
   async #make(before: ReadonlyMap<string, ContainerState> | undefined): Promise<DetachedPod | undefined> {
     const pulls = new BackOff();
     pulls.next(0);
-    while (!this.#deleted.signal.aborted) {
+    while (!this.#givenUp.signal.aborted) {
       let result: DetachedPod | PodResult;
       try {
         result = await startDetached(this.#detached({ before }));
       } catch (error) {
         if (error instanceof ImageError) {
+          if (this.#givenUp.signal.aborted) return undefined;
           this.#report.noImage(error, false);
           const seconds = pulls.next(0);
-          await delay(1000, this.#deleted.signal);
+          await delay(1000, this.#givenUp.signal);
+          if (this.#givenUp.signal.aborted) return undefined;
           this.#report.noImage(error, true);
-          await delay(seconds * 1000, this.#deleted.signal);
+          await delay(seconds * 1000, this.#givenUp.signal);
           continue;
         }
         result = failureOf(this.#pod, this.#uid, error) ?? this.#report.failure(error);
@@ -188,9 +212,9 @@ export class PodWorker {
         this.#report.rejected(result.reason ?? '', result.message ?? '');
         return undefined;
       }
-      if (this.#deleted.signal.aborted) return undefined;
+      if (this.#givenUp.signal.aborted) return undefined;
       this.#report.event('Warning', result.reason ?? '', result.message ?? '');
-      await delay(RETRY_SECONDS * 1000, this.#deleted.signal);
+      await delay(RETRY_SECONDS * 1000, this.#givenUp.signal);
     }
     return undefined;
   }
