@@ -26,6 +26,7 @@ const OF_MACHINE = new Set([
 const SLOW = [
   ...[
     'faults',
+    'agent-faults',
     'oci-generated',
     'oci-lifecycle',
     'hostile-image',

@@ -217,6 +217,11 @@ export class PodShim {
     return -1;
   }
 
+  /** How the process of that id ended, as far as it has been told: its record may have to wait for room on the disk. */
+  told(id: string): ShimExit | undefined {
+    return this.#exits.get(id);
+  }
+
   /** How the process of that id ended; undefined if the shim has gone before. */
   async exit(id: string): Promise<ShimExit | undefined> {
     const known = this.#exits.get(id) ?? readShimRecord(this.#directory, id)?.end;
