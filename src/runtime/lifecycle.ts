@@ -1,6 +1,5 @@
 import type { Container } from '../kube/types.generated.ts';
 import type { ContainerInput } from '../pipeline.ts';
-import type { Exit } from './child-exits.ts';
 import { connectInput, readStreams } from './connect-streams.ts';
 import { ContainerStartError, isSidecar, type StartedContainer } from './container.ts';
 import { settleEnd } from './container-end.ts';
@@ -19,7 +18,7 @@ import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import { type ObservedStart, startObserved } from './start-observed.ts';
 import { type Attempt, NOT_STARTED, supervise } from './supervision.ts';
-import { startTimer } from './timer.ts';
+import { startTimer, steadyTime } from './timer.ts';
 
 /** Seconds until what is missing or wrong around a container is looked at again. */
 const CONFIG_RETRY_SECONDS = 10;
@@ -33,6 +32,8 @@ export class PodLifecycle {
   readonly #results: ContainerResults;
   readonly #record: RecordLater;
   readonly #inputs = new KeptInputs();
+  /** Of performance.now(). */
+  readonly #startedAt: number;
   #reason: { readonly reason: string; readonly message: string } | undefined;
 
   constructor(
@@ -43,6 +44,7 @@ export class PodLifecycle {
     this.#options = options;
     this.#input = input;
     this.#hooks = hooks;
+    this.#startedAt = steadyTime(hooks.startedAt ?? Date.now());
     const spec = options.pod.spec ?? { containers: [] };
     this.#results = new ContainerResults(options.pod, hooks, options.capture === true);
     this.#running = new RunningContainers(
@@ -67,7 +69,8 @@ export class PodLifecycle {
     const spec = pod.spec ?? { containers: [] };
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
     onAbort(this.#running.ending, () => this.#record.soon());
-    const stopWatching = watchLimits(this.#options, this.#hooks, {
+    const place = { paths: this.#hooks.paths, startedAt: this.#startedAt };
+    const stopWatching = watchLimits(this.#options, place, {
       attempt: container => this.#results.attempt(container),
       fail: (reason, message, graceSeconds) => this.#fail(reason, message, graceSeconds),
     });
@@ -171,12 +174,12 @@ export class PodLifecycle {
   /** From the end of the container on, which may have been a while ago. */
   async #waitBeforeRestart(
     container: Container,
-    exit: Exit,
+    exit: Attempt,
     backOff: BackOff,
     result: ResultBuilder,
   ): Promise<boolean> {
     const { observer, pod } = this.#options;
-    const { wanted, seconds } = backOff.after(result.state().state);
+    const { wanted, seconds } = backOff.after(result.state().state, exit.ranFor);
     if (wanted > 0) {
       const words = backOffWords(pod, container, exit.exitCode, wanted);
       result.waiting('CrashLoopBackOff', words.state);
@@ -235,7 +238,8 @@ export class PodLifecycle {
     onStarted?: (isRunning: boolean) => void,
     isOver = false,
   ): Promise<Attempt> {
-    const { facts, exited: ended } = started;
+    const { facts, exited: ended, startedAt } = started;
+    const began = steadyTime(startedAt);
     const { keeper } = this.#hooks;
     this.#inputs.add(container.name, connectInput(this.#options, container, started), () =>
       keeper?.endInput(container, attempt),
@@ -275,7 +279,8 @@ export class PodLifecycle {
     const memoryPeak = memory?.end(exit.maxRss);
     settleEnd({ container, attempt, started, result, keeper }, exit, { finishedAt, memoryPeak, supervision });
     this.#changed();
-    return { ...exit, wasUnhealthy: supervision?.wasUnhealthy === true };
+    const ranFor = isOver ? finishedAt - startedAt : performance.now() - began;
+    return { ...exit, ranFor, wasUnhealthy: supervision?.wasUnhealthy === true };
   }
 
   #changed(): void {
@@ -294,8 +299,7 @@ export class PodLifecycle {
 
   /** activeDeadlineSeconds has become this: less than it was. */
   shortenDeadline(seconds: number): void {
-    const { startedAt = Date.now() } = this.#hooks;
-    const stop = startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () =>
+    const stop = startTimer(Math.max(0, this.#startedAt + seconds * 1000 - performance.now()), () =>
       this.#fail('DeadlineExceeded', DEADLINE_EXCEEDED),
     );
     onAbort(this.#running.ending, stop);

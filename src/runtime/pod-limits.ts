@@ -15,17 +15,20 @@ interface Limited {
   fail(reason: string, message: string, graceSeconds?: number): void;
 }
 
-/** Ends a pod that takes more than it was allowed of time or of the disk; returns how to stop looking. */
+/**
+ * Ends a pod that takes more than it was allowed of time (since `startedAt`, of performance.now()) or of the disk; returns how to
+ * stop looking.
+ */
 export function watchLimits(
   { pod, observer }: RunPodOptions,
-  { paths, startedAt = Date.now() }: { readonly paths: PodPaths; readonly startedAt?: number },
+  { paths, startedAt }: { readonly paths: PodPaths; readonly startedAt: number },
   { attempt, fail }: Limited,
 ): () => void {
   const seconds = pod.spec?.activeDeadlineSeconds;
   const stopDeadline =
     seconds === undefined
       ? undefined
-      : startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () =>
+      : startTimer(Math.max(0, startedAt + seconds * 1000 - performance.now()), () =>
           fail('DeadlineExceeded', DEADLINE_EXCEEDED),
         );
   // The kubelet's eviction manager, as far as it is about what the pod itself was allowed.

@@ -21,9 +21,12 @@ export class BackOff {
   }
 
   /** Of that, what is left by now of a run that ended a while ago: never more, whatever somebody has done to the clock. */
-  after(state: ContainerState['state']): { readonly wanted: number; readonly seconds: number } {
-    const { startedAt = 0, finishedAt = 0 } = state.is === 'terminated' ? state : {};
-    const wanted = this.next(startedAt === 0 ? 0 : (finishedAt - startedAt) / 1000);
+  after(
+    state: ContainerState['state'],
+    ranMilliseconds: number,
+  ): { readonly wanted: number; readonly seconds: number } {
+    const finishedAt = state.is === 'terminated' ? state.finishedAt : 0;
+    const wanted = this.next(ranMilliseconds / 1000);
     return { wanted, seconds: Math.max(0, Math.min(wanted, wanted - (Date.now() - finishedAt) / 1000)) };
   }
 }

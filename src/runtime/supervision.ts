@@ -36,11 +36,14 @@ export interface SupervisionOptions extends Pick<ContainerProbesOptions, 'ranFor
 export interface Attempt extends Exit {
   /** Its probes had it ended. */
   readonly wasUnhealthy: boolean;
+  /** Milliseconds, whatever has become of the clock meanwhile. */
+  readonly ranFor: number;
 }
 
 /** containerd's exit code of what could not be started. */
 export const NOT_STARTED: Attempt = {
   wasUnhealthy: false,
+  ranFor: 0,
   exitCode: 128,
   signal: undefined,
   cpuMicroseconds: 0,
@@ -72,7 +75,7 @@ export function supervise(
     pod,
     container,
     reach,
-    ...(known === undefined ? {} : { known, ranFor: Date.now() - startedAt }),
+    ...(known === undefined ? {} : { known, ranFor: Math.max(0, Date.now() - startedAt) }),
     ending: containers.ending,
     record: recordOf(running),
     onEvent: (type, reason, message) => {
