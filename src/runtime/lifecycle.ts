@@ -1,4 +1,4 @@
-import type { Container } from '../kube/types.generated.ts';
+import type { Container, PodSpec } from '../kube/types.generated.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import { connectInput, readStreams } from './connect-streams.ts';
 import { ContainerStartError, isSidecar, type StartedContainer } from './container.ts';
@@ -8,17 +8,17 @@ import { KeptInputs } from './kept-inputs.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { MemoryPeak } from './memory-peak.ts';
 import { delay, onAbort } from './on-abort.ts';
-import { DEADLINE_EXCEEDED, watchLimits } from './pod-limits.ts';
+import { startDeadline, watchLimits } from './pod-limits.ts';
 import type { PodResult } from './pod-result.ts';
 import { RecordLater } from './record-later.ts';
-import { type BackOff, backOffWords, resume, shouldRestart } from './restart.ts';
+import { type EndedRun, resume, shouldRestart, waitForRestart } from './restart.ts';
 import type { ResultBuilder } from './result-builder.ts';
-import { endedBefore, hasBegun, lastBefore } from './resumed-states.ts';
+import { endedBefore, foundContainers, hasBegun, lastBefore } from './resumed-states.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import { type ObservedStart, startObserved } from './start-observed.ts';
 import { type Attempt, NOT_STARTED, supervise } from './supervision.ts';
-import { startTimer, steadyTime } from './timer.ts';
+import { steadyTime } from './timer.ts';
 
 /** Seconds until what is missing or wrong around a container is looked at again. */
 const CONFIG_RETRY_SECONDS = 10;
@@ -35,6 +35,9 @@ export class PodLifecycle {
   /** Of performance.now(). */
   readonly #startedAt: number;
   #reason: { readonly reason: string; readonly message: string } | undefined;
+  #hasBegun = false;
+  /** It was to end before it had begun. */
+  #endsAtOnce: { readonly graceSeconds: number | undefined } | undefined;
 
   constructor(
     options: RunPodOptions,
@@ -67,6 +70,8 @@ export class PodLifecycle {
   async run(): Promise<PodResult> {
     const { pod, signal } = this.#options;
     const spec = pod.spec ?? { containers: [] };
+    this.#hasBegun = true;
+    const found = this.#endsAtOnce === undefined ? undefined : this.#endFound(spec, this.#endsAtOnce);
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
     onAbort(this.#running.ending, () => this.#record.soon());
     const place = { paths: this.#hooks.paths, startedAt: this.#startedAt };
@@ -76,8 +81,9 @@ export class PodLifecycle {
     });
     const background: Promise<void>[] = [];
     try {
-      let isInitialised = true;
-      for (const container of spec.initContainers ?? []) {
+      await found;
+      let isInitialised = found === undefined;
+      for (const container of isInitialised ? (spec.initContainers ?? []) : []) {
         if (isSidecar(container))
           isInitialised = await new Promise(started => {
             background.push(this.#keepRunning(container, started));
@@ -94,6 +100,18 @@ export class PodLifecycle {
       this.#record.stop();
     }
     return this.#results.build(this.#reason);
+  }
+
+  /** Nothing is begun any more, but what another process has begun has its time to end, in its order. */
+  async #endFound(
+    spec: PodSpec,
+    { graceSeconds }: { readonly graceSeconds: number | undefined },
+  ): Promise<void> {
+    const all = foundContainers(this.#hooks, spec).map(({ container, isInit, attempt }) =>
+      this.#attempt(container, attempt, this.#results.begin(container, isInit)),
+    );
+    void this.#running.end(graceSeconds);
+    await Promise.all(all);
   }
 
   get #isStopping(): boolean {
@@ -137,7 +155,7 @@ export class PodLifecycle {
       // With Always, an init container is restarted as with OnFailure: the others wait for its end.
       if (isInit && exitCode === 0) return true;
       if (this.#isStopping || !this.#restarts(container, exitCode, wasUnhealthy)) return exit.exitCode === 0;
-      if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return false;
+      if (!(await this.#waitBeforeRestart({ container, exit, backOff, result }))) return false;
     }
   }
 
@@ -163,7 +181,7 @@ export class PodLifecycle {
         const exit = await this.#attempt(container, attempt, result, onStarted);
         if (exit === undefined && (await this.#canRetry())) continue;
         if (exit === undefined || this.#isStopping) return;
-        if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return;
+        if (!(await this.#waitBeforeRestart({ container, exit, backOff, result }))) return;
       }
     } finally {
       // For those that wait for it still; who has started has said so long ago.
@@ -171,25 +189,9 @@ export class PodLifecycle {
     }
   }
 
-  /** From the end of the container on, which may have been a while ago. */
-  async #waitBeforeRestart(
-    container: Container,
-    exit: Attempt,
-    backOff: BackOff,
-    result: ResultBuilder,
-  ): Promise<boolean> {
-    const { observer, pod } = this.#options;
-    const { wanted, seconds } = backOff.after(result.state().state, exit.ranFor);
-    if (wanted > 0) {
-      const words = backOffWords(pod, container, exit.exitCode, wanted);
-      result.waiting('CrashLoopBackOff', words.state);
-      this.#tellStates();
-      observer.onEvent?.('Warning', 'BackOff', words.event, container.name);
-      // Minutes in which nothing would be seen to happen.
-      observer.onWarning?.(words.warning);
-    }
-    await delay(seconds * 1000, this.#running.ending);
-    return !this.#isStopping;
+  #waitBeforeRestart(about: Omit<EndedRun, 'ending'>): Promise<boolean> {
+    const { ending } = this.#running;
+    return waitForRestart({ ...about, ending }, this.#options, () => this.#tellStates());
   }
 
   /** One start to its exit; undefined if it did not start. */
@@ -293,16 +295,15 @@ export class PodLifecycle {
   }
 
   /** Ends the pod: the grace period, in seconds, is its own if none is given. */
-  end(graceSeconds?: number): Promise<void> {
-    return this.#running.end(graceSeconds);
+  async end(graceSeconds?: number): Promise<void> {
+    if (this.#hasBegun) await this.#running.end(graceSeconds);
+    else this.#endsAtOnce ??= { graceSeconds };
   }
 
   /** activeDeadlineSeconds has become this: less than it was. */
   shortenDeadline(seconds: number): void {
-    const stop = startTimer(Math.max(0, this.#startedAt + seconds * 1000 - performance.now()), () =>
-      this.#fail('DeadlineExceeded', DEADLINE_EXCEEDED),
-    );
-    onAbort(this.#running.ending, stop);
+    const fail = this.#fail.bind(this);
+    onAbort(this.#running.ending, startDeadline(seconds, this.#startedAt, fail));
   }
 
   /** Closes the input of a container, for good. */

@@ -6,7 +6,7 @@ import { startTimer } from './timer.ts';
 /** immediateEvictionGracePeriodSeconds of the kubelet. */
 const EVICTION_GRACE_SECONDS = 1;
 
-export const DEADLINE_EXCEEDED = 'Pod was active on the node longer than the specified deadline';
+const DEADLINE_EXCEEDED = 'Pod was active on the node longer than the specified deadline';
 
 interface Limited {
   /** How often a container has been started again. */
@@ -14,6 +14,12 @@ interface Limited {
   /** Ends the pod, and says why. */
   fail(reason: string, message: string, graceSeconds?: number): void;
 }
+
+/** activeDeadlineSeconds from a time of performance.now() on; returns how to stop that. */
+export const startDeadline = (seconds: number, startedAt: number, fail: Limited['fail']): (() => void) =>
+  startTimer(Math.max(0, startedAt + seconds * 1000 - performance.now()), () =>
+    fail('DeadlineExceeded', DEADLINE_EXCEEDED),
+  );
 
 /**
  * Ends a pod that takes more than it was allowed of time (since `startedAt`, of performance.now()) or of the disk; returns how to
@@ -25,12 +31,7 @@ export function watchLimits(
   { attempt, fail }: Limited,
 ): () => void {
   const seconds = pod.spec?.activeDeadlineSeconds;
-  const stopDeadline =
-    seconds === undefined
-      ? undefined
-      : startTimer(Math.max(0, startedAt + seconds * 1000 - performance.now()), () =>
-          fail('DeadlineExceeded', DEADLINE_EXCEEDED),
-        );
+  const stopDeadline = seconds === undefined ? undefined : startDeadline(seconds, startedAt, fail);
   // The kubelet's eviction manager, as far as it is about what the pod itself was allowed.
   const stopWatching = watchStorage(
     () => storageLimits(pod, paths, attempt),

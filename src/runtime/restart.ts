@@ -1,6 +1,10 @@
 import type { Container, ContainerRestartRule, Pod } from '../kube/types.generated.ts';
 import type { ContainerState } from './container-state.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
+import { delay } from './on-abort.ts';
+import type { ResultBuilder } from './result-builder.ts';
+import type { RunPodOptions } from './run-options.ts';
+import type { Attempt } from './supervision.ts';
 
 const FIRST_DELAY = 10;
 const MAX_DELAY = 300;
@@ -71,7 +75,7 @@ function duration(seconds: number): string {
 }
 
 /** What the kubelet says while a container waits for its restart; and what a person is told who ran the pod. */
-export function backOffWords(
+function backOffWords(
   { metadata }: Pod,
   { name }: Container,
   exitCode: number,
@@ -83,6 +87,35 @@ export function backOffWords(
     event: `Back-off restarting failed container ${name} in pod ${pod}`,
     warning: `container "${name}" ended with exit code ${exitCode}: back-off ${seconds}s before it is restarted`,
   };
+}
+
+/** A run of a container that is followed by another one. */
+export interface EndedRun {
+  readonly container: Container;
+  readonly exit: Attempt;
+  readonly backOff: BackOff;
+  readonly result: ResultBuilder;
+  /** Aborted when the pod's end has begun. */
+  readonly ending: AbortSignal;
+}
+
+/** From the end of the container on, which may have been a while ago; false if the pod's end comes first. */
+export async function waitForRestart(
+  { container, exit, backOff, result, ending }: EndedRun,
+  { observer, pod }: Pick<RunPodOptions, 'observer' | 'pod'>,
+  tellStates: () => void,
+): Promise<boolean> {
+  const { wanted, seconds } = backOff.after(result.state().state, exit.ranFor);
+  if (wanted > 0) {
+    const words = backOffWords(pod, container, exit.exitCode, wanted);
+    result.waiting('CrashLoopBackOff', words.state);
+    tellStates();
+    observer.onEvent?.('Warning', 'BackOff', words.event, container.name);
+    // Minutes in which nothing would be seen to happen.
+    observer.onWarning?.(words.warning);
+  }
+  await delay(seconds * 1000, ending);
+  return !ending.aborted;
 }
 
 /** Whether a container is started again that did not come up, or does not live, whatever its exit code is then. */
