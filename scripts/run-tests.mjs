@@ -27,6 +27,7 @@ const SLOW = [
   ...[
     'faults',
     'agent-faults',
+    'agent-logs',
     'oci-generated',
     'oci-lifecycle',
     'hostile-image',

@@ -27,6 +27,7 @@ export class PodManager implements PodBackend {
   readonly #workers = new Map<string, PodWorker>();
   readonly #stopWatching: () => void;
   readonly #rotation: NodeJS.Timeout;
+  #isRotating = false;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -38,7 +39,7 @@ export class PodManager implements PodBackend {
     for (const { paths, isAlive, record } of findPods(options.roots))
       if (isAlive && !wanted.has(paths.uid)) void this.#endUnknown(paths, record);
     this.#stopWatching = options.registry.watch('Pod', resourceVersion, event => this.#changed(event));
-    this.#rotation = setInterval(() => this.#rotate(), ROTATION).unref();
+    this.#rotation = setInterval(() => void this.#rotate(), ROTATION).unref();
   }
 
   /** Looks at pods no more; they go on. */
@@ -110,14 +111,17 @@ export class PodManager implements PodBackend {
     this.#options.registry.removed(uid);
   }
 
-  #rotate(): void {
-    for (const { running } of this.#workers.values()) {
+  async #rotate(): Promise<void> {
+    if (this.#isRotating) return;
+    this.#isRotating = true;
+    for (const { running } of [...this.#workers.values()]) {
       if (running === undefined) continue;
       try {
-        rotateLogs(running);
+        await rotateLogs(running);
       } catch (error) {
         this.#options.onError(`rotating logs of pod ${running.paths.uid}: ${error}`);
       }
     }
+    this.#isRotating = false;
   }
 }

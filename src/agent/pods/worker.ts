@@ -126,7 +126,8 @@ export class PodWorker {
     }
     await this.#untilDeleted();
     await this.#remove();
-    rmSync(logDirectory(roots, this.#pod), { recursive: true, force: true });
+    // One of them may be being compressed.
+    rmSync(logDirectory(roots, this.#pod), { recursive: true, force: true, maxRetries: 5 });
     removeKnown(roots, this.#uid);
   }
 
