@@ -42,7 +42,8 @@ struct slot {
 	char record[160]; /* the text of its file */
 	int32_t pid;	  /* 0: not started, or ended */
 	int64_t started[2];
-	int sibling, log, is_used, is_ended, is_unwritten;
+	int sibling, log, is_used, is_ended;
+	int is_unwritten; /* so many times more it is written */
 	int held[HELD], tee[TEES];
 	struct stream stream[STREAMS];
 };
@@ -158,8 +159,10 @@ static void write_record(struct slot *slot)
 	written = fd < 0 ? fd : ps_sys3(__NR_write, fd, slot->record, end - slot->record);
 	if (fd >= 0)
 		ps_sys1(__NR_close, fd);
-	slot->is_unwritten = written != end - slot->record ||
-			     ps_sys5(__NR_renameat2, directory, ".new", directory, slot->id, 0) < 0;
+	if (written != end - slot->record || ps_sys5(__NR_renameat2, directory, ".new", directory, slot->id, 0) < 0)
+		slot->is_unwritten = 2; /* who has read the file before it was there is connected by the second time */
+	else if (slot->is_unwritten)
+		slot->is_unwritten--;
 }
 
 /* RFC 3339 with nanoseconds. Howard Hinnant's days_to_civil, without years before 1970. */
@@ -267,6 +270,16 @@ static int copy(struct slot *slot, int which)
 	return 1;
 }
 
+/* How it ended, to who is connected now: its file may still lack that. */
+static void tell_end(struct slot *slot)
+{
+	const char *end = slot->record;
+
+	while (*end++ != '\n')
+		;
+	tell("exited", slot->id, end);
+}
+
 /* It runs; as that process from now on. */
 static void record_start(struct slot *slot)
 {
@@ -309,7 +322,7 @@ static void reap(struct slot *slot)
 		*number(at, (uint64_t)usage[4], 1, '\n') = 0;
 		slot->is_ended = 1;
 		write_record(slot);
-		tell("exited", slot->id, end);
+		tell_end(slot);
 	}
 }
 
@@ -473,6 +486,15 @@ int ps_keep_pod(long listener, long records)
 		ps_sys5(__NR_ppoll, polls, count, is_stalled ? retry : 0, 0, 8);
 		while (ps_sys3(__NR_read, signals, siginfo, sizeof(siginfo)) > 0)
 			;
+		if (polls[2].revents && connection >= 0 && !receive())
+			disconnect();
+		if (polls[0].revents) {
+			disconnect();
+			connection = (int)ps_sys4(__NR_accept4, listener, 0, 0, 02000000 /* SOCK_CLOEXEC */);
+			for (struct slot *slot = slots; slot < slots + SLOTS; slot++)
+				if (slot->is_used && slot->is_ended)
+					tell_end(slot);
+		}
 		is_stalled = 0;
 		for (struct slot *slot = slots; slot < slots + SLOTS; slot++) {
 			if (!slot->is_used)
@@ -484,12 +506,6 @@ int ps_keep_pod(long listener, long records)
 			is_stalled |= slot->is_unwritten;
 			if (slot->is_ended && !slot->is_unwritten && slot->stream[0].fd < 0 && slot->stream[1].fd < 0)
 				free_slot(slot);
-		}
-		if (polls[2].revents && connection >= 0 && !receive())
-			disconnect();
-		if (polls[0].revents) {
-			disconnect();
-			connection = (int)ps_sys4(__NR_accept4, listener, 0, 0, 02000000 /* SOCK_CLOEXEC */);
 		}
 	}
 }

@@ -27,6 +27,8 @@ const OF_MACHINE = new Set([
 const SLOW = [
   ...[
     'faults',
+    'agent-faults',
+    'agent-logs',
     'oci-generated',
     'oci-lifecycle',
     'hostile-image',

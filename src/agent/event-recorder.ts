@@ -1,3 +1,4 @@
+import { steadyTime } from '../runtime/timer.ts';
 import { newUid } from '../runtime/uid.ts';
 import type { EventFile } from './event-file.ts';
 import type { ObjectTable } from './object-table.ts';
@@ -114,44 +115,60 @@ export class EventRecorder {
   readonly #table: ObjectTable;
   readonly #host: string;
   readonly #file: EventFile;
-  /** The event of each key, by namespace and name. */
-  readonly #known = new Map<string, { readonly namespace: string; readonly name: string }>();
+  /** The event of each key, in the order in which they were told last. */
+  readonly #known = new Map<string, KnownEvent>();
 
   constructor(table: ObjectTable, host: string, file: EventFile) {
     this.#table = table;
     this.#host = host;
     this.#file = file;
-    for (const event of file.read()) this.#keep(inputOf(event), event);
+    const last = (event: ApiObject): number => Date.parse(String(event.lastTimestamp));
+    for (const event of [...file.read()].sort((a, b) => last(a) - last(b)))
+      this.#keep(inputOf(event), event, steadyTime(last(event)));
     this.dropOld();
   }
 
   record(input: EventInput, now = Date.now()): ApiObject {
-    const key = eventKey(input);
-    const known = this.#known.get(key);
+    const known = this.#known.get(eventKey(input));
     const before = known && this.#table.get('Event', known.namespace, known.name);
     const event = this.#keep(
       input,
       before === undefined ? newEvent(input, this.#host, now, newUid()) : repeatedEvent(before, now),
     );
     this.#file.add(event, () => this.#table.list('Event'));
-    if (this.#table.count('Event') > MAX_EVENTS) this.dropOld(now, MAX_EVENTS * 0.9);
+    if (this.#known.size > MAX_EVENTS) this.dropOld(MAX_EVENTS * 0.9);
     return event;
   }
 
-  #keep(input: EventInput, event: ApiObject): ApiObject {
+  #keep(input: EventInput, event: ApiObject, at = performance.now()): ApiObject {
     const { namespace = '', name = '' } = event.metadata;
-    this.#known.set(eventKey(input), { namespace, name });
+    const key = eventKey(input);
+    const before = this.#known.get(key);
+    if (before !== undefined && before.name !== name) this.#drop(before);
+    this.#known.delete(key);
+    this.#known.set(key, { namespace, name, at });
     return this.#table.put(event);
   }
 
   /** Drops what nobody has told of for an hour, and the oldest ones beyond a number. */
-  dropOld(now = Date.now(), keep = MAX_EVENTS): void {
-    const last = (event: ApiObject): number => Date.parse(String(event.lastTimestamp));
-    const events = [...this.#table.list('Event')].sort((a, b) => last(a) - last(b));
-    const old = events.filter((event, i) => last(event) < now - EVENT_TTL || events.length - i > keep);
-    for (const event of old) this.#table.drop(event);
-    if (old.length === 0) return;
-    for (const [key, { namespace, name }] of this.#known)
-      if (this.#table.get('Event', namespace, name) === undefined) this.#known.delete(key);
+  dropOld(keep = MAX_EVENTS): void {
+    const oldest = performance.now() - EVENT_TTL;
+    for (const [key, event] of this.#known) {
+      if (event.at >= oldest && this.#known.size <= keep) return;
+      this.#known.delete(key);
+      this.#drop(event);
+    }
   }
+
+  #drop({ namespace, name }: KnownEvent): void {
+    const event = this.#table.get('Event', namespace, name);
+    if (event !== undefined) this.#table.drop(event);
+  }
+}
+
+interface KnownEvent {
+  readonly namespace: string;
+  readonly name: string;
+  /** When it was told last, of performance.now(): whoever sets the clock does not make them old. */
+  readonly at: number;
 }

@@ -16,15 +16,21 @@ import type { AgentSettings } from './pods/options.ts';
 import { Registry } from './registry.ts';
 import { agentLock } from './start.ts';
 
+/** Bytes that wait for room on a full disk; what comes after them is not told. */
+const MOST_UNTOLD = 1 << 16;
+
+/** To standard output. What cannot be written there is no reason to end. */
+function ownLog(): Log {
+  const destination = pino.destination({ sync: true, maxLength: MOST_UNTOLD });
+  destination.on('error', () => {});
+  return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+}
+
 /**
  * The agent: registry, pods, API. Runs until it is told to end, by SIGTERM or SIGINT; pods go on, and the next agent takes them
  * over. Throws a UserError if another one runs.
  */
-export async function runAgent(
-  roots: Roots,
-  settings: AgentSettings,
-  log: Log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ sync: true })),
-): Promise<void> {
+export async function runAgent(roots: Roots, settings: AgentSettings, log: Log = ownLog()): Promise<void> {
   makeDirectories(roots.state, 0o755);
   const lock = lockAgent(roots);
   const registry = await Registry.open(roots, { onWarning: message => log.warn({}, message) });

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PodStatus } from '../kube/types.generated.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import { removeClaim } from '../runtime/claims.ts';
+import { isDiskFailure } from '../runtime/disk-failure.ts';
 import { ObjectStore, objectFile } from '../runtime/object-store.ts';
 import { newUid } from '../runtime/uid.ts';
 import { alreadyExists, forbidden, notFound } from './api-error.ts';
@@ -230,10 +231,21 @@ export class Registry {
     this.#files.wrote(objectFile(key));
   }
 
+  /** What is deleted makes room: a full disk does not keep it. Only an agent that is killed before it has gone forgets that. */
+  #writeMark(marked: ApiObject): void {
+    try {
+      this.#write(servedKind(marked.kind), marked);
+    } catch (error) {
+      const { message, cause } = error as Error;
+      if (!isDiskFailure(error) && !isDiskFailure(cause)) throw error;
+      this.#onWarning(`${message}; it is deleted all the same`);
+    }
+  }
+
   #deletePod(pod: ApiObject, asked: number | undefined, isStored = true): ApiObject {
     const marked = markedForDeletion(pod, asked);
     if (marked === undefined) return pod;
-    if (isStored) this.#write(servedKind('Pod'), marked);
+    if (isStored) this.#writeMark(marked);
     return this.#put(marked);
   }
 
@@ -244,7 +256,7 @@ export class Registry {
     if (deletionTimestamp !== undefined) return namespace;
     const metadata = { ...namespace.metadata, deletionTimestamp: timestamp() };
     const marked = { ...namespace, metadata, status: { phase: 'Terminating' } };
-    this.#write(type, marked);
+    this.#writeMark(marked);
     const put = this.#put(marked);
     for (const { kind, namespaced } of STORED)
       for (const object of namespaced ? this.list(kind, name).items : [])

@@ -55,9 +55,9 @@ export async function ensureAgent(roots: Roots, podspace: string): Promise<void>
     });
   if (await isAnswering(socket)) return;
   const started = spawnAgent(roots, podspace);
-  const end = Date.now() + PATIENCE;
+  const end = performance.now() + PATIENCE;
   while (!(await isAnswering(socket))) {
-    if (Date.now() > end) throw failed(roots, started);
+    if (performance.now() > end) throw failed(roots, started);
     // While another one has the lock, it is that one that will answer.
     if (started.code !== undefined && !isLocked(agentLock(roots))) throw failed(roots, started);
     await delay(PAUSE);

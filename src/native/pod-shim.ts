@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
@@ -216,6 +216,11 @@ export class PodShim {
     if (readProcStat(pid)?.parent === this.pid) return pidfd;
     closeSync(pidfd);
     return -1;
+  }
+
+  /** How the process of that id ended, as far as it has been told: its record may have to wait for room on the disk. */
+  told(id: string): ShimExit | undefined {
+    return this.#exits.get(id);
   }
 
   /** How the process of that id ended; undefined if the shim has gone before. */

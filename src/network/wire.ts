@@ -121,11 +121,11 @@ const MAX_WAIT = 5000;
  */
 async function untilRunning(input: WireInput, link: Link): Promise<void> {
   const question: readonly Message[] = [{ kind: 'getLink', link: link.index }];
-  for (const start = Date.now(); ; ) {
+  for (const start = performance.now(); ; ) {
     const replies = await exchange(input, 'node', question);
     mustSucceed(question, replies, namesAt(input, 'node'));
     if (replies.some(({ data }) => data.some(body => readLink(body).isRunning))) return;
-    if (Date.now() - start > MAX_WAIT) throw new NetworkError(`${link.name} does not come up`);
+    if (performance.now() - start > MAX_WAIT) throw new NetworkError(`${link.name} does not come up`);
     await new Promise(done => setTimeout(done, POLL));
   }
 }

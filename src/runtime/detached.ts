@@ -1,6 +1,7 @@
 import { closeSync, existsSync, readFileSync, renameSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
+import type { Pod } from '../kube/types.generated.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { Cleanup } from './cleanup.ts';
 import { containerInput, lifecycleHooks } from './container-input.ts';
@@ -26,6 +27,8 @@ export interface DetachedPod {
   readonly facts: PodFacts;
   readonly keeper: Keeper;
   readonly lifecycle: PodLifecycle;
+  /** The images that it was made of, by its containers' names, as its spec called them then. */
+  readonly imageNames: Readonly<Record<string, string>>;
   /** What of it is this process' own. */
   readonly own: Cleanup;
 }
@@ -48,6 +51,7 @@ interface DetachedFile {
   readonly facts: PodFacts;
   /** Numbers of the shim's fds. */
   readonly kept: Readonly<Record<string, number>>;
+  readonly imageNames: DetachedPod['imageNames'];
 }
 
 const fileOf = ({ run }: PodPaths): string => join(run, 'detached.json');
@@ -72,11 +76,12 @@ export async function startDetached(options: DetachedOptions): Promise<DetachedP
     const sandbox = await prepared.sandbox;
     const kept = await handOver(keeper, cleanup, paths);
     const shim = { pid: keeper.shim.pid, startTime: startTimeOf(keeper.shim.pid) ?? '' };
-    writeWhole(fileOf(paths), { shim, facts, kept } satisfies DetachedFile);
+    const imageNames = imageNamesOf(options.pod);
+    writeWhole(fileOf(paths), { shim, facts, kept, imageNames } satisfies DetachedFile);
     cleanup.handOver();
     const { pause } = sandbox;
     const made = { ...prepared, sandbox: Promise.resolve({ ...sandbox, pause }) };
-    return begin(options, made, keeper, shim, cleanup);
+    return { ...begin(options, made, keeper, shim, cleanup), imageNames };
   } catch (error) {
     await cleanup.run();
     throw error;
@@ -108,7 +113,7 @@ function begin(
   keeper: Keeper,
   shim: ProcessRecord,
   own: Cleanup,
-): DetachedPod {
+): Omit<DetachedPod, 'imageNames'> {
   const { paths, facts } = prepared;
   const lifecycle = new PodLifecycle(options, containerInput(options, prepared), {
     ...lifecycleHooks(options, prepared, shim),
@@ -129,7 +134,7 @@ export async function adoptDetached(options: DetachedOptions): Promise<DetachedP
   if (file === 'damaged')
     observer.onWarning?.(`${fileOf(paths)} is damaged: what is left of the pod is removed`);
   if (file === 'damaged' || file === undefined || !isSameProcess(file.shim)) return undefined;
-  const { facts, kept, shim } = file;
+  const { facts, kept, shim, imageNames = {} } = file;
   const keeper = Keeper.find(paths, options.logs, shim.pid);
   const own = new Cleanup();
   const fetch = (name: string): number => keeper.shim.fetch(kept[name] ?? -1);
@@ -150,8 +155,17 @@ export async function adoptDetached(options: DetachedOptions): Promise<DetachedP
     pause: pausePid === undefined ? undefined : { pid: pausePid },
   };
   own.add('watching objects', await followStored(options, new Map(facts.volumes), sandbox));
-  return begin(options, { paths, facts, network, sandbox: Promise.resolve(sandbox) }, keeper, shim, own);
+  const prepared = { paths, facts, network, sandbox: Promise.resolve(sandbox) };
+  return { ...begin(options, prepared, keeper, shim, own), imageNames };
 }
+
+const imageNamesOf = ({ spec }: Pod): DetachedPod['imageNames'] =>
+  Object.fromEntries(
+    [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ name, image = '' }) => [
+      name,
+      image,
+    ]),
+  );
 
 function readDetached(paths: PodPaths): DetachedFile | 'damaged' | undefined {
   try {

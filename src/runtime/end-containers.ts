@@ -9,7 +9,7 @@ import { startTimer } from './timer.ts';
 const MIN_GRACE_SECONDS = 2;
 
 export interface EndOptions {
-  /** When the grace period is over, in milliseconds of Date.now(). */
+  /** When the grace period is over, in milliseconds of performance.now(). */
   readonly deadline: number;
   /** Ends the grace period early. */
   readonly killSignal: AbortSignal | undefined;
@@ -29,7 +29,7 @@ export async function endContainer(
   };
   void ended.then(() => over.abort());
   const ignoreAbort = onAbort(killSignal, kill);
-  const left = (): number => Math.max(0, deadline - Date.now());
+  const left = (): number => Math.max(0, deadline - performance.now());
   await supervision?.preStop(left() / 1000);
   if (after.length > 0) await turn(after, left(), over.signal);
   if (!over.signal.aborted) signalPidfd(pidfd, stopSignalOf(container, image?.config.StopSignal));

@@ -143,8 +143,9 @@ export class Keeper {
       .map(file => Number(file.slice(name.length + 1)))
       .sort((a, b) => b - a);
     return numbers.flatMap(number => {
-      const record = readShimRecord(this.#paths.run, idOf(name, number));
-      return record === undefined ? [] : [{ ...record, number }];
+      const id = idOf(name, number);
+      const record = readShimRecord(this.#paths.run, id);
+      return record === undefined ? [] : [{ ...record, end: record.end ?? this.shim.told(id), number }];
     });
   }
 

@@ -1,4 +1,4 @@
-import type { Container } from '../kube/types.generated.ts';
+import type { Container, PodSpec } from '../kube/types.generated.ts';
 import type { ContainerInput } from '../pipeline.ts';
 import { connectInput, readStreams } from './connect-streams.ts';
 import { ContainerStartError, isSidecar, type StartedContainer } from './container.ts';
@@ -7,20 +7,18 @@ import { ContainerResults } from './container-results.ts';
 import { KeptInputs } from './kept-inputs.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { MemoryPeak } from './memory-peak.ts';
-import { delay, onAbort } from './on-abort.ts';
+import { onAbort } from './on-abort.ts';
 import { watchDeadline, watchLimits } from './pod-limits.ts';
 import type { PodResult } from './pod-result.ts';
 import { RecordLater } from './record-later.ts';
-import { type BackOff, backOffWords, resume, shouldRestart } from './restart.ts';
+import { type EndedRun, resume, shouldRestart, waitForRestart, waitToRetry } from './restart.ts';
 import type { ResultBuilder } from './result-builder.ts';
-import { endedBefore, hasBegun, lastBefore } from './resumed-states.ts';
+import { endedBefore, foundContainers, hasBegun, lastBefore } from './resumed-states.ts';
 import type { RunPodOptions } from './run-options.ts';
 import { RunningContainers } from './running-containers.ts';
 import { type ObservedStart, startObserved } from './start-observed.ts';
 import { type Attempt, notStarted, supervise } from './supervision.ts';
-
-/** Seconds until what is missing or wrong around a container is looked at again. */
-const CONFIG_RETRY_SECONDS = 10;
+import { steadyTime } from './timer.ts';
 
 /** The life of one attached pod: init containers, sidecars, app containers, restarts, the end in the kubelet's order. */
 export class PodLifecycle {
@@ -31,7 +29,12 @@ export class PodLifecycle {
   readonly #results: ContainerResults;
   readonly #record: RecordLater;
   readonly #inputs = new KeptInputs();
+  /** Of performance.now(). */
+  readonly #startedAt: number;
   #reason: { readonly reason: string; readonly message: string } | undefined;
+  #hasBegun = false;
+  /** It was to end before it had begun. */
+  #endsAtOnce: { readonly graceSeconds: number | undefined } | undefined;
 
   constructor(
     options: RunPodOptions,
@@ -41,6 +44,7 @@ export class PodLifecycle {
     this.#options = options;
     this.#input = input;
     this.#hooks = hooks;
+    this.#startedAt = steadyTime(hooks.startedAt ?? Date.now());
     const spec = options.pod.spec ?? { containers: [] };
     this.#results = new ContainerResults(options.pod, hooks, options.capture === true);
     this.#running = new RunningContainers(
@@ -63,16 +67,25 @@ export class PodLifecycle {
   async run(): Promise<PodResult> {
     const { pod, signal } = this.#options;
     const spec = pod.spec ?? { containers: [] };
+    this.#hasBegun = true;
+    const found =
+      this.#endsAtOnce === undefined ? undefined : this.#endFound(spec, this.#endsAtOnce.graceSeconds);
     const ignoreAbort = onAbort(signal, () => void this.#running.end());
     onAbort(this.#running.ending, () => this.#record.soon());
-    const stopWatching = watchLimits(this.#options, this.#hooks, {
-      attempt: container => this.#results.attempt(container),
-      fail: (reason, message, graceSeconds) => this.#fail(reason, message, graceSeconds),
-    });
+    const { paths } = this.#hooks;
+    const stopWatching = watchLimits(
+      this.#options,
+      { paths, startedAt: this.#startedAt },
+      {
+        attempt: container => this.#results.attempt(container),
+        fail: this.#fail.bind(this),
+      },
+    );
     const background: Promise<void>[] = [];
     try {
-      let isInitialised = true;
-      for (const container of spec.initContainers ?? []) {
+      await found;
+      let isInitialised = found === undefined;
+      for (const container of isInitialised ? (spec.initContainers ?? []) : []) {
         if (isSidecar(container))
           isInitialised = await new Promise(started => {
             background.push(this.#keepRunning(container, started));
@@ -89,6 +102,15 @@ export class PodLifecycle {
       this.#record.stop();
     }
     return this.#results.build(this.#reason);
+  }
+
+  /** Nothing is begun any more, but what another process has begun has its time to end, in its order. */
+  async #endFound(spec: PodSpec, graceSeconds: number | undefined): Promise<void> {
+    const all = foundContainers(this.#hooks, spec).map(({ container, isInit, attempt }) =>
+      this.#attempt(container, attempt, this.#results.begin(container, isInit)),
+    );
+    void this.#running.end(graceSeconds);
+    await Promise.all(all);
   }
 
   get #isStopping(): boolean {
@@ -134,7 +156,7 @@ export class PodLifecycle {
       // With Always, an init container is restarted as with OnFailure: the others wait for its end.
       if (isInit && exitCode === 0) return true;
       if (this.#isStopping || !this.#restarts(container, exitCode, wasUnhealthy)) return exit.exitCode === 0;
-      if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return false;
+      if (!(await this.#waitBeforeRestart({ container, exit, backOff, result }))) return false;
     }
   }
 
@@ -145,9 +167,7 @@ export class PodLifecycle {
 
   /** What keeps a container from being made may be put right, where somebody waits for that. */
   async #canRetry(): Promise<boolean> {
-    if (this.#hooks.keeper === undefined || this.#isStopping) return false;
-    await delay(CONFIG_RETRY_SECONDS * 1000, this.#running.ending);
-    return !this.#isStopping;
+    return this.#hooks.keeper !== undefined && (await waitToRetry(this.#running.ending));
   }
 
   /** A sidecar: restarted for ever, and its exit codes never count. */
@@ -161,7 +181,7 @@ export class PodLifecycle {
         if (exit === undefined && (await this.#canRetry())) continue;
         if (exit === undefined || this.#isStopping) return;
         attempt++;
-        if (!(await this.#waitBeforeRestart(container, exit, backOff, result))) return;
+        if (!(await this.#waitBeforeRestart({ container, exit, backOff, result }))) return;
       }
     } finally {
       // For those that wait for it still; who has started has said so long ago.
@@ -169,30 +189,9 @@ export class PodLifecycle {
     }
   }
 
-  /** From the end of the container on, which may have been a while ago. */
-  async #waitBeforeRestart(
-    container: Container,
-    exit: Attempt,
-    backOff: BackOff,
-    result: ResultBuilder,
-  ): Promise<boolean> {
-    const { observer, pod } = this.#options;
-    const { wanted, seconds } = backOff.after(result.state().state);
-    const { failure } = exit;
-    if (failure !== undefined) {
-      result.waiting(failure.reason, failure.message);
-      this.#tellStates();
-    }
-    if (wanted > 0) {
-      const words = backOffWords(pod, container, exit.exitCode, wanted);
-      result.waiting('CrashLoopBackOff', words.state);
-      this.#tellStates();
-      observer.onEvent?.('Warning', 'BackOff', words.event, container.name);
-      // Minutes in which nothing would be seen to happen.
-      observer.onWarning?.(words.warning);
-    }
-    await delay(seconds * 1000, this.#running.ending);
-    return !this.#isStopping;
+  #waitBeforeRestart(about: Omit<EndedRun, 'ending'>): Promise<boolean> {
+    const { ending } = this.#running;
+    return waitForRestart({ ...about, ending }, this.#options, () => this.#tellStates());
   }
 
   /** One start to its exit; undefined if it did not start. */
@@ -241,7 +240,8 @@ export class PodLifecycle {
     onStarted?: (isRunning: boolean) => void,
     isOver = false,
   ): Promise<Attempt> {
-    const { facts, exited: ended } = started;
+    const { facts, exited: ended, startedAt } = started;
+    const began = steadyTime(startedAt);
     const { keeper } = this.#hooks;
     this.#inputs.add(container.name, connectInput(this.#options, container, started), () =>
       keeper?.endInput(container, attempt),
@@ -282,7 +282,8 @@ export class PodLifecycle {
     settleEnd({ container, attempt, started, result, keeper }, exit, { finishedAt, memoryPeak, supervision });
     this.#changed();
     const { wasUnhealthy = false, failure } = supervision ?? {};
-    return { ...exit, wasUnhealthy, failure };
+    const ranFor = isOver ? finishedAt - startedAt : performance.now() - began;
+    return { ...exit, ranFor, wasUnhealthy, failure };
   }
 
   #changed(): void {
@@ -295,14 +296,14 @@ export class PodLifecycle {
   }
 
   /** Ends the pod: the grace period, in seconds, is its own if none is given. */
-  end(graceSeconds?: number): Promise<void> {
-    return this.#running.end(graceSeconds);
+  async end(graceSeconds?: number): Promise<void> {
+    if (this.#hasBegun) await this.#running.end(graceSeconds);
+    else this.#endsAtOnce ??= { graceSeconds };
   }
 
   /** activeDeadlineSeconds has become this: less than it was. */
   shortenDeadline(seconds: number): void {
-    const { startedAt = Date.now() } = this.#hooks;
-    const stop = watchDeadline(seconds, startedAt, this.#options.observer, (...why) => this.#fail(...why));
+    const stop = watchDeadline(seconds, this.#startedAt, this.#options.observer, this.#fail.bind(this));
     onAbort(this.#running.ending, stop);
   }
 

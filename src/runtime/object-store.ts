@@ -1,6 +1,7 @@
 import {
   chmodSync,
   type Dirent,
+  existsSync,
   linkSync,
   readdirSync,
   renameSync,
@@ -200,6 +201,7 @@ export class ObjectStore {
         return temporary;
       } catch (cause) {
         if (errnoCode(cause) === 'ENOENT' && attempt < ATTEMPTS) continue;
+        if (existsSync(temporary)) unlinkSync(temporary);
         this.#removeEmpty(directory);
         throw new UserError(`cannot store "${file}": ${fileFailure(cause)}`, { cause });
       }

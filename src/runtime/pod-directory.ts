@@ -165,8 +165,13 @@ export const writeRecord = (paths: PodPaths, record: PodRecord): void =>
 /** A file of JSON that is there as a whole, or as it was. */
 export function writeWhole(path: string, value: unknown): void {
   const temporary = join(dirname(path), `.${basename(path)}`);
-  writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
-  renameSync(temporary, path);
+  try {
+    writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+    renameSync(temporary, path);
+  } catch (error) {
+    if (existsSync(temporary)) unlinkSync(temporary);
+    throw error;
+  }
 }
 
 /** The file whose lock says that a pod of that name runs. */

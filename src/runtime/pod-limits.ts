@@ -15,23 +15,26 @@ interface Limited {
   fail(reason: string, message: string, graceSeconds?: number): void;
 }
 
-/** Ends a pod when its activeDeadlineSeconds are over; returns how to wait for that no longer. */
+/** Ends a pod when its activeDeadlineSeconds are over, from a time of performance.now() on; returns how to wait for that no longer. */
 export function watchDeadline(
   seconds: number,
   startedAt: number,
   observer: PodObserver,
   fail: Limited['fail'],
 ): () => void {
-  return startTimer(Math.max(0, startedAt + seconds * 1000 - Date.now()), () => {
+  return startTimer(Math.max(0, startedAt + seconds * 1000 - performance.now()), () => {
     observer.onEvent?.('Normal', 'DeadlineExceeded', DEADLINE_EXCEEDED, '');
     fail('DeadlineExceeded', DEADLINE_EXCEEDED);
   });
 }
 
-/** Ends a pod that takes more than it was allowed of time or of the disk; returns how to stop looking. */
+/**
+ * Ends a pod that takes more than it was allowed of time (since `startedAt`, of performance.now()) or of the disk; returns how to
+ * stop looking.
+ */
 export function watchLimits(
   { pod, observer }: RunPodOptions,
-  { paths, startedAt = Date.now() }: { readonly paths: PodPaths; readonly startedAt?: number },
+  { paths, startedAt }: { readonly paths: PodPaths; readonly startedAt: number },
   { attempt, fail }: Limited,
 ): () => void {
   const seconds = pod.spec?.activeDeadlineSeconds;

@@ -1,12 +1,19 @@
 import type { Container, ContainerRestartRule, Pod } from '../kube/types.generated.ts';
 import type { ContainerState } from './container-state.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
+import { delay } from './on-abort.ts';
+import type { ResultBuilder } from './result-builder.ts';
+import type { RunPodOptions } from './run-options.ts';
+import type { Attempt } from './supervision.ts';
 
 const FIRST_DELAY = 10;
 const MAX_DELAY = 300;
 
 /** A run that took longer than this, in seconds, makes up for all failures before it. */
 const RESET_AFTER = 600;
+
+/** Seconds until what is missing or wrong around a container is looked at again. */
+const RETRY_SECONDS = 10;
 
 /** The kubelet's crash-loop back-off of one container: the first restart is immediate, then 10, 20, 40… to 300 seconds. */
 export class BackOff {
@@ -21,9 +28,12 @@ export class BackOff {
   }
 
   /** Of that, what is left by now of a run that ended a while ago: never more, whatever somebody has done to the clock. */
-  after(state: ContainerState['state']): { readonly wanted: number; readonly seconds: number } {
-    const { startedAt = 0, finishedAt = 0 } = state.is === 'terminated' ? state : {};
-    const wanted = this.next(startedAt === 0 ? 0 : (finishedAt - startedAt) / 1000);
+  after(
+    state: ContainerState['state'],
+    ranMilliseconds: number,
+  ): { readonly wanted: number; readonly seconds: number } {
+    const finishedAt = state.is === 'terminated' ? state.finishedAt : 0;
+    const wanted = this.next(ranMilliseconds / 1000);
     return { wanted, seconds: Math.max(0, Math.min(wanted, wanted - (Date.now() - finishedAt) / 1000)) };
   }
 }
@@ -68,7 +78,7 @@ function duration(seconds: number): string {
 }
 
 /** What the kubelet says while a container waits for its restart; and what a person is told who ran the pod. */
-export function backOffWords(
+function backOffWords(
   { metadata }: Pod,
   { name }: Container,
   exitCode: number,
@@ -80,6 +90,46 @@ export function backOffWords(
     event: `Back-off restarting failed container ${name} in pod ${pod}`,
     warning: `container "${name}" ended with exit code ${exitCode}: back-off ${seconds}s before it is restarted`,
   };
+}
+
+/** A run of a container that is followed by another one. */
+export interface EndedRun {
+  readonly container: Container;
+  readonly exit: Attempt;
+  readonly backOff: BackOff;
+  readonly result: ResultBuilder;
+  /** Aborted when the pod's end has begun. */
+  readonly ending: AbortSignal;
+}
+
+/** From the end of the container on, which may have been a while ago; false if the pod's end comes first. */
+export async function waitForRestart(
+  { container, exit, backOff, result, ending }: EndedRun,
+  { observer, pod }: Pick<RunPodOptions, 'observer' | 'pod'>,
+  tellStates: () => void,
+): Promise<boolean> {
+  const { wanted, seconds } = backOff.after(result.state().state, exit.ranFor);
+  const { failure } = exit;
+  if (failure !== undefined) {
+    result.waiting(failure.reason, failure.message);
+    tellStates();
+  }
+  if (wanted > 0) {
+    const words = backOffWords(pod, container, exit.exitCode, wanted);
+    result.waiting('CrashLoopBackOff', words.state);
+    tellStates();
+    observer.onEvent?.('Warning', 'BackOff', words.event, container.name);
+    // Minutes in which nothing would be seen to happen.
+    observer.onWarning?.(words.warning);
+  }
+  await delay(seconds * 1000, ending);
+  return !ending.aborted;
+}
+
+/** What is missing or wrong around a container may be put right; false if the pod's end comes first. */
+export async function waitToRetry(ending: AbortSignal): Promise<boolean> {
+  await delay(RETRY_SECONDS * 1000, ending);
+  return !ending.aborted;
 }
 
 /** Whether a container is started again that did not come up, or does not live, whatever its exit code is then. */

@@ -1,4 +1,4 @@
-import type { Container, Pod } from '../kube/types.generated.ts';
+import type { Container, Pod, PodSpec } from '../kube/types.generated.ts';
 import { exitOf } from './child-exits.ts';
 import type { ContainerState, Terminated } from './container-state.ts';
 import type { Attempt } from './keeper.ts';
@@ -23,6 +23,21 @@ export function endedBefore(
 /** An app container of a pod that was found has been started. */
 export function hasBegun({ keeper }: Pick<LifecycleHooks, 'keeper'>, { spec }: Pod): boolean {
   return keeper !== undefined && (spec?.containers ?? []).some(each => keeper.attempts(each).length > 0);
+}
+
+/** The containers of a pod that another process has started, with their newest attempts. */
+export function foundContainers(
+  { keeper }: Pick<LifecycleHooks, 'keeper'>,
+  { initContainers = [], containers }: PodSpec,
+): readonly { readonly container: Container; readonly isInit: boolean; readonly attempt: number }[] {
+  const found = (container: Container, isInit: boolean) =>
+    (keeper?.attempts(container) ?? [])
+      .slice(0, 1)
+      .map(({ number }) => ({ container, isInit, attempt: number }));
+  return [
+    ...initContainers.flatMap(container => found(container, true)),
+    ...containers.flatMap(container => found(container, false)),
+  ];
 }
 
 /** How the attempt before the newest one on record ended: as it was told, or else as its own record says. */

@@ -102,7 +102,7 @@ export class RunningContainers {
   }
 
   async #endAll(graceSeconds: number): Promise<void> {
-    this.#deadline = Date.now() + graceSeconds * 1000;
+    this.#deadline = performance.now() + graceSeconds * 1000;
     const all = this.#order.flatMap(name => this.#running.get(name) ?? []);
     await endContainers(all, this.#sidecars, (running, after) =>
       this.#endOne(running, this.#deadline, undefined, after),
@@ -114,7 +114,7 @@ export class RunningContainers {
   async stop(container: Container, message: string, graceSeconds = this.#graceSeconds): Promise<void> {
     const running = this.#running.get(container.name);
     if (running === undefined || this.ending.aborted || this.#ends.has(running)) return;
-    await this.#endOne(running, Date.now() + graceSeconds * 1000, message);
+    await this.#endOne(running, performance.now() + graceSeconds * 1000, message);
   }
 
   /** Whoever gets through its start until then is ended as all others. */
@@ -125,7 +125,7 @@ export class RunningContainers {
       if (this.#starting > 0) this.#killAll();
     };
     let ignoreAbort = (): void => {};
-    const stopTimer = startTimer(Math.max(0, this.#deadline - Date.now()), kill);
+    const stopTimer = startTimer(Math.max(0, this.#deadline - performance.now()), kill);
     ignoreAbort = onAbort(this.#killSignal, kill);
   }
 
@@ -139,7 +139,7 @@ export class RunningContainers {
     const begun = this.#ends.get(running);
     if (begun !== undefined) {
       const kill = (): void => void signalPidfd(running.started.child.pidfd, SIG.SIGKILL);
-      const stopTimer = startTimer(Math.max(0, deadline - Date.now()), kill);
+      const stopTimer = startTimer(Math.max(0, deadline - performance.now()), kill);
       await begun;
       stopTimer();
       return;

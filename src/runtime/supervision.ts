@@ -38,6 +38,8 @@ export interface Attempt extends Exit {
   readonly wasUnhealthy: boolean;
   /** What its state says until it is started again. */
   readonly failure?: Failure | undefined;
+  /** Milliseconds, whatever has become of the clock meanwhile. */
+  readonly ranFor: number;
 }
 
 export interface Failure {
@@ -48,6 +50,7 @@ export interface Failure {
 /** An attempt that came to nothing, with containerd's exit code and the kubelet's word. */
 export const notStarted = (message: string): Attempt => ({
   wasUnhealthy: false,
+  ranFor: 0,
   exitCode: 128,
   signal: undefined,
   cpuMicroseconds: 0,
@@ -80,7 +83,7 @@ export function supervise(
     pod,
     container,
     reach,
-    ...(known === undefined ? {} : { known, ranFor: Date.now() - startedAt }),
+    ...(known === undefined ? {} : { known, ranFor: Math.max(0, Date.now() - startedAt) }),
     ending: containers.ending,
     record: recordOf(running),
     onEvent: (type, reason, message) => {

@@ -14,5 +14,5 @@ export function startTimer(milliseconds: number, callback: () => void): () => vo
   return () => clearTimeout(timer);
 }
 
-/** Since a time of Date.now(). */
-export const secondsSince = (start: number): number => (Date.now() - start) / 1000;
+/** When a time of Date.now() was, on the clock that nobody sets (performance.now()): now at the latest, whatever the other one says. */
+export const steadyTime = (time: number): number => performance.now() - Math.max(0, Date.now() - time);

@@ -267,7 +267,7 @@ t.test('two agents at once: the second one refuses', { skip: needsRoot }, async 
 
 t.test('damaged files are moved aside, or done without', { skip: needsRoot }, async t => {
   const agent = await agentFor(t);
-  const names = ['sound', 'status', 'detached', 'attempt', 'record', 'object'];
+  const names = ['sound', 'status', 'detached', 'attempt', 'record', 'object', 'nameless'];
   const spec = scripts({ forever }, { volumes });
   for (const name of names) await agent.create(name, spec);
   const uids = new Map<string, string>();
@@ -281,6 +281,9 @@ t.test('damaged files are moved aside, or done without', { skip: needsRoot }, as
     join(run, 'pods', uids.get('record') ?? '', 'pod.json'),
     join(state, 'objects', 'Pod', 'default', 'object.json'),
   ];
+  // Of this one there is neither the object nor what it was made of.
+  rmSync(join(state, 'objects', 'Pod', 'default', 'nameless.json'));
+  rmSync(join(run, 'pods', uids.get('nameless') ?? '', 'pod.json'), { force: true });
   for (const file of damages) writeFileSync(file, readFileSync(file).subarray(0, 40));
   await agent.start();
   const restarted = (status: PodStatus) => container(status, 'forever')?.restartCount === 1 && isUp(status);

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { setDefaults } from '../../kube/defaults.ts';
 import { type FieldError, forbidden, invalid } from '../../kube/field-error.ts';
-import type { Container, Pod, PodSpec } from '../../kube/types.generated.ts';
+import type { Container, Pod, PodSpec, Toleration } from '../../kube/types.generated.ts';
 import { validateLabelsAndAnnotations } from '../../kube/validate-metadata.ts';
 import type { ApiObject } from '../objects.ts';
 import { servedKind } from '../resources.ts';
@@ -38,7 +38,11 @@ function specErrors(spec: PodSpec, before: PodSpec): readonly FieldError[] {
   for (const field of ['containers', 'initContainers'] as const)
     if ((spec[field] ?? []).length !== (before[field] ?? []).length)
       return [forbidden(`spec.${field}`, 'pod updates may not add or remove containers')];
-  const errors = [...imageErrors(spec), ...deadlineErrors(spec, before)];
+  const errors = [
+    ...imageErrors(spec),
+    ...deadlineErrors(spec, before),
+    ...tolerationErrors(spec.tolerations ?? [], before.tolerations ?? []),
+  ];
   const changed = changedFields(spec, before);
   if (changed.length > 0) errors.push(forbidden('spec', `${MUTABLE}\nchanged: ${changed.join(', ')}`));
   return errors;
@@ -69,19 +73,22 @@ function deadlineErrors({ activeDeadlineSeconds: after }: PodSpec, before: PodSp
     : [];
 }
 
+/** They may be added, and have another time. */
+function tolerationErrors(after: readonly Toleration[], before: readonly Toleration[]): FieldError[] {
+  const timeless = ({ tolerationSeconds: _, ...toleration }: Toleration): object => toleration;
+  const isThere = (old: Toleration): boolean =>
+    after.some(each => isDeepStrictEqual(timeless(each), timeless(old)));
+  const detail = 'existing toleration can not be modified except its tolerationSeconds';
+  return before.every(isThere) ? [] : [forbidden('spec.tolerations', detail)];
+}
+
 /** What differs beside the few fields that may. */
 function changedFields(spec: PodSpec, before: PodSpec): readonly string[] {
   const [one, other] = [comparable(spec), comparable(before)];
-  const added = (before.tolerations ?? []).every(old =>
-    (spec.tolerations ?? []).some(each => isDeepStrictEqual(each, old)),
-  );
   const fields = new Set([...Object.keys(one), ...Object.keys(other)]);
-  return [
-    ...[...fields]
-      .filter(field => !isDeepStrictEqual(one[field], other[field]))
-      .map(field => `spec.${field}`),
-    ...(added ? [] : ['spec.tolerations']),
-  ];
+  return [...fields]
+    .filter(field => !isDeepStrictEqual(one[field], other[field]))
+    .map(field => `spec.${field}`);
 }
 
 function comparable({
@@ -91,7 +98,7 @@ function comparable({
   initContainers = [],
   ...rest
 }: PodSpec): Record<string, unknown> {
-  const withoutImage = ({ image: _, imagePullPolicy: __, ...container }: Container): object => container;
+  const withoutImage = ({ image: _, ...container }: Container): object => container;
   const all = {
     ...rest,
     containers: containers.map(withoutImage),

@@ -17,8 +17,10 @@ export const logDirectory = (
   container: string,
 ): string => join(state, 'logs', `${namespace}_${name}_${uid}`, container);
 
-/** `2.log`, and `2.log.20260102-150405` once it has been rotated. */
-const NAME = /^(\d+)\.log(\.\d{8}-\d{6}(?:\.\d+)?)?$/;
+/** `2.log`, `2.log.20260102-150405` once it has been rotated, and that with `.gz` some time after. */
+const NAME = /^(\d+)\.log(?:\.(\d{8}-\d{6}(?:\.\d+)?)(\.gz)?)?$/;
+
+export const isCompressed = (file: string): boolean => file.endsWith('.gz');
 
 /** The attempts of which there is a log, the newest first. */
 export function attemptsOf(directory: string): readonly number[] {
@@ -31,14 +33,15 @@ export function attemptsOf(directory: string): readonly number[] {
 
 /** The files of an attempt's log, in the order in which they were written. */
 export function filesOf(directory: string, attempt: number): readonly string[] {
-  const rotated = namesIn(directory).filter(name => {
+  const names = new Set(namesIn(directory));
+  const rotated = [...names].filter(name => {
     const match = NAME.exec(name);
-    return match !== null && Number(match[1]) === attempt && match[2] !== undefined;
+    // While both are there, they are the same.
+    const isTwice = isCompressed(name) && names.has(name.slice(0, -'.gz'.length));
+    return match !== null && Number(match[1]) === attempt && match[2] !== undefined && !isTwice;
   });
   const current = `${attempt}.log`;
-  return [...rotated.sort(), ...(namesIn(directory).includes(current) ? [current] : [])].map(name =>
-    join(directory, name),
-  );
+  return [...rotated.sort(), ...(names.has(current) ? [current] : [])].map(name => join(directory, name));
 }
 
 function namesIn(directory: string): readonly string[] {

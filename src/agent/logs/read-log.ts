@@ -1,8 +1,7 @@
-import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
-import { errnoCode } from '../../base/errors.ts';
+import { type FSWatcher, statSync, watch } from 'node:fs';
 import { type LogEntry, parseEntry } from './cri-line.ts';
 import { filesOf } from './log-files.ts';
-import { tailOf } from './tail.ts';
+import { type LogSource, openLog } from './log-source.ts';
 
 export interface ReadLogOptions {
   readonly directory: string;
@@ -18,7 +17,6 @@ export interface ReadLogOptions {
   };
 }
 
-const BLOCK = 65_536;
 const NEWLINE = 0x0a;
 /** Milliseconds between two looks, whatever the kernel has told. */
 const LOOK = 2000;
@@ -32,7 +30,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
     for (;;) {
       // In this order: what was written before the end is there.
       const hasEnded = follow === undefined || follow.hasEnded() || follow.signal.aborted;
-      for (let entries = log.read(); entries !== undefined; entries = log.read()) {
+      for (let entries = await log.read(); entries !== undefined; entries = await log.read()) {
         if (entries.length > 0) yield entries;
         if (follow?.signal.aborted === true) return;
         // Others have their turn too, however much there is.
@@ -51,28 +49,25 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
 class LogReader {
   readonly #directory: string;
   readonly #attempt: number;
-  #fd: number | undefined;
-  #offset = 0;
+  #source: LogSource | undefined;
   #rest: Buffer = Buffer.alloc(0);
+  #tailLines: number | undefined;
 
   constructor({ directory, attempt, tailLines }: ReadLogOptions) {
     this.#directory = directory;
     this.#attempt = attempt;
-    if (tailLines === undefined) this.#openFirst();
-    else this.#openTail(tailLines);
+    this.#tailLines = tailLines;
   }
 
   /** Entries that are there, perhaps none; undefined where there is nothing more to read now. */
-  read(): readonly LogEntry[] | undefined {
-    if (this.#fd === undefined) this.#openFirst();
-    if (this.#fd === undefined) return undefined;
-    const block = Buffer.allocUnsafe(BLOCK);
-    const next = this.#nextFile();
-    const size = readSync(this.#fd, block, 0, BLOCK, this.#offset);
-    if (size > 0) {
-      this.#offset += size;
-      return this.#entries(block.subarray(0, size));
-    }
+  async read(): Promise<readonly LogEntry[] | undefined> {
+    if (this.#tailLines !== undefined) await this.#openTail(this.#tailLines);
+    this.#tailLines = undefined;
+    if (this.#source === undefined) this.#openFirst();
+    if (this.#source === undefined) return undefined;
+    const next = this.#nextFile(this.#source);
+    const block = await this.#source.read();
+    if (block !== undefined) return this.#entries(block);
     if (next === undefined) return undefined;
     // Whoever writes has gone on to the next file before we have read this one to its end.
     this.#open(next);
@@ -80,8 +75,8 @@ class LogReader {
   }
 
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
+    this.#source?.close();
+    this.#source = undefined;
   }
 
   #entries(block: Buffer): readonly LogEntry[] {
@@ -98,15 +93,13 @@ class LogReader {
   }
 
   /** The file after the one that is open, once something is written there: until then this one may still grow. */
-  #nextFile(): string | undefined {
-    if (this.#fd === undefined) return undefined;
-    const { ino, dev } = fstatSync(this.#fd);
+  #nextFile({ id: { ino, dev } }: LogSource): string | undefined {
     const files = filesOf(this.#directory, this.#attempt);
     const at = files.findIndex(file => {
       const stat = statSync(file, { throwIfNoEntry: false });
       return stat?.ino === ino && stat.dev === dev;
     });
-    // One that has been removed meanwhile was older than all.
+    // One that has been removed meanwhile was older than all: what is being read is not compressed.
     const later = files.slice(at + 1);
     return later.find(file => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0);
   }
@@ -116,28 +109,21 @@ class LogReader {
     if (first !== undefined) this.#open(first);
   }
 
-  #openTail(count: number): void {
+  async #openTail(count: number): Promise<void> {
     let left = count;
     for (const file of filesOf(this.#directory, this.#attempt).toReversed()) {
-      if (!this.#open(file) || this.#fd === undefined) continue;
-      const { offset, found } = tailOf(this.#fd, left);
-      this.#offset = offset;
+      if (!this.#open(file) || this.#source === undefined) continue;
+      const { found, hasMore } = await this.#source.toLast(left);
       left -= found;
-      if (left === 0 && (offset > 0 || count === 0)) return;
+      if (left === 0 && (hasMore || count === 0)) return;
     }
   }
 
   #open(file: string): boolean {
-    let fd: number;
-    try {
-      fd = openSync(file, 'r');
-    } catch (error) {
-      if (errnoCode(error) === 'ENOENT') return false;
-      throw error;
-    }
+    const source = openLog(file);
+    if (source === undefined) return false;
     this.close();
-    this.#fd = fd;
-    this.#offset = 0;
+    this.#source = source;
     this.#rest = Buffer.alloc(0);
     return true;
   }

@@ -25,7 +25,7 @@ export function tailOf(fd: number, count: number): { readonly offset: number; re
       const newline = until === 0 ? -1 : bytes.lastIndexOf(NEWLINE, until - 2);
       const begin = newline + 1;
       if (newline === -1 && start > 0) break;
-      if (isWhole(bytes.subarray(begin, until))) {
+      if (isWholeLine(bytes.subarray(begin, until))) {
         if (found === count) return { offset: start + until, found };
         found++;
       }
@@ -39,7 +39,7 @@ export function tailOf(fd: number, count: number): { readonly offset: number; re
 }
 
 /** `TIME STREAM F TEXT`, with its newline. */
-function isWhole(entry: Buffer): boolean {
+export function isWholeLine(entry: Buffer): boolean {
   if (entry.at(-1) !== NEWLINE) return false;
   const head = entry.toString('latin1', 0, 80);
   return /^\S+ \S+ F(?:[: \n]|$)/.test(head);

@@ -1,11 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PodPaths } from '../../oci/pod-paths.ts';
+import type { PodPaths, Roots } from '../../oci/pod-paths.ts';
 import { removeDetached } from '../../runtime/detached.ts';
 import { findPods, type PodRecord } from '../../runtime/pod-directory.ts';
 import type { AttachSession, AttachStreams, PodBackend } from '../backend.ts';
 import type { ApiObject, WatchEvent } from '../objects.ts';
 import { attachTo } from './attach.ts';
+import { logRoot } from './options.ts';
 import { rotateLogs } from './rotate-logs.ts';
 import { knownUids, makeStatusDirectory, removeKnown } from './status-file.ts';
 import { PodWorker, type WorkerOptions } from './worker.ts';
@@ -13,12 +14,19 @@ import { PodWorker, type WorkerOptions } from './worker.ts';
 /** Milliseconds between two looks at the size of logs, as the kubelet's. */
 const ROTATION = 10_000;
 
+/** The name of the directory of a pod's logs; empty if there is none. */
+function logsOf(roots: Roots, uid: string): string {
+  const root = logRoot(roots);
+  return (existsSync(root) ? readdirSync(root) : []).find(name => name.endsWith(`_${uid}`)) ?? '';
+}
+
 /** Every pod of the registry gets a worker; what nobody wants any more is ended. */
 export class PodManager implements PodBackend {
   readonly #options: WorkerOptions;
   readonly #workers = new Map<string, PodWorker>();
   readonly #stopWatching: () => void;
   readonly #rotation: NodeJS.Timeout;
+  #isRotating = false;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -30,7 +38,7 @@ export class PodManager implements PodBackend {
     for (const { paths, isAlive, record } of findPods(options.roots))
       if (isAlive && !wanted.has(paths.uid)) void this.#endUnknown(paths, record);
     this.#stopWatching = options.registry.watch('Pod', resourceVersion, event => this.#changed(event));
-    this.#rotation = setInterval(() => this.#rotate(), ROTATION).unref();
+    this.#rotation = setInterval(() => void this.#rotate(), ROTATION).unref();
   }
 
   /** Looks at pods no more; they go on. */
@@ -70,7 +78,11 @@ export class PodManager implements PodBackend {
     if (!existsSync(join(paths.run, 'detached.json'))) return;
     onError(`pod ${paths.uid} runs, but there is no object of it: it is ended`);
     if (record === undefined) {
-      await removeDetached({ paths }, roots, { namespace: '', name: '' }).catch(error => onError(`${error}`));
+      // Its logs still say what it was called.
+      const logs = logsOf(roots, paths.uid);
+      const [namespace = '', name = ''] = logs.split('_');
+      await removeDetached({ paths }, roots, { namespace, name }).catch(error => onError(`${error}`));
+      if (logs !== '') rmSync(join(logRoot(roots), logs), { recursive: true, force: true });
       return;
     }
     const worker = new PodWorker(record.pod as unknown as ApiObject, this.#options);
@@ -89,14 +101,17 @@ export class PodManager implements PodBackend {
     this.#options.registry.removed(uid);
   }
 
-  #rotate(): void {
-    for (const { running } of this.#workers.values()) {
+  async #rotate(): Promise<void> {
+    if (this.#isRotating) return;
+    this.#isRotating = true;
+    for (const { running } of [...this.#workers.values()]) {
       if (running === undefined) continue;
       try {
-        rotateLogs(running);
+        await rotateLogs(running);
       } catch (error) {
         this.#options.onError(`rotating logs of pod ${running.paths.uid}: ${error}`);
       }
     }
+    this.#isRotating = false;
   }
 }

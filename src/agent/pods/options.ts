@@ -32,10 +32,13 @@ export function hostFacts(): HostFacts {
   return gathered.host;
 }
 
-/** The directory of a pod's logs: as a kubelet's below /var/log/pods. */
-export function logDirectory({ state }: Roots, { metadata }: Pod): string {
+/** As a kubelet's /var/log/pods. */
+export const logRoot = ({ state }: Roots): string => `${state}/logs`;
+
+/** The directory of a pod's logs. */
+export function logDirectory(roots: Roots, { metadata }: Pod): string {
   const { namespace = 'default', name = '', uid = '' } = metadata ?? {};
-  return `${state}/logs/${namespace}_${name}_${uid}`;
+  return `${logRoot(roots)}/${namespace}_${name}_${uid}`;
 }
 
 /** What one start of a pod needs; what it refers to is looked up each time it is asked for. */

@@ -15,7 +15,7 @@ import { watchDeadline } from '../../runtime/pod-limits.ts';
 import type { PodResult } from '../../runtime/pod-result.ts';
 import { failureOf, hasHostPorts } from '../../runtime/prepare-pod.ts';
 import { BackOff } from '../../runtime/restart.ts';
-import { startTimer } from '../../runtime/timer.ts';
+import { startTimer, steadyTime } from '../../runtime/timer.ts';
 import type { ApiObject } from '../objects.ts';
 import type { Registry } from '../registry.ts';
 import { type AgentSettings, detachedOptions, logDirectory } from './options.ts';
@@ -50,7 +50,8 @@ export class PodWorker {
   readonly #killed = new AbortController();
   #running: DetachedPod | undefined;
   #graceSeconds: number | undefined;
-  #isChanged = false;
+  /** Containers that run again when the pod has ended, since it is made anew. */
+  #again: ReadonlySet<string> | undefined;
 
   constructor(object: ApiObject, options: WorkerOptions) {
     this.#options = options;
@@ -79,17 +80,33 @@ export class PodWorker {
       if (this.#running === undefined) this.#watchDeadline();
       else this.#running.lifecycle.shortenDeadline(seconds);
     }
-    const changed = changedContainers(before, after);
-    if (changed.length === 0 || this.#running === undefined) return;
-    for (const name of changed)
-      this.#report.event(
-        'Normal',
-        'Killing',
-        `Container ${name} definition changed, will be restarted`,
-        name,
-      );
-    this.#isChanged = true;
-    void this.#running.lifecycle.end();
+    this.#endIfChanged();
+  }
+
+  /** Ends a pod that was made of other images. What was running, or was about to, does so again, whatever its policy says. */
+  #endIfChanged(): void {
+    if (this.#running === undefined || this.#again !== undefined || this.#deleted.signal.aborted) return;
+    const { imageNames, lifecycle } = this.#running;
+    const changed = containersOf(this.#pod).filter(
+      ({ name, image }) => (imageNames[name] ?? image) !== image,
+    );
+    if (changed.length === 0) return;
+    const message = (name: string): string => `Container ${name} definition changed, will be restarted`;
+    for (const { name } of changed) this.#report.event('Normal', 'Killing', message(name), name);
+    this.#again = new Set(
+      this.#report.current.filter(({ state }) => state.is !== 'terminated').map(({ name }) => name),
+    );
+    void lifecycle.end();
+  }
+
+  /** Those that are ended only to be made anew wait for that: the pod has not ended. */
+  #withoutEnds(states: readonly ContainerState[]): readonly ContainerState[] {
+    const waits = { is: 'waiting', reason: 'ContainerCreating', message: undefined } as const;
+    return states.map(each =>
+      each.state.is === 'terminated' && this.#again?.has(each.name) === true
+        ? { ...each, state: waits, lastState: each.state }
+        : each,
+    );
   }
 
   /** Somebody has deleted the pod, or has less patience than before. */
@@ -101,6 +118,7 @@ export class PodWorker {
     void this.#running?.lifecycle.end(seconds);
     this.#deleted.abort();
     this.#givenUp.abort();
+    this.#again = undefined;
     if (isShorter) startTimer(seconds * 1000, () => this.#killed.abort());
   }
 
@@ -115,7 +133,8 @@ export class PodWorker {
     }
     await this.#untilDeleted();
     await this.#remove();
-    rmSync(logDirectory(roots, this.#pod), { recursive: true, force: true });
+    // One of them may be being compressed.
+    rmSync(logDirectory(roots, this.#pod), { recursive: true, force: true, maxRetries: 5 });
     removeKnown(roots, this.#uid);
   }
 
@@ -142,7 +161,7 @@ export class PodWorker {
     this.#stopDeadline();
     if (seconds === undefined || hasHostPorts(this.#pod)) return;
     const { startTime, observer } = this.#report;
-    this.#stopDeadline = watchDeadline(seconds, startTime, observer, (reason, message) => {
+    this.#stopDeadline = watchDeadline(seconds, steadyTime(startTime), observer, (reason, message) => {
       this.#report.failed(reason, message);
       this.#givenUp.abort();
     });
@@ -180,7 +199,7 @@ export class PodWorker {
       killSignal: this.#killed.signal,
       // Nobody knows how containers ended whose shim is gone.
       onStates: states => {
-        if (this.#running?.keeper.shim.isGone !== true) this.#report.states(states);
+        if (this.#running?.keeper.shim.isGone !== true) this.#report.states(this.#withoutEnds(states));
       },
       ...more,
     });
@@ -225,6 +244,7 @@ export class PodWorker {
     this.#report.scheduled();
     this.#report.made(made);
     if (this.#deleted.signal.aborted) this.delete(this.#graceSeconds ?? 0);
+    else this.#endIfChanged();
     const { shim } = made.keeper;
     const life = made.lifecycle.run();
     // What fails because the shim is gone is told below.
@@ -237,8 +257,8 @@ export class PodWorker {
     }
     const states = this.#report.current;
     this.#running = undefined;
-    const isChanged = this.#isChanged && !isLost && !this.#deleted.signal.aborted;
-    this.#isChanged = false;
+    const isChanged = this.#again !== undefined && !isLost && !this.#deleted.signal.aborted;
+    this.#again = undefined;
     if (!isLost && !isChanged) this.#report.ended(await life);
     else await life.catch(() => {});
     // Without it, the next agent would take for lost what has ended.
@@ -264,12 +284,6 @@ const containersOf = ({ spec }: Pod): readonly Container[] => [
   ...(spec?.initContainers ?? []),
   ...(spec?.containers ?? []),
 ];
-
-/** Those whose image is another one. */
-function changedContainers(before: Pod, after: Pod): readonly string[] {
-  const images = new Map(containersOf(before).map(({ name, image }) => [name, image]));
-  return containersOf(after).flatMap(({ name, image }) => (images.get(name) === image ? [] : [name]));
-}
 
 function withoutStatus(object: ApiObject): Pod {
   const { status: _, ...pod } = object;

@@ -51,8 +51,8 @@ async function stop(_args: Args, io: Io): Promise<number> {
     return 0;
   }
   process.kill(pid, 'SIGTERM');
-  for (const end = Date.now() + PATIENCE; holder(io) === pid; await delay(20))
-    if (Date.now() > end)
+  for (const end = performance.now() + PATIENCE; holder(io) === pid; await delay(20))
+    if (performance.now() > end)
       throw new UserError(`the agent (pid ${pid}) does not end`, {
         hint: `kill -9 ${pid}: pods go on without it`,
       });

@@ -59,7 +59,7 @@ export async function deleteWithAgent(
       if (!isMissing(error) || !flag(args, 'ignore-not-found')) errors.push(error);
     }
   }
-  const end = Date.now() + (timeout ?? Number.POSITIVE_INFINITY);
+  const end = performance.now() + (timeout ?? Number.POSITIVE_INFINITY);
   for (const {
     doomed: { type, key },
     uid,
@@ -68,7 +68,7 @@ export async function deleteWithAgent(
     const result = await untilGone(
       client,
       subject,
-      timeout === undefined ? undefined : Math.max(0, end - Date.now()),
+      timeout === undefined ? undefined : Math.max(0, end - performance.now()),
     );
     if (result === 'timeout')
       errors.push(new UserError(`timed out waiting for the condition on ${type.resource}/${key.name}`));

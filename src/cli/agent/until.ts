@@ -20,7 +20,7 @@ export async function untilObject(
   isDone: (object: ApiObject | undefined) => boolean,
   milliseconds: number,
 ): Promise<'done' | 'timeout'> {
-  const end = AbortSignal.timeout(Math.min(milliseconds, MAX_TIMER));
+  const end = AbortSignal.timeout(Math.ceil(Math.min(milliseconds, MAX_TIMER)));
   const selection = { fieldSelector: `metadata.name=${name}` };
   while (!end.aborted) {
     const { items, metadata } = await client.list(type, namespace, selection);

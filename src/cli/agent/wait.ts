@@ -78,7 +78,7 @@ export async function wait(args: Args, io: Io): Promise<number> {
   const namespace = text(args, 'namespace') ?? 'default';
   const subjects = [...(await asked(args, io, namespace))];
   if (subjects.length === 0) throw new UserError('no matching resources found');
-  const end = Date.now() + timeout;
+  const end = performance.now() + timeout;
   const errors: UserError[] = [];
   for (const subject of subjects) {
     const { type, name } = subject;
@@ -93,7 +93,7 @@ export async function wait(args: Args, io: Io): Promise<number> {
         const isReplaced = condition.kind === 'delete' && object !== undefined && object.metadata.uid !== uid;
         return isReplaced || condition.isMet(object);
       };
-      const result = await untilObject(client, subject, isDone, Math.max(0, end - Date.now()));
+      const result = await untilObject(client, subject, isDone, Math.max(0, end - performance.now()));
       if (result === 'done') io.out(`${singularOf(type)}/${name} condition met\n`);
       else errors.push(new UserError(`timed out waiting for the condition on ${type.resource}/${name}`));
     } catch (error) {

@@ -139,19 +139,19 @@ class Flow {
   #last = 0;
 
   passed(room: Promise<void> | undefined): Promise<void> | undefined {
-    this.#last = Date.now();
+    this.#last = performance.now();
     if (room === undefined) return undefined;
     this.#waiting++;
     return room.finally(() => {
       this.#waiting--;
-      this.#last = Date.now();
+      this.#last = performance.now();
     });
   }
 
   /** Resolves when nothing has come for a while: a slow client gets all that there is, and what nobody ends is not waited for. */
   async quiet(signal: AbortSignal): Promise<void> {
-    this.#last = Date.now();
-    while (!signal.aborted && (this.#waiting > 0 || Date.now() - this.#last < AFTER_END))
+    this.#last = performance.now();
+    while (!signal.aborted && (this.#waiting > 0 || performance.now() - this.#last < AFTER_END))
       await new Promise(resolve => setTimeout(resolve, AFTER_END / 5));
   }
 }
