@@ -160,11 +160,8 @@ export class AgentClient {
   }
 
   /** Sends a request, and gives back its answer once that has begun well. */
-  async open(
-    method: string,
-    path: string,
-    { query = {}, body, contentType = 'application/json', signal }: RequestOptions = {},
-  ): Promise<IncomingMessage> {
+  async open(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
+    const { query = {}, body, contentType = 'application/json', signal } = options;
     const words = Object.entries(query).flatMap(([key, value]) =>
       value === undefined ? [] : [[key, value] satisfies [string, string]],
     );
@@ -189,6 +186,8 @@ export class AgentClient {
       [response] = (await once(sent, 'response')) as [IncomingMessage];
     } catch (cause) {
       if (signal?.aborted === true) throw cause;
+      // A connection from before: another agent may listen by now. What changes something may have been done.
+      if (sent.reusedSocket && method === 'GET') return this.open(method, path, options);
       throw lost(cause);
     }
     for (const header of response.headersDistinct.warning ?? []) this.#onWarning(warningText(header));

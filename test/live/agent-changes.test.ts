@@ -288,10 +288,8 @@ t.test('kubectl: set image, run', { skip: needsKubectl }, async t => {
   );
   t.match(ran.out, /one\ntwo\n/);
   t.equal(ran.code, 3, ran.err);
-  t.ok(
-    (await agent.pods()).every(({ metadata }) => metadata?.name !== 'cat'),
-    'it has gone',
-  );
+  // kubectl does not wait for the end of what it deletes.
+  await agent.untilGone('cat');
   await agent.clear();
   t.strictSame(await agent.left(), []);
 });

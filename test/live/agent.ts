@@ -127,6 +127,12 @@ export class TestAgent {
     return this.client.delete(typeOf('Pod'), 'default', name, options);
   }
 
+  async untilGone(name: string, seconds = 15): Promise<void> {
+    for (const end = Date.now() + seconds * 1000; Date.now() < end; await delay(20))
+      if ((await this.pods()).every(({ metadata }) => metadata?.name !== name)) return;
+    throw new Error(`${name} is still there\n${this.#said}`);
+  }
+
   /** Deletes all pods, and waits until they have gone. */
   async clear(gracePeriodSeconds = 0, seconds = 30): Promise<void> {
     const end = Date.now() + seconds * 1000;
