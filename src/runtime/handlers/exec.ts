@@ -63,7 +63,8 @@ export async function execCommand(
     });
     const read = readBoth(running, output);
     const { exitCode } = await running.exit;
-    await Promise.race([read.ended, new Promise(done => setTimeout(done, DRAIN))]);
+    // Where everything is late, what is in the pipes has still to be read when the time is over.
+    await Promise.race([read.ended, new Promise(done => setTimeout(() => setImmediate(done), DRAIN))]);
     read.stop();
     if (limit.signal.aborted) return { outcome: tooLate(command, limit), exitCode: undefined };
     return { outcome: exitCode === 0 ? success(output.text()) : failure(output.text()), exitCode };
