@@ -22,7 +22,8 @@ const exec = (script: string): object => ({ ...EVERY_SECOND, exec: { command: ['
 const SECOND_TIME = 'test -e /tmp/x && exit 0; touch /tmp/x; exit 1';
 const UNREADY = { ready: false, started: true, state: { running: {} } };
 /** Ends at the signal, with that code. */
-const stop = (code: number): string => `trap "exit ${code}" TERM; while true; do sleep 0.1; done`;
+const stop = (code: number): string =>
+  `trap "exit ${code}" TERM; touch /tmp/up; while true; do sleep 0.1; done`;
 
 /** httpd with one page, that answers 503 the first time. */
 const HTTPD = [
@@ -201,14 +202,16 @@ const PROBES: Readonly<Record<string, Row>> = {
   },
 };
 
-const HOOK = `Exec lifecycle hook ([sh -c echo no; exit 3]) for Container "main" in Pod "NAME_default(UID)" failed - error: command 'sh -c echo no; exit 3' exited with 3: no\n, message: "no\\n"`;
+/** When its container listens. */
+const FAILING = 'until test -e /tmp/up; do sleep 0.05; done; echo no; exit 3';
+const HOOK = `Exec lifecycle hook ([sh -c ${FAILING}]) for Container "main" in Pod "NAME_default(UID)" failed - error: command 'sh -c ${FAILING}' exited with 3: no\n, message: "no\\n"`;
 const hook = (name: string, script: string): object => ({
   lifecycle: { [name]: { exec: { command: ['sh', '-c', script] } } },
 });
 
 const HOOKS: Readonly<Record<string, Row>> = {
   'postStart that fails': {
-    spec: scripts({ main: sh(stop(3), hook('postStart', 'echo no; exit 3')) }),
+    spec: scripts({ main: sh(stop(3), hook('postStart', FAILING)) }),
     shows: ['0/1 Running 0', '0/1 PostStartHookError 0', '0/1 PostStartHookError 1'],
     phase: 'Running',
     status: { main: { ...waiting('PostStartHookError', HOOK), ...after('Error', 3) } },
@@ -220,7 +223,7 @@ const HOOKS: Readonly<Record<string, Row>> = {
     ),
   },
   'postStart that fails, with Never': {
-    spec: scripts({ main: sh(stop(3), hook('postStart', 'echo no; exit 3')) }, NEVER),
+    spec: scripts({ main: sh(stop(3), hook('postStart', FAILING)) }, NEVER),
     shows: ['0/1 Running 0', '0/1 Error 0'],
     phase: 'Failed',
     status: { main: ended('Error', 3, { message: undefined }) },
@@ -229,7 +232,7 @@ const HOOKS: Readonly<Record<string, Row>> = {
   'postStart and preStop': {
     spec: scripts(
       { main: sh(STAY, hook('preStop', 'echo no; exit 3')), other: sh(STAY, hook('postStart', 'true')) },
-      { terminationGracePeriodSeconds: 30 },
+      { terminationGracePeriodSeconds: 5 },
     ),
     shows: ['2/2 Running 0'],
     next: { deed: (agent, name) => agent.delete(name), shows: ['2/2 Terminating 0', '0/2 Terminating 0'] },
