@@ -16,8 +16,16 @@ import {
 } from './pod-expected.ts';
 import { type Row, testRows } from './pod-rows.ts';
 
-const EVERY_SECOND = { periodSeconds: 1, failureThreshold: 1 };
+// A machine that others keep busy takes its time.
+const EVERY_SECOND = { periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 30 };
 const exec = (script: string): object => ({ ...EVERY_SECOND, exec: { command: ['sh', '-c', script] } });
+/** The other probes wait until somebody listens. */
+const listens = (port: number): object => {
+  const hex = port.toString(16).toUpperCase();
+  return {
+    startupProbe: exec(`until grep -qs ":${hex} 0" /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done`),
+  };
+};
 /** Fails the first time, and never again. */
 const SECOND_TIME = 'test -e /tmp/x && exit 0; touch /tmp/x; exit 1';
 const UNREADY = { ready: false, started: true, state: { running: {} } };
@@ -79,6 +87,7 @@ const PROBES: Readonly<Record<string, Row>> = {
   'readiness by httpGet': {
     spec: scripts({
       main: sh(HTTPD, {
+        ...listens(8080),
         readinessProbe: { ...EVERY_SECOND, httpGet: { port: 8080, path: '/cgi-bin/page' } },
       }),
     }),
@@ -90,7 +99,8 @@ const PROBES: Readonly<Record<string, Row>> = {
   'readiness by tcpSocket': {
     spec: scripts({
       main: sh(`nc -ll -p 8080 -e cat & ${STAY}`, {
-        readinessProbe: { ...EVERY_SECOND, failureThreshold: 9, tcpSocket: { port: 8080 } },
+        ...listens(8080),
+        readinessProbe: { ...EVERY_SECOND, tcpSocket: { port: 8080 } },
       }),
     }),
     shows: ['0/1 Running 0', '1/1 Running 0'],
@@ -103,8 +113,8 @@ const PROBES: Readonly<Record<string, Row>> = {
       {
         main: {
           ...health,
-          readinessProbe: { ...EVERY_SECOND, timeoutSeconds: 9, grpc: { port: 9090 } },
-          startupProbe: { periodSeconds: 1, failureThreshold: 60, exec: { command: ['true'] } },
+          ...listens(9090),
+          readinessProbe: { ...EVERY_SECOND, grpc: { port: 9090 } },
         },
       },
       HOST,
@@ -124,6 +134,7 @@ const PROBES: Readonly<Record<string, Row>> = {
   'liveness by httpGet': {
     spec: scripts({
       main: sh(`httpd -p 8080 -h /tmp; ${stop(0)}`, {
+        ...listens(8080),
         livenessProbe: { ...EVERY_SECOND, httpGet: { port: 8080, path: '/nothing' } },
       }),
     }),
