@@ -245,6 +245,12 @@ export class Registry {
   #deletePod(pod: ApiObject, asked: number | undefined, isStored = true): ApiObject {
     const marked = markedForDeletion(pod, asked);
     if (marked === undefined) return pod;
+    // Nobody waits for its end then; its manager ends it all the same.
+    if (marked.metadata.deletionGracePeriodSeconds === 0) {
+      this.#remove(marked);
+      this.#finishNamespace(marked.metadata.namespace ?? '');
+      return marked;
+    }
     if (isStored) this.#writeMark(marked);
     return this.#put(marked);
   }

@@ -102,6 +102,29 @@ const ENDS: Readonly<Record<string, Row>> = {
     },
     events: told(1, backOff('main')),
   },
+  Evicted: {
+    spec: scripts(
+      {
+        main: sh('head -c 3000000 /dev/zero >/v/x; trap "exit 3" TERM; while true; do sleep 0.1; done', {
+          volumeMounts: [{ name: 'v', mountPath: '/v' }],
+        }),
+      },
+      { volumes: [{ name: 'v', emptyDir: { sizeLimit: '1Mi' } }] },
+    ),
+    shows: ['1/1 Running 0', '0/1 Error 0'],
+    phase: 'Failed',
+    status: {
+      reason: 'Evicted',
+      message: 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ',
+      // By its own code, or that of SIGKILL if it has not begun to listen.
+      main: { state: { terminated: { reason: 'Error' } } },
+    },
+    events: told(
+      1,
+      'Evicted: Usage of EmptyDir volume "v" exceeds the limit "1Mi". ',
+      'Killing: Stopping container main',
+    ),
+  },
   DeadlineExceeded: {
     spec: scripts({ main: 'trap "exit 3" TERM; while true; do sleep 0.1; done' }),
     shows: ['1/1 Running 0'],
@@ -113,7 +136,8 @@ const ENDS: Readonly<Record<string, Row>> = {
     status: {
       reason: 'DeadlineExceeded',
       message: 'Pod was active on the node longer than the specified deadline',
-      main: ended('Error', 3),
+      // By its own code, or that of SIGKILL if it has not begun to listen.
+      main: { state: { terminated: { reason: 'Error' } } },
     },
     events: told(
       1,

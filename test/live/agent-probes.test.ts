@@ -16,13 +16,22 @@ import {
 } from './pod-expected.ts';
 import { type Row, testRows } from './pod-rows.ts';
 
-const EVERY_SECOND = { periodSeconds: 1, failureThreshold: 1 };
+// A machine that others keep busy takes its time.
+const EVERY_SECOND = { periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 30 };
 const exec = (script: string): object => ({ ...EVERY_SECOND, exec: { command: ['sh', '-c', script] } });
+/** The other probes wait until somebody listens. */
+const listens = (port: number): object => {
+  const hex = port.toString(16).toUpperCase();
+  return {
+    startupProbe: exec(`until grep -qs ":${hex} 0" /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done`),
+  };
+};
 /** Fails the first time, and never again. */
 const SECOND_TIME = 'test -e /tmp/x && exit 0; touch /tmp/x; exit 1';
 const UNREADY = { ready: false, started: true, state: { running: {} } };
 /** Ends at the signal, with that code. */
-const stop = (code: number): string => `trap "exit ${code}" TERM; while true; do sleep 0.1; done`;
+const stop = (code: number): string =>
+  `trap "exit ${code}" TERM; touch /tmp/up; while true; do sleep 0.1; done`;
 
 /** httpd with one page, that answers 503 the first time. */
 const HTTPD = [
@@ -78,6 +87,7 @@ const PROBES: Readonly<Record<string, Row>> = {
   'readiness by httpGet': {
     spec: scripts({
       main: sh(HTTPD, {
+        ...listens(8080),
         readinessProbe: { ...EVERY_SECOND, httpGet: { port: 8080, path: '/cgi-bin/page' } },
       }),
     }),
@@ -89,7 +99,8 @@ const PROBES: Readonly<Record<string, Row>> = {
   'readiness by tcpSocket': {
     spec: scripts({
       main: sh(`nc -ll -p 8080 -e cat & ${STAY}`, {
-        readinessProbe: { ...EVERY_SECOND, failureThreshold: 9, tcpSocket: { port: 8080 } },
+        ...listens(8080),
+        readinessProbe: { ...EVERY_SECOND, tcpSocket: { port: 8080 } },
       }),
     }),
     shows: ['0/1 Running 0', '1/1 Running 0'],
@@ -102,8 +113,8 @@ const PROBES: Readonly<Record<string, Row>> = {
       {
         main: {
           ...health,
-          readinessProbe: { ...EVERY_SECOND, timeoutSeconds: 9, grpc: { port: 9090 } },
-          startupProbe: { periodSeconds: 1, failureThreshold: 60, exec: { command: ['true'] } },
+          ...listens(9090),
+          readinessProbe: { ...EVERY_SECOND, grpc: { port: 9090 } },
         },
       },
       HOST,
@@ -123,6 +134,7 @@ const PROBES: Readonly<Record<string, Row>> = {
   'liveness by httpGet': {
     spec: scripts({
       main: sh(`httpd -p 8080 -h /tmp; ${stop(0)}`, {
+        ...listens(8080),
         livenessProbe: { ...EVERY_SECOND, httpGet: { port: 8080, path: '/nothing' } },
       }),
     }),
@@ -201,14 +213,16 @@ const PROBES: Readonly<Record<string, Row>> = {
   },
 };
 
-const HOOK = `Exec lifecycle hook ([sh -c echo no; exit 3]) for Container "main" in Pod "NAME_default(UID)" failed - error: command 'sh -c echo no; exit 3' exited with 3: no\n, message: "no\\n"`;
+/** When its container listens. */
+const FAILING = 'until test -e /tmp/up; do sleep 0.05; done; echo no; exit 3';
+const HOOK = `Exec lifecycle hook ([sh -c ${FAILING}]) for Container "main" in Pod "NAME_default(UID)" failed - error: command 'sh -c ${FAILING}' exited with 3: no\n, message: "no\\n"`;
 const hook = (name: string, script: string): object => ({
   lifecycle: { [name]: { exec: { command: ['sh', '-c', script] } } },
 });
 
 const HOOKS: Readonly<Record<string, Row>> = {
   'postStart that fails': {
-    spec: scripts({ main: sh(stop(3), hook('postStart', 'echo no; exit 3')) }),
+    spec: scripts({ main: sh(stop(3), hook('postStart', FAILING)) }),
     shows: ['0/1 Running 0', '0/1 PostStartHookError 0', '0/1 PostStartHookError 1'],
     phase: 'Running',
     status: { main: { ...waiting('PostStartHookError', HOOK), ...after('Error', 3) } },
@@ -220,7 +234,7 @@ const HOOKS: Readonly<Record<string, Row>> = {
     ),
   },
   'postStart that fails, with Never': {
-    spec: scripts({ main: sh(stop(3), hook('postStart', 'echo no; exit 3')) }, NEVER),
+    spec: scripts({ main: sh(stop(3), hook('postStart', FAILING)) }, NEVER),
     shows: ['0/1 Running 0', '0/1 Error 0'],
     phase: 'Failed',
     status: { main: ended('Error', 3, { message: undefined }) },
@@ -229,7 +243,7 @@ const HOOKS: Readonly<Record<string, Row>> = {
   'postStart and preStop': {
     spec: scripts(
       { main: sh(STAY, hook('preStop', 'echo no; exit 3')), other: sh(STAY, hook('postStart', 'true')) },
-      { terminationGracePeriodSeconds: 30 },
+      { terminationGracePeriodSeconds: 5 },
     ),
     shows: ['2/2 Running 0'],
     next: { deed: (agent, name) => agent.delete(name), shows: ['2/2 Terminating 0', '0/2 Terminating 0'] },

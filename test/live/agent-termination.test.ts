@@ -239,7 +239,7 @@ t.test(
   },
 );
 
-t.test('pods that do not run', { skip: needsRoot }, async t => {
+t.test('pods that do not run, or not yet', { skip: needsRoot }, async t => {
   const { agent, watcher } = await Ending.start(t);
   const image = { image: 'localhost/busybox' };
   const specs: Readonly<Record<string, readonly [spec: object, shows: string]>> = {
@@ -257,12 +257,22 @@ t.test('pods that do not run', { skip: needsRoot }, async t => {
       scripts({ app: STAY }, { initContainers: [{ name: 'i', ...image, ...sh('exit 1') }] }),
       '0/1 Init:CrashLoopBackOff 1',
     ],
+    preparing: [
+      scripts({ app: STAY }, { initContainers: [{ name: 'i', ...image, ...sh(STAY) }] }),
+      '0/1 Init:0/1 0',
+    ],
+    hooked: [
+      scripts({
+        app: sh(STAY, { lifecycle: { postStart: { exec: { command: ['sleep', '1000'] } } } }),
+      }),
+      '0/1 Running 0',
+    ],
     done: [scripts({ app: 'exit 0' }, { restartPolicy: 'Never' }), '0/1 Completed 0'],
   };
   for (const [name, [spec]] of Object.entries(specs)) await agent.create(name, spec);
   for (const [name, [, shows]] of Object.entries(specs)) await watcher.shown(name, [shows]);
   const names = Object.keys(specs);
-  const { status, stdout } = agent.command(['delete', 'pod', ...names, '--grace-period=3600']);
+  const { status, stdout } = agent.command(['delete', 'pod', ...names, '--grace-period=20']);
   t.equal(status, 0);
   t.equal(stdout, names.map(name => `pod "${name}" deleted\n`).join(''));
   for (const [name, [, shows]] of Object.entries(specs)) {

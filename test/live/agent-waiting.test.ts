@@ -1,7 +1,7 @@
 import t from 'tap';
 import { scripts, TestAgent } from './agent.ts';
 import { needsRoot } from './harness.ts';
-import { ended, PULLED, RUNNING, SCHEDULED, STAY, sh, told, waiting } from './pod-expected.ts';
+import { ended, notReady, PULLED, RUNNING, SCHEDULED, STAY, sh, told, waiting } from './pod-expected.ts';
 import { type Row, testRows, untilTold } from './pod-rows.ts';
 
 const setting = (name: string) => (agent: TestAgent) =>
@@ -65,6 +65,17 @@ const WAITS: Readonly<Record<string, Row>> = {
       main: waiting('CreateContainerConfigError', "couldn't find key nosuch in Secret default/there"),
     },
     events: [SCHEDULED, PULLED, "Failed: Error: couldn't find key nosuch in Secret default/there"],
+  },
+  'CreateContainerConfigError beside one that runs': {
+    spec: scripts({ a: STAY, b: sh(STAY, { securityContext: { runAsNonRoot: true, runAsUser: 0 } }) }),
+    shows: ['1/2 CreateContainerConfigError 0'],
+    phase: 'Pending',
+    status: { a: RUNNING, Ready: notReady('b') },
+    events: told(
+      1,
+      PULLED,
+      'Failed: Error: container\'s runAsUser breaks non-root policy (pod: "NAME_default(UID)", container: b)',
+    ),
   },
   'CreateContainerConfigError: root': {
     spec: scripts({ main: STAY }, { securityContext: { runAsNonRoot: true } }),

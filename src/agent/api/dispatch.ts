@@ -98,7 +98,8 @@ const HANDLERS: Readonly<Record<ResourceRequest['verb'], Handler>> = {
     const deleted = await deleteObject(context, asked.request, options, changeOf(asked, warnings));
     const { type, namespace, name } = asked.request;
     const isThere = context.registry.get(type.kind, namespace, name) !== undefined;
-    return isThere
+    // Of a pod the API server tells what it was (ReturnDeletedObject).
+    return isThere || type.kind === 'Pod'
       ? replyOf(context, asked, deleted)
       : { code: 200, body: deletedStatus(asked.request, deleted) };
   },

@@ -24,6 +24,8 @@ function logsOf(roots: Roots, uid: string): string {
 export class PodManager implements PodBackend {
   readonly #options: WorkerOptions;
   readonly #workers = new Map<string, PodWorker>();
+  /** By namespace and name: another pod of that name has to wait for the end of the one before. */
+  readonly #lives = new Map<string, Promise<void>>();
   readonly #stopWatching: () => void;
   readonly #rotation: NodeJS.Timeout;
   #isRotating = false;
@@ -92,7 +94,16 @@ export class PodManager implements PodBackend {
   }
 
   async #live(uid: string, worker: PodWorker): Promise<void> {
+    const { name } = worker;
+    const life = this.#run(uid, worker, this.#lives.get(name));
+    this.#lives.set(name, life);
+    await life;
+    if (this.#lives.get(name) === life) this.#lives.delete(name);
+  }
+
+  async #run(uid: string, worker: PodWorker, before: Promise<void> | undefined): Promise<void> {
     try {
+      await before;
       await worker.run();
     } catch (error) {
       this.#options.onError(`pod ${uid}: ${error instanceof Error ? error.stack : error}`);

@@ -60,6 +60,11 @@ export class PodWorker {
     this.#report = new PodReport(object, this.#pod, options);
   }
 
+  /** With its namespace. */
+  get name(): string {
+    return this.#report.name;
+  }
+
   /** While it runs under a shim. */
   get running(): DetachedPod | undefined {
     return this.#running;

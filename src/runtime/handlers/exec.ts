@@ -63,8 +63,7 @@ export async function execCommand(
     });
     const read = readBoth(running, output);
     const { exitCode } = await running.exit;
-    // Where everything is late, what is in the pipes has still to be read when the time is over.
-    await Promise.race([read.ended, new Promise(done => setTimeout(() => setImmediate(done), DRAIN))]);
+    await Promise.race([read.ended, drained()]);
     read.stop();
     if (limit.signal.aborted) return { outcome: tooLate(command, limit), exitCode: undefined };
     return { outcome: exitCode === 0 ? success(output.text()) : failure(output.text()), exitCode };
@@ -79,6 +78,9 @@ export async function execCommand(
     if (cgroup !== undefined) dissolve(cgroup, container);
   }
 }
+
+/** Timers come before pipes: where nothing was looked at for all that time, the pipes are still to be read once. */
+const drained = (): Promise<void> => new Promise(done => setTimeout(() => setImmediate(done), DRAIN));
 
 function tooLate(command: readonly string[], { seconds = 0 }: Limit): Outcome {
   return failure(

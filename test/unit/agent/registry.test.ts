@@ -120,6 +120,17 @@ t.test('an update keeps what is the API server’s, and refuses what is stale', 
   );
 });
 
+t.test('a pod without a grace period goes at once', async t => {
+  const { registry, roots } = await setUp(t);
+  registry.create(pod('p'));
+  t.equal(
+    registry.delete('Pod', 'default', 'p', { gracePeriodSeconds: 0 }).metadata.deletionGracePeriodSeconds,
+    0,
+  );
+  t.equal(registry.get('Pod', 'default', 'p'), undefined);
+  t.notOk(existsSync(join(roots.state, 'objects/Pod/default/p.json')));
+});
+
 t.test('a pod goes when its manager says so', async t => {
   const { registry, roots, watched } = await setUp(t);
   const seen = watched(registry, 'Pod');
