@@ -28,11 +28,12 @@ const SLOW = [
   ...[
     'faults',
     'agent-faults',
-    'agent-logs',
     'oci-generated',
     'oci-lifecycle',
     'hostile-image',
     'cp',
+    'agent-changes',
+    'agent-logs',
     'hostile-mounts',
     'escape',
     'diff',

@@ -42,7 +42,7 @@ t.test('postStart that fails: the container is ended, the reason told', { skip: 
         {
           ...shell('c', polite('c')),
           lifecycle: {
-            postStart: exec('while ! grep -q sleep /proc/*/cmdline; do :; done; echo no; exit 3'),
+            postStart: exec('while ! grep -q "[s]leep" /proc/*/cmdline; do :; done; echo no; exit 3'),
             preStop: exec(log('preStop')),
           },
         },
@@ -70,18 +70,23 @@ t.test(
   'hooks by httpGet: any answer will do, none will not; tcpSocket never does',
   { skip: needsRoot },
   t => {
-    const run = (postStart: object): ReturnType<typeof runPod> =>
-      runPod(
+    const run = (postStart: object) => {
+      const { containers } = runPod(
         withLog({
           terminationGracePeriodSeconds: 1,
-          containers: [
+          // It is there before the hook, which has one try.
+          initContainers: [
             {
-              ...shell('c', 'httpd -p 80 -h /v; trap "exit 0" TERM; sleep 1 & wait'),
-              lifecycle: { postStart },
+              ...shell('server', 'trap "exit 0" TERM; httpd -p 80 -h /v; sleep 60 & wait'),
+              restartPolicy: 'Always',
+              startupProbe: { periodSeconds: 1, failureThreshold: 30, tcpSocket: { port: 80 } },
             },
           ],
+          containers: [{ ...shell('c', 'trap "exit 0" TERM; sleep 1 & wait'), lifecycle: { postStart } }],
         }),
       );
+      return { containers: containers.filter(({ name }) => name === 'c') };
+    };
     t.match(run({ httpGet: { port: 80, path: '/nothing' } }), { containers: [{ reason: 'Completed' }] });
     t.match(run({ httpGet: { port: 9, path: '/x' } }), {
       containers: [
