@@ -138,3 +138,7 @@ export function invalid(
     causes,
   });
 }
+
+/** Somebody has too much open at once. */
+export const tooManyRequests = (): ApiError =>
+  new ApiError('TooManyRequests', 'too many requests, please try again later', { retryAfterSeconds: 1 });

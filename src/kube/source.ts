@@ -1,6 +1,7 @@
 import { type Document, isAlias, type Node, parseAllDocuments, type ScalarTag } from 'yaml';
 import { UserError } from '../base/errors.ts';
 import { checkTree } from './source-tree.ts';
+import { deepestIn } from './yaml-depth.ts';
 
 /** A mistake at a place in a file. Lines and columns count from 1. */
 export interface SourceError {
@@ -41,6 +42,9 @@ export function formatSourceError(error: SourceError, text: string): string {
   return `${error.file}:${error.line}:${error.column}: ${error.message}\n  ${shown}\n  ${caret}${hint}`;
 }
 
+/** The package's own limit. */
+const MAX_ALIASES = 100;
+
 const BOM = /^\uFEFF/;
 
 /** What YAML 1.2 leaves out of its characters (5.1), so that no tool shows less than there is. */
@@ -59,6 +63,8 @@ export interface SourceDocument {
   /** The node itself, or what it stands for if it is an alias. */
   resolve(node: unknown): unknown;
   position(node: unknown): Position;
+  /** What it says. Throws an Error where aliases make too much of it. */
+  toJS(): unknown;
 }
 
 /**
@@ -71,6 +77,11 @@ export function parseSource(file: string, text: string, errors: SourceError[]): 
   const control = content.search(CONTROL);
   if (control !== -1) {
     errors.push({ file, ...place(lines, control), message: 'control characters are not allowed' });
+    return [];
+  }
+  const deep = deepestIn(content);
+  if (deep !== undefined) {
+    errors.push({ file, ...place(lines, deep), message: 'nested too deeply' });
     return [];
   }
   const documents = parseAllDocuments(content, {
@@ -87,6 +98,7 @@ export function parseSource(file: string, text: string, errors: SourceError[]): 
     prettyErrors: false,
     // The package compares each key with each other one; source-tree.ts looks them up.
     uniqueKeys: false,
+    logLevel: 'error',
     strict: true,
   });
   if (!Array.isArray(documents)) return [];
@@ -101,6 +113,7 @@ export function parseSource(file: string, text: string, errors: SourceError[]): 
       root: (document.contents as Node | null) ?? null,
       resolve: node => (isAlias(node) ? tree?.targets.get(node) : node),
       position: node => place(lines, rangeOf(node) ?? document.range?.[0] ?? 0),
+      toJS: () => document.toJS({ maxAliasCount: MAX_ALIASES }),
     };
   });
 }

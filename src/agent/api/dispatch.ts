@@ -37,9 +37,9 @@ export interface Asked {
 
 type Handler = (context: ApiContext, asked: Asked, warnings: string[]) => Promise<Reply | undefined>;
 
-const bodyOf = async ({ incoming, query }: Asked): Promise<SentBody> => ({
+const bodyOf = async ({ incoming, query, user }: Asked): Promise<SentBody> => ({
   mediaType: mediaTypeOf(incoming),
-  bytes: await readBody(incoming),
+  bytes: await readBody(incoming, user.name),
   query,
 });
 
@@ -168,7 +168,7 @@ export async function answerPosted(
       resource,
       ...(namespace === undefined ? {} : { namespace }),
     });
-  const body = parseBody(mediaTypeOf(incoming), await readBody(incoming));
+  const body = parseBody(mediaTypeOf(incoming), await readBody(incoming, user.name));
   if (!isRecord(body)) throw new ApiError('BadRequest', `${type.kind} is no object`);
   return { code: 201, body: answerReview(context, type, body, user, namespace) };
 }

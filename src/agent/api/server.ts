@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { MASTERS, type UserInfo } from '../../admission/user.ts';
-import { ApiError } from '../api-error.ts';
+import { ApiError, tooManyRequests } from '../api-error.ts';
 import { impersonated } from './authenticate.ts';
 import { mediaTypeOf, parseBody, readBody } from './body.ts';
 import type { ApiContext, OwnPath } from './context.ts';
@@ -159,10 +159,7 @@ export class ApiServer {
   /** Counts what stays open: one user cannot have all of it. */
   async #long<T>(user: UserInfo, verb: string, body: () => Promise<T>): Promise<T> {
     const open = this.#open.get(user.name) ?? 0;
-    if (open >= MAX_LONG)
-      throw new ApiError('TooManyRequests', 'too many requests, please try again later', {
-        retryAfterSeconds: 1,
-      });
+    if (open >= MAX_LONG) throw tooManyRequests();
     this.#open.set(user.name, open + 1);
     this.#context.metrics.opened(verb);
     try {
@@ -210,7 +207,7 @@ async function answerOwn(
   // Root may be asking as somebody else.
   if (!user.groups.includes(MASTERS))
     throw new ApiError('Forbidden', `forbidden: User ${JSON.stringify(user.name)} is not root`, {});
-  const bytes = await readBody(incoming);
+  const bytes = await readBody(incoming, user.name);
   const body = bytes.length === 0 ? {} : parseBody(mediaTypeOf(incoming), bytes);
   sendReply(response, { code: 200, body: await own(body) });
   return 200;

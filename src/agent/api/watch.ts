@@ -12,6 +12,11 @@ import { isTrue, type ResourceRequest } from './request-info.ts';
 
 /** A client that leaves so many bytes unread is dropped: it asks again, and begins where it was. */
 const MAX_UNREAD = 4 * 1024 * 1024;
+/** And one that leaves this, where all together leave that. */
+const FAIR_UNREAD = 256 * 1024;
+const MAX_UNREAD_OF_ALL = 64 * 1024 * 1024;
+let unreadOfAll = 0;
+
 /** Seconds between two words about how far a watch is, where nothing happens. */
 const BOOKMARK = 60;
 /** Seconds that a watch lives where its client does not say, and at most (--min-request-timeout). */
@@ -34,8 +39,15 @@ export function serveWatch(
     const { registry, metrics } = context;
     response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
     let stop = (): void => {};
+    let unread = 0;
+    const count = (bytes: number): void => {
+      unreadOfAll += bytes - unread;
+      unread = bytes;
+    };
+    response.on('drain', () => count(response.writableLength));
     const end = (): void => {
       stop();
+      count(0);
       clearTimeout(timeout);
       clearInterval(bookmarks);
       if (!response.writableEnded) response.end();
@@ -44,7 +56,8 @@ export function serveWatch(
     const send = (type: string, object: object): void => {
       if (response.writableEnded || response.destroyed) return;
       response.write(`${JSON.stringify({ type, object })}\n`);
-      if (response.writableLength <= MAX_UNREAD) return;
+      count(response.writableLength);
+      if (unread <= (unreadOfAll > MAX_UNREAD_OF_ALL ? FAIR_UNREAD : MAX_UNREAD)) return;
       metrics.droppedWatch();
       context.log.warn({ resource: request.type.resource }, 'a watch is dropped: its client does not read');
       response.destroy();
