@@ -1,10 +1,13 @@
-import { applyPatch as applyJsonPatch, type Operation } from 'rfc6902';
+import { applyPatch as applyJsonPatch, type Operation, Pointer } from 'rfc6902';
 import { ApiError, badRequest, type StatusDetails } from '../../api-error.ts';
 import { mergePatch } from './merge-patch.ts';
 import { strategicMerge } from './strategic-merge.ts';
 
 /** MaxJSONPatchOperations of the API server. */
 const MAX_OPERATIONS = 10_000;
+
+/** Bytes that a JSON patch may copy, as the API server's: an object that is copied into itself doubles each time. */
+const MAX_COPIED = 3 * 1024 * 1024;
 
 type Patch = (target: unknown, patch: unknown, definition: string) => unknown;
 
@@ -59,13 +62,25 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
   const copy = structuredClone(target);
   let failure: unknown;
   try {
-    failure = applyJsonPatch(copy, patch as Operation[]).find(error => error !== null);
+    let copied = 0;
+    for (const operation of patch as Operation[]) {
+      if (operation.op === 'copy') copied += sizeOf(copy, operation.from);
+      if (copied > MAX_COPIED)
+        throw new Error(
+          `Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${MAX_COPIED}`,
+        );
+      failure = applyJsonPatch(copy, [operation])[0] ?? undefined;
+      if (failure !== undefined) break;
+    }
   } catch (error) {
     failure = error;
   }
   if (failure === undefined) return copy;
   throw invalidPatch(failure instanceof Error ? failure.message : String(failure));
 }
+
+const sizeOf = (target: unknown, path: string): number =>
+  JSON.stringify(Pointer.fromJSON(path).get(target) ?? null).length;
 
 /** The API server's answer to a patch that cannot be applied. */
 function invalidPatch(why: string): ApiError {
