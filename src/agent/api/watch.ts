@@ -40,11 +40,16 @@ export function serveWatch(
     response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
     let stop = (): void => {};
     let unread = 0;
+    /** Bytes of what there was at the beginning: however much that is, it is what the client has asked for. */
+    let initial = Number.POSITIVE_INFINITY;
     const count = (bytes: number): void => {
       unreadOfAll += bytes - unread;
       unread = bytes;
     };
-    response.on('drain', () => count(response.writableLength));
+    response.on('drain', () => {
+      initial = 0;
+      count(response.writableLength);
+    });
     const end = (): void => {
       stop();
       count(0);
@@ -57,7 +62,7 @@ export function serveWatch(
       if (response.writableEnded || response.destroyed) return;
       response.write(`${JSON.stringify({ type, object })}\n`);
       count(response.writableLength);
-      if (unread <= (unreadOfAll > MAX_UNREAD_OF_ALL ? FAIR_UNREAD : MAX_UNREAD)) return;
+      if (unread - initial <= (unreadOfAll > MAX_UNREAD_OF_ALL ? FAIR_UNREAD : MAX_UNREAD)) return;
       metrics.droppedWatch();
       context.log.warn({ resource: request.type.resource }, 'a watch is dropped: its client does not read');
       response.destroy();
@@ -80,6 +85,7 @@ export function serveWatch(
           if (isSelected(object)) sendObject('ADDED', object);
         if (wantsInitial && wantsBookmarks) sendBookmark({ 'k8s.io/initial-events-end': 'true' });
       }
+      initial = response.writableLength;
       const from = asked === '' || asked === '0' || wantsInitial ? undefined : asked;
       stop = registry.watch(request.type.kind, from, event => {
         const seen = seenBy(isSelected, event);

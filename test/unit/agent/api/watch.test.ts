@@ -82,6 +82,22 @@ t.test('a client that does not read is dropped', async t => {
   response.destroy();
 });
 
+t.test('however much there is at the beginning, it is told to who reads it', async t => {
+  const { ask, open, logged } = await startApi(t);
+  const data = { big: 'x'.repeat(900_000) };
+  for (let i = 0; i < 7; i++) await ask('POST', MAPS, { body: configMap(`m${i}`, data) });
+  const response = await open('GET', `${MAPS}?watch=1`);
+  const lines = linesOf(response);
+  t.ok(await until(() => lines.length === 7));
+  await ask('POST', MAPS, { body: configMap('more', data) });
+  t.ok(await until(() => lines.length === 8));
+  t.strictSame(
+    logged.filter(line => line.startsWith('a watch is dropped')),
+    [],
+  );
+  response.destroy();
+});
+
 t.test('one user does not have all that stays open', async t => {
   const { ask, open } = await startApi(t);
   const opened = [];
