@@ -19,6 +19,7 @@
 #define TEES 4
 #define LINE 16384 /* a longer line is cut into parts, as containerd does */
 #define HELD 4
+#define READS 160 /* at once: what a pipe may hold, and then it is the turn of others */
 #define FIRST_FD 3
 #define SCRATCH_FD 512
 #define RETRY_MILLISECONDS 200
@@ -136,6 +137,11 @@ static void free_slot(struct slot *slot)
 	slot->is_used = 0;
 }
 
+static int is_over(const struct slot *slot)
+{
+	return slot->is_ended && !slot->is_unwritten && slot->stream[0].fd < 0 && slot->stream[1].fd < 0;
+}
+
 /* Nobody has said yet what is to run there, and nobody will. */
 static void disconnect(void)
 {
@@ -245,7 +251,7 @@ static int copy(struct slot *slot, int which)
 	struct stream *stream = &slot->stream[which];
 	long size;
 
-	while (stream->fd >= 0) {
+	for (int i = 0; i < READS && stream->fd >= 0; i++) {
 		if (stream->length == LINE && !flush(slot, which, 0))
 			return 0;
 		size = ps_sys3(__NR_read, stream->fd, stream->buffer + stream->length, LINE - stream->length);
@@ -471,9 +477,10 @@ int ps_keep_pod(long listener, long records)
 	ps_sys5(__NR_prctl, 4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
 	ps_sys4(__NR_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, 0, 8);
 	signals = ps_sys4(__NR_signalfd4, -1, &child, 8, 02004000 /* SFD_CLOEXEC|SFD_NONBLOCK */);
-	for (int is_stalled = 0;;) {
+	for (int is_stalled = 0, has_ended = 0;;) {
 		uint32_t count = 3;
-		int64_t retry[2] = { 0, RETRY_MILLISECONDS * 1000000 }; /* the kernel writes what was left of it */
+		/* the kernel writes what was left of it */
+		int64_t wait[2] = { 0, has_ended ? 0 : RETRY_MILLISECONDS * 1000000 };
 
 		polls[0].fd = (int)listener;
 		polls[1].fd = (int)signals;
@@ -483,7 +490,7 @@ int ps_keep_pod(long listener, long records)
 				polls[count++].fd = slots[i / STREAMS].stream[i % STREAMS].fd;
 		for (uint32_t i = 0; i < count; i++)
 			polls[i].events = 1 /* POLLIN */, polls[i].revents = 0;
-		ps_sys5(__NR_ppoll, polls, count, is_stalled ? retry : 0, 0, 8);
+		ps_sys5(__NR_ppoll, polls, count, is_stalled || has_ended ? wait : 0, 0, 8);
 		while (ps_sys3(__NR_read, signals, siginfo, sizeof(siginfo)) > 0)
 			;
 		if (polls[2].revents && connection >= 0 && !receive())
@@ -495,17 +502,21 @@ int ps_keep_pod(long listener, long records)
 				if (slot->is_used && slot->is_ended)
 					tell_end(slot);
 		}
-		is_stalled = 0;
+		is_stalled = has_ended = 0;
 		for (struct slot *slot = slots; slot < slots + SLOTS; slot++) {
 			if (!slot->is_used)
 				continue;
+			/* In the round before: who has connected since, and has read the record too early, has been told. */
+			if (is_over(slot)) {
+				free_slot(slot);
+				continue;
+			}
 			is_stalled |= !copy(slot, 0) | !copy(slot, 1);
 			reap(slot);
 			if (slot->is_unwritten)
 				write_record(slot);
 			is_stalled |= slot->is_unwritten;
-			if (slot->is_ended && !slot->is_unwritten && slot->stream[0].fd < 0 && slot->stream[1].fd < 0)
-				free_slot(slot);
+			has_ended |= is_over(slot);
 		}
 	}
 }

@@ -62,7 +62,9 @@ export function markedForDeletion(pod: ApiObject, asked: number | undefined): Ap
   const { terminationGracePeriodSeconds: own = 30 } = (pod.spec ?? {}) as {
     terminationGracePeriodSeconds?: number;
   };
-  const grace = Math.max(0, asked ?? own);
+  const wanted = asked ?? own;
+  // As the API server takes them.
+  const grace = wanted < 0 ? 1 : wanted;
   if (deletionTimestamp !== undefined && (asked === undefined || grace >= before)) return undefined;
   const metadata = {
     ...pod.metadata,

@@ -39,10 +39,6 @@ export class ObjectTable {
       .map(([, object]) => object);
   }
 
-  count(kind: string): number {
-    return this.#of(kind).size;
-  }
-
   put(object: ApiObject): ApiObject {
     const version = this.#versions.next();
     const { namespace, name = '', uid = '' } = object.metadata;

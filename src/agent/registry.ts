@@ -2,22 +2,22 @@ import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { PodStatus } from '../kube/types.generated.ts';
+import type { PodSpec, PodStatus } from '../kube/types.generated.ts';
 import type { Roots } from '../oci/pod-paths.ts';
-import { removeClaim } from '../runtime/claims.ts';
 import { isDiskFailure } from '../runtime/disk-failure.ts';
 import { ObjectStore, objectFile } from '../runtime/object-store.ts';
 import { newUid } from '../runtime/uid.ts';
-import { alreadyExists, forbidden, notFound } from './api-error.ts';
+import { alreadyExists, notFound } from './api-error.ts';
+import { Deletions } from './deletions.ts';
 import { EventFile } from './event-file.ts';
 import { EventRecorder, type EventSource } from './event-recorder.ts';
 import { INITIAL_NAMESPACES } from './implied.ts';
 import { Namespaces } from './namespaces.ts';
 import { ObjectFiles } from './object-files.ts';
-import { check, isStored, markedForDeletion, merged, withoutVersion } from './object-rules.ts';
+import { check, isStored, merged, withoutVersion } from './object-rules.ts';
 import { ObjectTable } from './object-table.ts';
 import { type ApiObject, type DeleteOptions, timestamp, type WatchEvent } from './objects.ts';
-import { SERVED, type ServedType, STORED, servedKind } from './resources.ts';
+import { type ServedType, servedKind } from './resources.ts';
 import { Versions } from './versions.ts';
 
 export interface RegistryOptions {
@@ -38,8 +38,8 @@ export class Registry {
   readonly #files: ObjectFiles;
   readonly #events: EventRecorder;
   readonly #namespaces: Namespaces;
+  readonly #deletions: Deletions;
   readonly #sweep: NodeJS.Timeout;
-  readonly #roots: Roots;
   readonly #onWarning: (message: string) => void;
 
   static async open(roots: Roots, options: RegistryOptions = {}): Promise<Registry> {
@@ -47,7 +47,6 @@ export class Registry {
   }
 
   private constructor(roots: Roots, { onWarning = () => {} }: RegistryOptions) {
-    this.#roots = roots;
     this.#onWarning = onWarning;
     this.#table = new ObjectTable(new Versions(join(roots.state, 'agent', 'resource-version')));
     this.#store = new ObjectStore(roots);
@@ -66,6 +65,15 @@ export class Registry {
       changed: object => this.#changedOutside(object),
       gone: path => this.#goneOutside(path),
       warning: onWarning,
+    });
+    this.#deletions = new Deletions(roots, this.#table, {
+      remove: object => this.#remove(object),
+      mark: object => {
+        this.#writeOrWarn(object, 'it is deleted all the same');
+        return this.#put(object);
+      },
+      markInMemory: object => this.#put(object),
+      onWarning,
     });
     this.#sweep = setInterval(() => this.#events.dropOld(), SWEEP).unref();
   }
@@ -139,25 +147,37 @@ export class Registry {
   }
 
   /**
-   * Removes an object. A pod is marked, and goes when its manager says so; a namespace when nothing is in it any more.
-   * Throws an ApiError (404, 409).
+   * Removes an object. A pod is marked, and goes when its manager says so, but at once without a grace period; a namespace
+   * goes when nothing is in it any more. Throws an ApiError (404, 409).
    */
   delete(kind: string, namespace: string | undefined, name: string, options: DeleteOptions = {}): ApiObject {
     const type = servedKind(kind);
     const before = this.get(kind, namespace, name);
     if (before === undefined) throw notFound(type, name);
     check(type, before, options);
-    if (kind === 'Pod') return this.#deletePod(before, options.gracePeriodSeconds);
-    if (kind === 'Namespace') return this.#deleteNamespace(before);
+    if (kind === 'Pod') return this.#deletions.pod(before, options.gracePeriodSeconds);
+    if (kind === 'Namespace') return this.#deletions.namespace(before);
     return this.#remove(before);
   }
 
   /** The pod has ended, and nothing of it is left: the manager's last word. */
   removed(podUid: string): void {
+    this.#deletions.removed(podUid);
+  }
+
+  /** The manager has ended what was left by others: namespaces may go that had pods in them. */
+  finishNamespaces(): void {
+    this.#deletions.finishNamespaces();
+  }
+
+  /** What a scheduler does. Without room on the disk for it, the node is known in memory: who reads the object binds it again. */
+  bind(podUid: string, node: string): void {
     const pod = this.pod(podUid);
-    if (pod === undefined) return;
-    this.#remove(pod);
-    this.#finishNamespace(pod.metadata.namespace ?? '');
+    const { nodeName = '' } = (pod?.spec ?? {}) as Partial<PodSpec>;
+    if (pod === undefined || nodeName !== '') return;
+    const bound = { ...pod, spec: { ...(pod.spec as PodSpec), nodeName: node } };
+    this.#writeOrWarn(bound, 'it has its node all the same');
+    this.#put(bound);
   }
 
   /** What the manager knows of a pod now. */
@@ -231,65 +251,13 @@ export class Registry {
     this.#files.wrote(objectFile(key));
   }
 
-  /** What is deleted makes room: a full disk does not keep it. Only an agent that is killed before it has gone forgets that. */
-  #writeMark(marked: ApiObject): void {
+  #writeOrWarn(object: ApiObject, consequence: string): void {
     try {
-      this.#write(servedKind(marked.kind), marked);
+      this.#write(servedKind(object.kind), object);
     } catch (error) {
       const { message, cause } = error as Error;
       if (!isDiskFailure(error) && !isDiskFailure(cause)) throw error;
-      this.#onWarning(`${message}; it is deleted all the same`);
-    }
-  }
-
-  #deletePod(pod: ApiObject, asked: number | undefined, isStored = true): ApiObject {
-    const marked = markedForDeletion(pod, asked);
-    if (marked === undefined) return pod;
-    // Nobody waits for its end then; its manager ends it all the same.
-    if (marked.metadata.deletionGracePeriodSeconds === 0) {
-      this.#remove(marked);
-      this.#finishNamespace(marked.metadata.namespace ?? '');
-      return marked;
-    }
-    if (isStored) this.#writeMark(marked);
-    return this.#put(marked);
-  }
-
-  #deleteNamespace(namespace: ApiObject): ApiObject {
-    const { name = '', deletionTimestamp } = namespace.metadata;
-    const type = servedKind('Namespace');
-    if (INITIAL_NAMESPACES.includes(name)) throw forbidden(type, name, 'this namespace may not be deleted');
-    if (deletionTimestamp !== undefined) return namespace;
-    const metadata = { ...namespace.metadata, deletionTimestamp: timestamp() };
-    const marked = { ...namespace, metadata, status: { phase: 'Terminating' } };
-    this.#writeMark(marked);
-    const put = this.#put(marked);
-    for (const { kind, namespaced } of STORED)
-      for (const object of namespaced ? this.list(kind, name).items : [])
-        if (kind === 'Pod') this.#deletePod(object, undefined);
-        // Pods that end have their volumes until they have ended.
-        else if (kind !== 'PersistentVolumeClaim') this.#remove(object);
-    this.#finishNamespace(name);
-    return put;
-  }
-
-  /** A namespace that is being deleted goes with its last pod. */
-  #finishNamespace(name: string): void {
-    const namespace = this.get('Namespace', undefined, name);
-    if (namespace?.metadata.deletionTimestamp === undefined || this.list('Pod', name).items.length > 0)
-      return;
-    for (const claim of this.list('PersistentVolumeClaim', name).items) this.#removeData(claim);
-    for (const { kind, namespaced } of SERVED)
-      for (const object of namespaced ? this.list(kind, name).items : []) this.#remove(object);
-    this.#remove(namespace);
-  }
-
-  /** A claim goes with its data. */
-  #removeData({ metadata: { namespace = '', name = '' } }: ApiObject): void {
-    try {
-      removeClaim(this.#roots, namespace, name);
-    } catch (error) {
-      this.#onWarning(`the data of claim ${namespace}/${name} stays: ${(error as Error).message}`);
+      this.#onWarning(`${message}; ${consequence}`);
     }
   }
 
@@ -314,7 +282,7 @@ export class Registry {
     });
     if (object === undefined) return;
     const { name = '' } = object.metadata;
-    if (kind === 'Pod') this.#deletePod(object, undefined, false);
+    if (kind === 'Pod') this.#deletions.lostPod(object);
     else if (kind === 'Namespace') {
       this.#table.drop(object);
       // Its objects are still there: other commands ask for no namespace to be there.

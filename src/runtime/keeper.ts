@@ -24,6 +24,7 @@ import { type Exit, exitOf } from './child-exits.ts';
 import type { ContainerFacts, OwnStreams, StartedContainer } from './container.ts';
 import type { ContainerState } from './container-state.ts';
 import { isDiskFailure } from './disk-failure.ts';
+import { filesOf, isCompressed } from './log-files.ts';
 import { writeWhole } from './pod-directory.ts';
 import { TerminationLog } from './termination-message.ts';
 
@@ -265,9 +266,9 @@ export class Keeper {
   /** The end of what an attempt printed: the text of its lines. */
   logTail({ name }: Container, attempt: number): Buffer {
     const directory = join(this.#logs, name);
-    const current = logFiles(directory, attempt).at(-1);
-    if (current === undefined) return Buffer.alloc(0);
-    const lines = lastBytes(join(directory, current), TAIL).toString('latin1').split('\n').slice(0, -1);
+    const current = filesOf(directory, attempt).at(-1);
+    if (current === undefined || isCompressed(current)) return Buffer.alloc(0);
+    const lines = lastBytes(current, TAIL).toString('latin1').split('\n').slice(0, -1);
     // RFC 3339, the stream, whether the line is whole, the text.
     const text = lines.map(
       line => line.replace(/^\S+ \S+ ([FP]) ?/, '') + (/^\S+ \S+ F/.test(line) ? '\n' : ''),
@@ -291,8 +292,7 @@ export class Keeper {
       }
     }
     removeTree(join(this.#paths.state, id));
-    for (const name of logFiles(join(this.#logs, container), attempt))
-      unlinkSync(join(this.#logs, container, name));
+    for (const file of filesOf(join(this.#logs, container), attempt)) unlinkSync(file);
   }
 
   #attemptFile(id: string): string {
@@ -310,18 +310,4 @@ function lastBytes(path: string, most: number): Buffer {
   } finally {
     closeSync(fd);
   }
-}
-
-/** The files of an attempt's log, the rotated ones first: `0.log.20261130-120000`, `0.log`. */
-export function logFiles(directory: string, attempt: number): readonly string[] {
-  let names: readonly string[];
-  try {
-    names = readdirSync(directory);
-  } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-  const current = `${attempt}.log`;
-  const rotated = names.filter(name => name.startsWith(`${current}.`)).sort();
-  return names.includes(current) ? [...rotated, current] : rotated;
 }

@@ -84,7 +84,7 @@ export class PodLifecycle {
     const background: Promise<void>[] = [];
     try {
       await found;
-      let isInitialised = found === undefined;
+      let isInitialised = found === undefined && !this.#isStopping;
       for (const container of isInitialised ? (spec.initContainers ?? []) : []) {
         if (isSidecar(container))
           isInitialised = await new Promise(started => {

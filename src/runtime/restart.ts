@@ -72,6 +72,15 @@ export function shouldRestart(
   return policy === 'OnFailure' && exitCode !== 0;
 }
 
+/** Whether a container that has ended is started again by the agent. */
+export function runsAgain(pod: Pod, { name, state }: Pick<ContainerState, 'name' | 'state'>): boolean {
+  const { containers = [], initContainers = [] } = pod.spec ?? {};
+  const container = [...containers, ...initContainers].find(each => each.name === name);
+  if (container === undefined || state.is !== 'terminated') return false;
+  const { exitCode, wasUnhealthy = false } = state;
+  return shouldRestart(pod, container, exitCode, { isAttached: false, wasUnhealthy });
+}
+
 /** Seconds as Go prints a duration: 10s, 1m20s, 5m0s. */
 function duration(seconds: number): string {
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;

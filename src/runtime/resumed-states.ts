@@ -3,7 +3,7 @@ import { exitOf } from './child-exits.ts';
 import type { ContainerState, Terminated } from './container-state.ts';
 import type { Attempt } from './keeper.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
-import { shouldRestart } from './restart.ts';
+import { runsAgain } from './restart.ts';
 
 type Ended = ContainerState & { readonly state: Terminated };
 
@@ -15,9 +15,7 @@ export function endedBefore(
 ): Ended | undefined {
   const known = before?.get(container.name);
   if (known?.state.is !== 'terminated') return undefined;
-  const { exitCode, wasUnhealthy = false } = known.state;
-  const runsAgain = shouldRestart(pod, container, exitCode, { isAttached: false, wasUnhealthy });
-  return runsAgain ? undefined : (known as Ended);
+  return runsAgain(pod, known) ? undefined : (known as Ended);
 }
 
 /** An app container of a pod that was found has been started. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
@@ -57,7 +57,9 @@ async function replace(agent: TestAgent, name: string, change: (spec: Pod['spec'
   if (type === undefined) throw new Error('no pods');
   const pod = await agent.pod(name);
   const path = `/api/v1/namespaces/default/pods/${name}`;
-  return agent.client.json<ApiObject>('PUT', path, { body: { ...pod, spec: change(pod.spec) } });
+  // Whatever has become of its status meanwhile.
+  const metadata = { ...pod.metadata, resourceVersion: undefined };
+  return agent.client.json<ApiObject>('PUT', path, { body: { ...pod, metadata, spec: change(pod.spec) } });
 }
 
 const stay = (word: string): string =>
@@ -233,6 +235,60 @@ t.test('a deadline for a pod that runs', { skip: needsRoot }, async t => {
   await agent.clear();
   t.strictSame(await agent.left(), []);
 });
+
+t.test(
+  'what has gone by force, and the next of its name, whoever is killed',
+  { skip: needsRoot },
+  async t => {
+    const agent = await agentFor(t);
+    const deaf = 'trap "" TERM; while true; do sleep 0.05; done';
+    const spec = scripts({ main: deaf }, { terminationGracePeriodSeconds: 3 });
+    await agent.create('web', spec);
+    const first = await agent.until('web', ({ phase }) => phase === 'Running', 30);
+    await agent.delete('web', 0);
+    await agent.create('web', spec);
+    await agent.kill();
+    const logs = join(agent.roots.state, 'logs', 'default_gone_00000000-0000-4000-8000-000000000000');
+    mkdirSync(logs);
+    await agent.start();
+    t.notOk(existsSync(logs), 'logs of no pod go');
+    const second = await agent.until('web', ({ phase }) => phase === 'Running', 30);
+    t.not(second.metadata?.uid, first.metadata?.uid);
+    t.match(agent.said, new RegExp(`pod ${first.metadata?.uid} runs, but there is no object of it`));
+    await agent.clear();
+    t.strictSame(await agent.left(), []);
+  },
+);
+
+t.test(
+  'a pod that waits for its new image, or has ended, is not changed by more',
+  { skip: needsRoot },
+  async t => {
+    const agent = await agentFor(t);
+    const never = { restartPolicy: 'Never' };
+    await agent.create('waits', scripts({ main: stay('a') }, never));
+    await agent.create('done', scripts({ main: 'exit 0' }, never));
+    await agent.until('waits', ({ phase }) => phase === 'Running', 30);
+    await agent.until('done', ({ phase }) => phase === 'Succeeded', 30);
+    const withImage = (image: string) => (spec: Pod['spec']) => ({
+      ...spec,
+      containers: spec?.containers.map(each => ({ ...each, image })),
+    });
+    await replace(agent, 'waits', withImage('localhost/missing'));
+    await agent.until('waits', status =>
+      /^(ErrImage|ImagePull)/.test(container(status, 'main')?.state?.waiting?.reason ?? ''),
+    );
+    await replace(agent, 'done', spec => ({ ...spec, activeDeadlineSeconds: 1 }));
+    await agent.restart();
+    await replace(agent, 'waits', withImage('localhost/busybox'));
+    const { status } = await agent.until('waits', status => container(status, 'main')?.state?.running, 40);
+    t.match(container(status, 'main'), { restartCount: 1 });
+    t.match((await agent.pod('done')).status, { phase: 'Succeeded' });
+    t.notOk((await agent.events('done')).some(event => event.startsWith('DeadlineExceeded')));
+    await agent.clear();
+    t.strictSame(await agent.left(), []);
+  },
+);
 
 t.test('stdinOnce: the input ends with the first who was attached', { skip: needsRoot }, async t => {
   const agent = await agentFor(t);

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import type { PodStatus } from '../../kube/types.generated.ts';
+import { attemptsOf, logDirectory } from '../../runtime/log-files.ts';
 import { badRequest, notFound } from '../api-error.ts';
 import type { LogEntry } from '../logs/cri-line.ts';
-import { attemptsOf, logDirectory } from '../logs/log-files.ts';
 import { readLog } from '../logs/read-log.ts';
 import type { ApiObject } from '../objects.ts';
 import type { Registry } from '../registry.ts';
@@ -22,7 +23,7 @@ export async function serveLog(
   const options = logOptions(query);
   const { name: container } = chooseContainer(pod, options.container);
   const { uid = '' } = pod.metadata;
-  const directory = logDirectory(roots, { namespace, name, uid }, container);
+  const directory = join(logDirectory(roots, { namespace, name, uid }), container);
   const attempt = attemptOf(pod, container, attemptsOf(directory), options.previous);
   const closed = new AbortController();
   response.on('close', () => closed.abort());

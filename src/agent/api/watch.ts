@@ -9,13 +9,7 @@ import { type FormOptions, formOf } from './forms.ts';
 import { shown } from './kinds.ts';
 import { selection } from './list.ts';
 import { isTrue, type ResourceRequest } from './request-info.ts';
-
-/** A client that leaves so many bytes unread is dropped: it asks again, and begins where it was. */
-const MAX_UNREAD = 4 * 1024 * 1024;
-/** And one that leaves this, where all together leave that. */
-const FAIR_UNREAD = 256 * 1024;
-const MAX_UNREAD_OF_ALL = 64 * 1024 * 1024;
-let unreadOfAll = 0;
+import { Unread } from './unread.ts';
 
 /** Seconds between two words about how far a watch is, where nothing happens. */
 const BOOKMARK = 60;
@@ -39,34 +33,17 @@ export function serveWatch(
     const { registry, metrics } = context;
     response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
     let stop = (): void => {};
-    let unread = 0;
-    /** Bytes of what there was at the beginning: however much that is, it is what the client has asked for. */
-    let initial = Number.POSITIVE_INFINITY;
-    const count = (bytes: number): void => {
-      unreadOfAll += bytes - unread;
-      unread = bytes;
-    };
-    response.on('drain', () => {
-      initial = 0;
-      count(response.writableLength);
+    const out = new Unread(response, () => {
+      metrics.droppedWatch();
+      context.log.warn({ resource: request.type.resource }, 'a watch is dropped: its client does not read');
     });
     const end = (): void => {
       stop();
-      count(0);
       clearTimeout(timeout);
       clearInterval(bookmarks);
-      if (!response.writableEnded) response.end();
-      resolve();
+      out.end();
     };
-    const send = (type: string, object: object): void => {
-      if (response.writableEnded || response.destroyed) return;
-      response.write(`${JSON.stringify({ type, object })}\n`);
-      count(response.writableLength);
-      if (unread - initial <= (unreadOfAll > MAX_UNREAD_OF_ALL ? FAIR_UNREAD : MAX_UNREAD)) return;
-      metrics.droppedWatch();
-      context.log.warn({ resource: request.type.resource }, 'a watch is dropped: its client does not read');
-      response.destroy();
-    };
+    const send = (type: string, object: object): void => out.write(`${JSON.stringify({ type, object })}\n`);
     const sendObject = (type: string, object: ApiObject): void =>
       send(type, formOf(request.type, asType(request.type, shown(context, object)), options));
     const sendBookmark = (annotations?: Record<string, string>): void =>
@@ -75,7 +52,10 @@ export function serveWatch(
     const bookmarks = setInterval(() => {
       if (wantsBookmarks) sendBookmark();
     }, BOOKMARK * 1000).unref();
-    response.on('close', end);
+    response.on('close', () => {
+      end();
+      resolve();
+    });
     response.on('error', end);
     response.flushHeaders();
     try {
@@ -85,7 +65,7 @@ export function serveWatch(
           if (isSelected(object)) sendObject('ADDED', object);
         if (wantsInitial && wantsBookmarks) sendBookmark({ 'k8s.io/initial-events-end': 'true' });
       }
-      initial = response.writableLength;
+      out.begun();
       const from = asked === '' || asked === '0' || wantsInitial ? undefined : asked;
       stop = registry.watch(request.type.kind, from, event => {
         const seen = seenBy(isSelected, event);

@@ -1,7 +1,7 @@
 import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { errnoCode } from '../../base/errors.ts';
-import { isCompressed } from './log-files.ts';
+import { isCompressed } from '../../runtime/log-files.ts';
 import { isWholeLine, tailOf } from './tail.ts';
 
 const BLOCK = 65_536;

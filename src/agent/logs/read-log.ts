@@ -1,6 +1,6 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
+import { filesOf } from '../../runtime/log-files.ts';
 import { type LogEntry, parseEntry } from './cri-line.ts';
-import { filesOf } from './log-files.ts';
 import { type LogSource, openLog } from './log-source.ts';
 
 export interface ReadLogOptions {

@@ -2,11 +2,11 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PodPaths, Roots } from '../../oci/pod-paths.ts';
 import { removeDetached } from '../../runtime/detached.ts';
+import { logRoot } from '../../runtime/log-files.ts';
 import { findPods, type PodRecord } from '../../runtime/pod-directory.ts';
 import type { AttachSession, AttachStreams, PodBackend } from '../backend.ts';
 import type { ApiObject, WatchEvent } from '../objects.ts';
 import { attachTo } from './attach.ts';
-import { logRoot } from './options.ts';
 import { rotateLogs } from './rotate-logs.ts';
 import { knownUids, makeStatusDirectory, removeKnown } from './status-file.ts';
 import { PodWorker, type WorkerOptions } from './worker.ts';
@@ -14,11 +14,16 @@ import { PodWorker, type WorkerOptions } from './worker.ts';
 /** Milliseconds between two looks at the size of logs, as the kubelet's. */
 const ROTATION = 10_000;
 
-/** The name of the directory of a pod's logs; empty if there is none. */
-function logsOf(roots: Roots, uid: string): string {
+/** The names of the directories of pods' logs. */
+function allLogs(roots: Roots): readonly string[] {
   const root = logRoot(roots);
-  return (existsSync(root) ? readdirSync(root) : []).find(name => name.endsWith(`_${uid}`)) ?? '';
+  return existsSync(root) ? readdirSync(root) : [];
 }
+
+const uidOf = (logs: string): string => logs.slice(logs.lastIndexOf('_') + 1);
+
+const removeLogs = (roots: Roots, logs: string): void =>
+  rmSync(join(logRoot(roots), logs), { recursive: true, force: true });
 
 /** Every pod of the registry gets a worker; what nobody wants any more is ended. */
 export class PodManager implements PodBackend {
@@ -35,10 +40,21 @@ export class PodManager implements PodBackend {
     makeStatusDirectory(options.roots);
     const { items, resourceVersion } = options.registry.list('Pod');
     const wanted = new Set(items.map(({ metadata }) => metadata.uid));
-    for (const uid of knownUids(options.roots)) if (!wanted.has(uid)) removeKnown(options.roots, uid);
+    const alive = findPods(options.roots).filter(({ isAlive }) => isAlive);
+    const isOfNone = (uid: string): boolean =>
+      !wanted.has(uid) && !alive.some(({ paths }) => paths.uid === uid);
+    for (const uid of knownUids(options.roots).filter(isOfNone)) removeKnown(options.roots, uid);
+    for (const logs of allLogs(options.roots).filter(logs => isOfNone(uidOf(logs))))
+      removeLogs(options.roots, logs);
+    // First: the next ones of their names wait for them.
+    const unknown = alive
+      .filter(({ paths }) => !wanted.has(paths.uid))
+      .map(({ paths, record }) => this.#try(paths.uid, () => this.#endUnknown(paths, record)));
+    void this.#try('', async () => {
+      await Promise.all(unknown);
+      options.registry.finishNamespaces();
+    });
     for (const pod of items) this.#see(pod);
-    for (const { paths, isAlive, record } of findPods(options.roots))
-      if (isAlive && !wanted.has(paths.uid)) void this.#endUnknown(paths, record);
     this.#stopWatching = options.registry.watch('Pod', resourceVersion, event => this.#changed(event));
     this.#rotation = setInterval(() => void this.#rotate(), ROTATION).unref();
   }
@@ -81,10 +97,11 @@ export class PodManager implements PodBackend {
     onError(`pod ${paths.uid} runs, but there is no object of it: it is ended`);
     if (record === undefined) {
       // Its logs still say what it was called.
-      const logs = logsOf(roots, paths.uid);
-      const [namespace = '', name = ''] = logs.split('_');
-      await removeDetached({ paths }, roots, { namespace, name }).catch(error => onError(`${error}`));
-      if (logs !== '') rmSync(join(logRoot(roots), logs), { recursive: true, force: true });
+      const logs = allLogs(roots).find(each => uidOf(each) === paths.uid);
+      const [namespace = '', name = ''] = logs?.split('_') ?? [];
+      await removeDetached({ paths }, roots, { namespace, name });
+      if (logs !== undefined) removeLogs(roots, logs);
+      removeKnown(roots, paths.uid);
       return;
     }
     const worker = new PodWorker(record.pod as unknown as ApiObject, this.#options);
@@ -102,14 +119,19 @@ export class PodManager implements PodBackend {
   }
 
   async #run(uid: string, worker: PodWorker, before: Promise<void> | undefined): Promise<void> {
+    await before;
+    await this.#try(uid, () => worker.run());
+    this.#workers.delete(uid);
+    await this.#try(uid, () => this.#options.registry.removed(uid));
+  }
+
+  /** What fails of one pod is told, and is nobody else's business. */
+  async #try(uid: string, body: () => void | Promise<void>): Promise<void> {
     try {
-      await before;
-      await worker.run();
+      await body();
     } catch (error) {
       this.#options.onError(`pod ${uid}: ${error instanceof Error ? error.stack : error}`);
     }
-    this.#workers.delete(uid);
-    this.#options.registry.removed(uid);
   }
 
   async #rotate(): Promise<void> {

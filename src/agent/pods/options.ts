@@ -5,6 +5,7 @@ import type { HostFacts } from '../../oci/host-facts.ts';
 import type { Roots } from '../../oci/pod-paths.ts';
 import type { DetachedOptions } from '../../runtime/detached.ts';
 import { gatherHostFacts } from '../../runtime/host-facts.ts';
+import { logDirectory } from '../../runtime/log-files.ts';
 import type { NetworkSettings } from '../../runtime/pod-network.ts';
 import { podObjects } from '../../runtime/pod-objects.ts';
 import { type SeccompOptions, seccompSettings } from '../../runtime/seccomp.ts';
@@ -32,13 +33,10 @@ export function hostFacts(): HostFacts {
   return gathered.host;
 }
 
-/** As a kubelet's /var/log/pods. */
-export const logRoot = ({ state }: Roots): string => `${state}/logs`;
-
 /** The directory of a pod's logs. */
-export function logDirectory(roots: Roots, { metadata }: Pod): string {
+export function logsOf(roots: Roots, { metadata }: Pod): string {
   const { namespace = 'default', name = '', uid = '' } = metadata ?? {};
-  return `${logRoot(roots)}/${namespace}_${name}_${uid}`;
+  return logDirectory(roots, { namespace, name, uid });
 }
 
 /** What one start of a pod needs; what it refers to is looked up each time it is asked for. */
@@ -54,7 +52,7 @@ export function detachedOptions(
   return {
     pod,
     roots,
-    logs: logDirectory(roots, pod),
+    logs: logsOf(roots, pod),
     // A damaged object is the container's trouble, when it comes to it.
     get objects() {
       try {

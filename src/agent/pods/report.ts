@@ -1,12 +1,12 @@
 import { UserError } from '../../base/errors.ts';
-import type { Pod, PodSpec } from '../../kube/types.generated.ts';
+import type { Pod } from '../../kube/types.generated.ts';
 import { ContainerResults } from '../../runtime/container-results.ts';
 import type { ContainerState } from '../../runtime/container-state.ts';
 import type { DetachedPod } from '../../runtime/detached.ts';
 import { delay } from '../../runtime/on-abort.ts';
 import type { ImageError } from '../../runtime/pod-images.ts';
 import type { PodResult } from '../../runtime/pod-result.ts';
-import { shouldRestart } from '../../runtime/restart.ts';
+import { runsAgain } from '../../runtime/restart.ts';
 import type { PodObserver } from '../../runtime/run-options.ts';
 import type { ApiObject } from '../objects.ts';
 import { hostFacts } from './options.ts';
@@ -81,6 +81,11 @@ export class PodReport {
     return this.#known?.containers;
   }
 
+  /** The node has taken the pod. */
+  get isScheduled(): boolean {
+    return this.#known?.status.startTime !== undefined;
+  }
+
   /** When the node took the pod, in milliseconds since the epoch. */
   get startTime(): number {
     return this.#facts.startTime;
@@ -138,14 +143,10 @@ export class PodReport {
 
   /** The node has taken the pod; told once. */
   scheduled(): void {
-    if (this.#known?.status.startTime !== undefined) return;
+    if (this.isScheduled) return;
     const { registry, node } = this.#options;
     this.event('Normal', 'Scheduled', `Successfully assigned ${this.name} to ${node}`);
-    const object = registry.pod(this.#uid);
-    const spec = object?.spec as PodSpec | undefined;
-    // What a scheduler does: there is one node.
-    if (object !== undefined && !spec?.nodeName)
-      registry.update({ ...object, spec: { ...spec, nodeName: node } });
+    registry.bind(this.#uid, node);
     this.#change({ startTime: Date.now() });
   }
 
@@ -227,12 +228,11 @@ export class PodReport {
       return { ...each, ready: false, started: false, state: unknownEnd(state.startedAt, finishedAt) };
     });
     this.#change({ containers: lost, hasSandbox: false, podIPs: [] });
-    const specs = [...(this.#pod.spec?.containers ?? []), ...(this.#pod.spec?.initContainers ?? [])];
-    const goesOn = lost.some(({ name, state }) => {
-      const spec = specs.find(each => each.name === name);
-      if (spec === undefined || state.is === 'running') return false;
-      const exitCode = state.is === 'terminated' ? state.exitCode : 137;
-      return shouldRestart(this.#pod, spec, exitCode, { isAttached: false });
+    const killed = unknownEnd(0, finishedAt);
+    const goesOn = lost.some(({ name, state, lastState }) => {
+      // One that was being made anew does not wait for its policy.
+      if (state.is === 'waiting' && lastState !== undefined) return true;
+      return runsAgain(this.#pod, { name, state: state.is === 'waiting' ? killed : state });
     });
     return goesOn ? new Map(lost.map(each => [each.name, each])) : undefined;
   }

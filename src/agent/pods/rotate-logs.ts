@@ -14,7 +14,7 @@ import { createGzip } from 'node:zlib';
 import { errnoCode } from '../../base/errors.ts';
 import type { DetachedPod } from '../../runtime/detached.ts';
 import { isDiskFailure } from '../../runtime/disk-failure.ts';
-import { filesOf, isCompressed } from '../logs/log-files.ts';
+import { filesOf, isCompressed } from '../../runtime/log-files.ts';
 import { isBeingRead } from '../logs/log-source.ts';
 
 /** The kubelet's containerLogMaxSize and containerLogMaxFiles. */
@@ -28,10 +28,12 @@ const MAX_FILES = 5;
 export async function rotateLogs({ keeper, lifecycle }: DetachedPod): Promise<void> {
   for (const { name, attempt } of lifecycle.attempts()) {
     const directory = keeper.logDirectory(name);
-    const size = statSync(join(directory, `${attempt}.log`), { throwIfNoEntry: false })?.size ?? 0;
-    if (size < MAX_SIZE) continue;
-    rotateLog(directory, attempt);
+    const stat = statSync(join(directory, `${attempt}.log`), { throwIfNoEntry: false });
+    if (!existsSync(directory) || (stat !== undefined && stat.size < MAX_SIZE)) continue;
+    if (stat !== undefined) rotateLog(directory, attempt);
+    // Also where there is none: an agent that was killed had got no further.
     keeper.reopenLog(name, attempt);
+    removeOldest(directory, attempt);
     await compressLogs(directory, attempt);
   }
 }
@@ -43,7 +45,10 @@ export function rotateLog(directory: string, attempt: number, now = Date.now()):
   const last = rotated.at(-1);
   const time = last === undefined ? now : Math.max(now, timeOf(last) + 1000);
   renameSync(current, `${current}.${stampOf(time)}`);
-  for (const old of rotated.slice(0, Math.max(0, rotated.length + 2 - MAX_FILES))) unlinkSync(old);
+}
+
+export function removeOldest(directory: string, attempt: number): void {
+  for (const old of filesOf(directory, attempt).slice(0, -MAX_FILES)) rmSync(old, { force: true });
 }
 
 /** The kubelet's form of a time. */

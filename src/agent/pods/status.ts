@@ -7,7 +7,7 @@ import type {
   PodStatus,
 } from '../../kube/types.generated.ts';
 import type { ContainerState, Terminated } from '../../runtime/container-state.ts';
-import { shouldRestart } from '../../runtime/restart.ts';
+import { runsAgain } from '../../runtime/restart.ts';
 import { timestamp } from '../objects.ts';
 
 /** What the status of a pod is made of, beside its spec. */
@@ -73,23 +73,11 @@ export function podStatus(pod: Pod, facts: StatusFacts, before: PodStatus | unde
   };
 }
 
-/** Whether a container that is not running will run again. */
-function isRestartable(pod: Pod, { name, state }: ContainerState): boolean {
-  const { containers = [], initContainers = [] } = pod.spec ?? {};
-  const container = [...containers, ...initContainers].find(each => each.name === name);
-  if (container === undefined || state.is !== 'terminated') return false;
-  const { exitCode, wasUnhealthy = false } = state;
-  return shouldRestart(pod, container, exitCode, { isAttached: false, wasUnhealthy });
-}
-
 /** The kubelet's getPhase. */
 function phaseOf(pod: Pod, init: readonly ContainerState[], apps: readonly ContainerState[]): Phase {
   const failedInit = init.some(
     each =>
-      !each.sidecar &&
-      each.state.is === 'terminated' &&
-      each.state.exitCode !== 0 &&
-      !isRestartable(pod, each),
+      !each.sidecar && each.state.is === 'terminated' && each.state.exitCode !== 0 && !runsAgain(pod, each),
   );
   if (failedInit) return 'Failed';
   const isInitialised = areInitialised(init);
@@ -97,7 +85,7 @@ function phaseOf(pod: Pod, init: readonly ContainerState[], apps: readonly Conta
   if (!isInitialised && !hasApps) return 'Pending';
   const isWaiting = apps.some(({ state, lastState }) => state.is === 'waiting' && lastState === undefined);
   if (isWaiting) return 'Pending';
-  if (apps.some(each => each.state.is !== 'terminated' || isRestartable(pod, each))) return 'Running';
+  if (apps.some(each => each.state.is !== 'terminated' || runsAgain(pod, each))) return 'Running';
   return apps.every(isDone) ? 'Succeeded' : 'Failed';
 }
 

@@ -18,7 +18,7 @@ import { BackOff } from '../../runtime/restart.ts';
 import { startTimer, steadyTime } from '../../runtime/timer.ts';
 import type { ApiObject } from '../objects.ts';
 import type { Registry } from '../registry.ts';
-import { type AgentSettings, detachedOptions, logDirectory } from './options.ts';
+import { type AgentSettings, detachedOptions, logsOf } from './options.ts';
 import { PodReport } from './report.ts';
 import { removeKnown } from './status-file.ts';
 
@@ -139,7 +139,7 @@ export class PodWorker {
     await this.#untilDeleted();
     await this.#remove();
     // One of them may be being compressed.
-    rmSync(logDirectory(roots, this.#pod), { recursive: true, force: true, maxRetries: 5 });
+    rmSync(logsOf(roots, this.#pod), { recursive: true, force: true, maxRetries: 5 });
     removeKnown(roots, this.#uid);
   }
 
@@ -164,10 +164,10 @@ export class PodWorker {
   #watchDeadline(): void {
     const seconds = this.#pod.spec?.activeDeadlineSeconds;
     this.#stopDeadline();
-    if (seconds === undefined || hasHostPorts(this.#pod)) return;
+    if (seconds === undefined || hasHostPorts(this.#pod) || this.#report.isEnded) return;
     const { startTime, observer } = this.#report;
     this.#stopDeadline = watchDeadline(seconds, steadyTime(startTime), observer, (reason, message) => {
-      this.#report.failed(reason, message);
+      if (!this.#report.isEnded) this.#report.failed(reason, message);
       this.#givenUp.abort();
     });
   }
@@ -200,7 +200,7 @@ export class PodWorker {
     return detachedOptions(this.#pod, roots, settings, {
       observer: this.#report.observer,
       signal: this.#givenUp.signal,
-      ...(hasHostPorts(this.#pod) ? {} : { startedAt: this.#report.startTime }),
+      ...(hasHostPorts(this.#pod) && !this.#report.isScheduled ? {} : { startedAt: this.#report.startTime }),
       killSignal: this.#killed.signal,
       // Nobody knows how containers ended whose shim is gone.
       onStates: states => {

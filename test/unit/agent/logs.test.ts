@@ -5,9 +5,9 @@ import t from 'tap';
 import { logOptions } from '../../../src/agent/api/log-options.ts';
 import { ApiError } from '../../../src/agent/api-error.ts';
 import { parseEntry } from '../../../src/agent/logs/cri-line.ts';
-import { attemptsOf, filesOf } from '../../../src/agent/logs/log-files.ts';
 import { readLog } from '../../../src/agent/logs/read-log.ts';
 import { tailOf } from '../../../src/agent/logs/tail.ts';
+import { attemptsOf, filesOf } from '../../../src/runtime/log-files.ts';
 
 const line = (text: string, tag = 'F', stream = 'stdout'): string =>
   `2026-01-01T00:00:00.000000000Z ${stream} ${tag} ${text}\n`;

@@ -131,6 +131,48 @@ t.test('a pod without a grace period goes at once', async t => {
   t.notOk(existsSync(join(roots.state, 'objects/Pod/default/p.json')));
 });
 
+t.test('a pod that has gone at once keeps its namespace, and its data, until it has ended', async t => {
+  const { registry, roots, open } = await setUp(t);
+  registry.create(namespace('team'));
+  registry.create({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'c', namespace: 'team' },
+  });
+  const data = join(roots.state, 'claims/team/c');
+  mkdirSync(data, { recursive: true });
+  const { uid = '' } = registry.create(pod('p', {}, 'team')).metadata;
+  registry.delete('Namespace', undefined, 'team');
+  t.equal(
+    registry.delete('Pod', 'team', 'p', { gracePeriodSeconds: -5 }).metadata.deletionGracePeriodSeconds,
+    1,
+    'less than none is one second',
+  );
+  registry.delete('Pod', 'team', 'p', { gracePeriodSeconds: 0 });
+  t.equal(registry.pod(uid), undefined);
+  t.match(registry.get('Namespace', undefined, 'team')?.status, { phase: 'Terminating' });
+  t.ok(existsSync(data));
+  registry.removed('of another one');
+  t.ok(existsSync(data));
+  // The next agent does not know the pod, and finishes when it has ended what runs.
+  const next = await open();
+  t.ok(next.get('Namespace', undefined, 'team'));
+  next.finishNamespaces();
+  t.equal(next.get('Namespace', undefined, 'team'), undefined);
+  t.notOk(existsSync(data));
+  registry.removed(uid);
+  t.equal(registry.get('Namespace', undefined, 'team'), undefined);
+});
+
+t.test('a pod is bound once', async t => {
+  const { registry } = await setUp(t);
+  const { uid = '' } = registry.create(pod('p')).metadata;
+  registry.bind(uid, 'one');
+  registry.bind(uid, 'other');
+  registry.bind('nobody', 'one');
+  t.match(registry.pod(uid)?.spec, { nodeName: 'one' });
+});
+
 t.test('a pod goes when its manager says so', async t => {
   const { registry, roots, watched } = await setUp(t);
   const seen = watched(registry, 'Pod');

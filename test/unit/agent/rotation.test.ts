@@ -14,9 +14,9 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
-import { attemptsOf, filesOf } from '../../../src/agent/logs/log-files.ts';
 import { type ReadLogOptions, readLog } from '../../../src/agent/logs/read-log.ts';
-import { compressLogs, rotateLog } from '../../../src/agent/pods/rotate-logs.ts';
+import { compressLogs, removeOldest, rotateLog } from '../../../src/agent/pods/rotate-logs.ts';
+import { attemptsOf, filesOf } from '../../../src/runtime/log-files.ts';
 
 const line = (text: string, tag = 'F'): string => `2026-01-01T00:00:00.000000000Z stdout ${tag} ${text}\n`;
 
@@ -50,6 +50,7 @@ t.test(
     t.equal(await textOf({ directory }), 'line 0\nline 1\nline 2\nline 3\nlast\n');
     rotateLog(directory, 0, NOON + 10_000);
     writeFileSync(current, '');
+    removeOldest(directory, 0);
     t.equal(
       await textOf({ directory }),
       'line 1\nline 2\nline 3\nlast\n',
@@ -144,6 +145,7 @@ t.test('a log is followed while it is rotated and compressed: slowly, and fast',
       const newest = filesOf(directory, 0).at(-1) ?? '';
       appendFileSync(newest, line(String(written++)));
       writeFileSync(current, '');
+      removeOldest(directory, 0);
       changed();
       await compressLogs(directory, 0);
       if (round % 4 === 0) await new Promise(resolve => setTimeout(resolve, 10));

@@ -4,12 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { AttachStreams } from '../../../src/agent/backend.ts';
 import { AgentClient, objectPath } from '../../../src/agent/client.ts';
-import { logDirectory } from '../../../src/agent/logs/log-files.ts';
 import { RemoteSession } from '../../../src/agent/remote-session.ts';
 import { servedKind } from '../../../src/agent/resources.ts';
 import { agentSocket } from '../../../src/agent/start.ts';
 import type { ContainerStatus } from '../../../src/kube/types.generated.ts';
 import { rootsAt } from '../../../src/oci/pod-paths.ts';
+import { logDirectory } from '../../../src/runtime/log-files.ts';
 import { type FakeAgent, fakeAgent } from './agent.ts';
 
 const needsRoot = process.geteuid?.() === 0 ? false : 'needs root';
@@ -45,7 +45,10 @@ async function withLogs(t: Parameters<typeof fakeAgent>[0], options: Options = {
   });
   const write = (container: string, attempt: number, lines: readonly string[]): void => {
     const { uid = '' } = pod('web').metadata;
-    const directory = logDirectory(rootsAt(root), { namespace: 'default', name: 'web', uid }, container);
+    const directory = join(
+      logDirectory(rootsAt(root), { namespace: 'default', name: 'web', uid }),
+      container,
+    );
     mkdirSync(directory, { recursive: true });
     const text = lines.map((line, i) => `2026-01-01T00:00:0${i}.000000000Z stdout F ${line}\n`).join('');
     writeFileSync(join(directory, `${attempt}.log`), text);

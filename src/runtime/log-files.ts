@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoCode } from '../../base/errors.ts';
-import type { Roots } from '../../oci/pod-paths.ts';
+import { errnoCode } from '../base/errors.ts';
+import type { Roots } from '../oci/pod-paths.ts';
 
 /** The pod whose logs are meant. */
 export interface LoggedPod {
@@ -10,12 +10,12 @@ export interface LoggedPod {
   readonly uid: string;
 }
 
-/** Where the logs of a container are, a file for each attempt (the kubelet's layout below /var/log/pods). */
-export const logDirectory = (
-  { state }: Roots,
-  { namespace, name, uid }: LoggedPod,
-  container: string,
-): string => join(state, 'logs', `${namespace}_${name}_${uid}`, container);
+/** As a kubelet's /var/log/pods. */
+export const logRoot = ({ state }: Roots): string => join(state, 'logs');
+
+/** Where the logs of a pod are: a directory for each container, and in it a file for each attempt. */
+export const logDirectory = (roots: Roots, { namespace, name, uid }: LoggedPod): string =>
+  join(logRoot(roots), `${namespace}_${name}_${uid}`);
 
 /** `2.log`, `2.log.20260102-150405` once it has been rotated, and that with `.gz` some time after. */
 const NAME = /^(\d+)\.log(?:\.(\d{8}-\d{6}(?:\.\d+)?)(\.gz)?)?$/;
