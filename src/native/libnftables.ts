@@ -1,7 +1,7 @@
 import { closeSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { F, MFD } from '../linux/constants.generated.ts';
 import { koffi } from './koffi.ts';
-import { syscall } from './libc.ts';
+import { rawSyscall, syscall } from './libc.ts';
 
 type Context = object;
 
@@ -68,8 +68,8 @@ function contextOf(lib: Libnftables): Context | undefined {
   const before = new Set(sockets());
   const context = lib.nft_ctx_new(0) ?? undefined;
   if (context === undefined) return undefined;
-  // The library's own socket would be there in every program that is started.
-  for (const fd of sockets()) if (!before.has(fd)) syscall('fcntl', [fd, F.F_SETFD, FD_CLOEXEC]);
+  // The library's own socket would be there in every program that is started. Another thread's may be closed by now.
+  for (const fd of sockets()) if (!before.has(fd)) rawSyscall('fcntl', fd, F.F_SETFD, FD_CLOEXEC);
   lib.nft_ctx_buffer_output(context);
   lib.nft_ctx_buffer_error(context);
   if (opened === undefined) process.once('exit', () => free(lib));
