@@ -203,9 +203,11 @@ function importImage(): void {
   }
 }
 
-/** A terminal may echo something before it. */
-const reportOf = (output: string): Report =>
-  JSON.parse(output.slice(output.indexOf('{'), output.lastIndexOf('}') + 1)) as Report;
+/** A terminal echoes the end of its input, before or within it. */
+function reportOf(output: string): Report {
+  const text = output.replaceAll('^D\b\b', '');
+  return JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as Report;
+}
 
 function underPodspace(manifest: string, isOnTerminal: boolean): Normal {
   if (isOnTerminal)
