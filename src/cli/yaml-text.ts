@@ -40,7 +40,8 @@ function scalar(value: unknown): string {
 
 /** What is a string without quotes in YAML 1.1 and 1.2 alike; nothing that a number, a time or a comment could be. */
 const PLAIN = /^[A-Za-z_/][A-Za-z0-9_./@:+-]*[A-Za-z0-9_./@+-]$|^[A-Za-z_/]$/;
-const WORDS = /^(y|yes|n|no|true|false|on|off|null)$/i;
+/** And what looks like it and is not: some readers take `e5` for a number. */
+const WORDS = /^(y|yes|n|no|true|false|on|off|null|e[-+]?\d+)$/i;
 
 const string = (text: string): string =>
   PLAIN.test(text) && !WORDS.test(text) ? text : JSON.stringify(text);

@@ -28,6 +28,8 @@ t.test('what is read back is what was printed, in both versions of YAML', t => {
       'No',
       'on',
       '1e3',
+      'e0',
+      'E-12',
       '0x1',
       '.5',
       '~',
