@@ -38,20 +38,15 @@ export class CapabilityWatch {
     const root = openTracefs();
     if (typeof root === 'object') return root;
     const directory = `/proc/self/fd/${root}/instances/${name}`;
-    try {
-      mkdirSync(directory);
-      const write = (file: string, text: string): void => writeFileSync(`${directory}/${file}`, text);
-      write('buffer_size_kb', String(BUFFER_KIB));
-      write('options/stacktrace', '1');
-      write('options/event-fork', '1');
-      write('set_event_pid', String(pid));
-      write('events/capability/cap_capable/enable', '1');
-      const pipe = openSync(`${directory}/trace_pipe`, constants.O_RDONLY | constants.O_NONBLOCK);
-      return new CapabilityWatch(root, directory, pipe);
-    } catch (error) {
-      removeInstance(directory);
-      closeSync(root);
-      return { unwatched: `tracefs: ${error instanceof Error ? error.message : error}` };
+    for (let again = TRIES; ; again--) {
+      try {
+        return new CapabilityWatch(root, directory, makeInstance(directory, pid));
+      } catch (error) {
+        removeInstance(directory);
+        if (again > 0 && errnoCode(error) === 'ENOENT') continue;
+        closeSync(root);
+        return { unwatched: `tracefs: ${error instanceof Error ? error.message : error}` };
+      }
     }
   }
 
@@ -88,6 +83,21 @@ export class CapabilityWatch {
   }
 }
 
+/** What is not read yet looks like what a killed command has left: somebody else's gc may remove it. */
+const TRIES = 5;
+
+/** An instance that watches a process and what comes from it; returns what it is read from. */
+function makeInstance(directory: string, pid: number): number {
+  mkdirSync(directory);
+  const write = (file: string, text: string): void => writeFileSync(`${directory}/${file}`, text);
+  write('buffer_size_kb', String(BUFFER_KIB));
+  write('options/stacktrace', '1');
+  write('options/event-fork', '1');
+  write('set_event_pid', String(pid));
+  write('events/capability/cap_capable/enable', '1');
+  return openSync(`${directory}/trace_pipe`, constants.O_RDONLY | constants.O_NONBLOCK);
+}
+
 /** An fd of tracefs' root; or why capabilities cannot be watched on this machine. */
 export function openTracefs(): number | { readonly unwatched: string } {
   let root: number;
@@ -111,7 +121,8 @@ function removeInstance(directory: string): void {
   try {
     rmdirSync(directory);
   } catch (error) {
-    if (!['ENOENT', 'EBUSY'].includes(errnoCode(error) ?? '')) throw error;
+    // ENODEV: somebody else is removing it.
+    if (!['ENOENT', 'ENODEV', 'EBUSY'].includes(errnoCode(error) ?? '')) throw error;
   }
 }
 
