@@ -203,10 +203,14 @@ function importImage(): void {
   }
 }
 
-/** A terminal echoes the end of its input, before or within it. */
+/** What a terminal adds to it, before or within it, is no part of JSON: the echo of the end of its input, line feeds. */
 function reportOf(output: string): Report {
-  const text = output.replaceAll('^D\b\b', '');
-  return JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as Report;
+  const text = output.replaceAll(/\^D|\p{Cc}/gu, '');
+  try {
+    return JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as Report;
+  } catch (error) {
+    throw new Error(`${(error as Error).message}: ${JSON.stringify(output)}`);
+  }
 }
 
 function underPodspace(manifest: string, isOnTerminal: boolean): Normal {
