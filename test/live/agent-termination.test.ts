@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { PodStatus } from '../../src/kube/types.generated.ts';
 import { container, scripts, TestAgent } from './agent.ts';
 import { needsRoot } from './harness.ts';
 import { STAY, sh } from './pod-expected.ts';
@@ -58,7 +59,10 @@ class Ending {
     const { containers, initContainers = [] } = spec as { containers: []; initContainers?: [] };
     const count = containers.length + initContainers.length;
     await soon(() => this.log(name).filter(({ what }) => what === 'begins').length === count || undefined);
-    return this.agent.pod(name);
+    // A status is told a moment after what it is about.
+    const isUp = ({ containerStatuses = [] }: PodStatus) =>
+      containerStatuses.every(({ state }) => state?.running);
+    return this.agent.until(name, isUp, 30);
   }
 
   /** What a pod's log says. */
@@ -115,6 +119,7 @@ t.test('the order of the end, with times', { skip: needsRoot }, async t => {
       },
     ),
   );
+  await watcher.shown('pod', ['4/4 Running 0']);
   const before = Date.now();
   await agent.delete('pod');
   const after = Date.now();
