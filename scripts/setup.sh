@@ -61,7 +61,6 @@ if [ "${1:-}" = bench ]; then
   need docker-registry docker-registry
   need time /usr/bin/time
   need iproute2 ip
-  need systemd /lib/systemd/systemd
 fi
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || { echo "install these first: ${missing[*]}" >&2; exit 1; }

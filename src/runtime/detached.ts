@@ -1,6 +1,7 @@
 import { closeSync, existsSync, readFileSync, renameSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
+import { containersOf } from '../kube/containers.ts';
 import type { Pod } from '../kube/types.generated.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
 import { Cleanup } from './cleanup.ts';
@@ -159,13 +160,8 @@ export async function adoptDetached(options: DetachedOptions): Promise<DetachedP
   return { ...begin(options, prepared, keeper, shim, own), imageNames };
 }
 
-const imageNamesOf = ({ spec }: Pod): DetachedPod['imageNames'] =>
-  Object.fromEntries(
-    [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ name, image = '' }) => [
-      name,
-      image,
-    ]),
-  );
+const imageNamesOf = (pod: Pod): DetachedPod['imageNames'] =>
+  Object.fromEntries(containersOf(pod).map(({ name, image = '' }) => [name, image]));
 
 function readDetached(paths: PodPaths): DetachedFile | 'damaged' | undefined {
   try {

@@ -9,7 +9,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Cidr, formatAddress } from '../base/addresses.ts';
 import { errnoCode } from '../base/errors.ts';
 import { contains, usable } from '../network/addresses.ts';
@@ -113,12 +113,10 @@ export function sweepLeases({
   if (!existsSync(directory)) return;
   locked(directory, () => {
     const names = addresses ?? readdirSync(directory).filter(name => !name.startsWith('.'));
-    const left = names
-      .map(address => join(directory, address))
-      .filter(path => existsSync(path) && !isLocked(path));
+    const isLeft = (path: string): boolean => existsSync(path) && !isLocked(path);
     remove(
       directory,
-      left.map(path => basename(path)),
+      names.filter(name => isLeft(join(directory, name))),
     );
   });
 }

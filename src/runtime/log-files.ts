@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import type { Roots } from '../oci/pod-paths.ts';
@@ -11,11 +11,22 @@ export interface LoggedPod {
 }
 
 /** As a kubelet's /var/log/pods. */
-export const logRoot = ({ state }: Roots): string => join(state, 'logs');
+const logRoot = ({ state }: Roots): string => join(state, 'logs');
 
 /** Where the logs of a pod are: a directory for each container, and in it a file for each attempt. */
 export const logDirectory = (roots: Roots, { namespace, name, uid }: LoggedPod): string =>
   join(logRoot(roots), `${namespace}_${name}_${uid}`);
+
+/** The pods of which there are logs. */
+export const loggedPods = (roots: Roots): readonly LoggedPod[] =>
+  namesIn(logRoot(roots)).map(directory => {
+    const [namespace = '', name = '', uid = ''] = directory.split('_');
+    return { namespace, name, uid };
+  });
+
+/** All of a pod's. One of them may be being compressed. */
+export const removeLogs = (roots: Roots, pod: LoggedPod): void =>
+  rmSync(logDirectory(roots, pod), { recursive: true, force: true, maxRetries: 5 });
 
 /** `2.log`, `2.log.20260102-150405` once it has been rotated, and that with `.gz` some time after. */
 const NAME = /^(\d+)\.log(?:\.(\d{8}-\d{6}(?:\.\d+)?)(\.gz)?)?$/;

@@ -1,3 +1,4 @@
+import { containersOf } from '../kube/containers.ts';
 import type { Container, ContainerRestartRule, Pod } from '../kube/types.generated.ts';
 import type { ContainerState } from './container-state.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
@@ -74,8 +75,7 @@ export function shouldRestart(
 
 /** Whether a container that has ended is started again by the agent. */
 export function runsAgain(pod: Pod, { name, state }: Pick<ContainerState, 'name' | 'state'>): boolean {
-  const { containers = [], initContainers = [] } = pod.spec ?? {};
-  const container = [...containers, ...initContainers].find(each => each.name === name);
+  const container = containersOf(pod).find(each => each.name === name);
   if (container === undefined || state.is !== 'terminated') return false;
   const { exitCode, wasUnhealthy = false } = state;
   return shouldRestart(pod, container, exitCode, { isAttached: false, wasUnhealthy });

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PodPaths, Roots } from '../../oci/pod-paths.ts';
+import type { PodPaths } from '../../oci/pod-paths.ts';
 import { removeDetached } from '../../runtime/detached.ts';
-import { logRoot } from '../../runtime/log-files.ts';
+import { loggedPods, removeLogs } from '../../runtime/log-files.ts';
 import { findPods, type PodRecord } from '../../runtime/pod-directory.ts';
 import type { AttachSession, AttachStreams, PodBackend } from '../backend.ts';
 import type { ApiObject, WatchEvent } from '../objects.ts';
@@ -13,17 +13,6 @@ import { PodWorker, type WorkerOptions } from './worker.ts';
 
 /** Milliseconds between two looks at the size of logs, as the kubelet's. */
 const ROTATION = 10_000;
-
-/** The names of the directories of pods' logs. */
-function allLogs(roots: Roots): readonly string[] {
-  const root = logRoot(roots);
-  return existsSync(root) ? readdirSync(root) : [];
-}
-
-const uidOf = (logs: string): string => logs.slice(logs.lastIndexOf('_') + 1);
-
-const removeLogs = (roots: Roots, logs: string): void =>
-  rmSync(join(logRoot(roots), logs), { recursive: true, force: true });
 
 /** Every pod of the registry gets a worker; what nobody wants any more is ended. */
 export class PodManager implements PodBackend {
@@ -41,11 +30,9 @@ export class PodManager implements PodBackend {
     const { items, resourceVersion } = options.registry.list('Pod');
     const wanted = new Set(items.map(({ metadata }) => metadata.uid));
     const alive = findPods(options.roots).filter(({ isAlive }) => isAlive);
-    const isOfNone = (uid: string): boolean =>
-      !wanted.has(uid) && !alive.some(({ paths }) => paths.uid === uid);
-    for (const uid of knownUids(options.roots).filter(isOfNone)) removeKnown(options.roots, uid);
-    for (const logs of allLogs(options.roots).filter(logs => isOfNone(uidOf(logs))))
-      removeLogs(options.roots, logs);
+    const kept = new Set([...wanted, ...alive.map(({ paths }) => paths.uid)]);
+    for (const uid of knownUids(options.roots)) if (!kept.has(uid)) removeKnown(options.roots, uid);
+    for (const pod of loggedPods(options.roots)) if (!kept.has(pod.uid)) removeLogs(options.roots, pod);
     // First: the next ones of their names wait for them.
     const unknown = alive
       .filter(({ paths }) => !wanted.has(paths.uid))
@@ -97,10 +84,9 @@ export class PodManager implements PodBackend {
     onError(`pod ${paths.uid} runs, but there is no object of it: it is ended`);
     if (record === undefined) {
       // Its logs still say what it was called.
-      const logs = allLogs(roots).find(each => uidOf(each) === paths.uid);
-      const [namespace = '', name = ''] = logs?.split('_') ?? [];
-      await removeDetached({ paths }, roots, { namespace, name });
-      if (logs !== undefined) removeLogs(roots, logs);
+      const logged = loggedPods(roots).find(({ uid }) => uid === paths.uid);
+      await removeDetached({ paths }, roots, logged ?? { namespace: '', name: '' });
+      if (logged !== undefined) removeLogs(roots, logged);
       removeKnown(roots, paths.uid);
       return;
     }

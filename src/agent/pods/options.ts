@@ -5,7 +5,7 @@ import type { HostFacts } from '../../oci/host-facts.ts';
 import type { Roots } from '../../oci/pod-paths.ts';
 import type { DetachedOptions } from '../../runtime/detached.ts';
 import { gatherHostFacts } from '../../runtime/host-facts.ts';
-import { logDirectory } from '../../runtime/log-files.ts';
+import { type LoggedPod, logDirectory } from '../../runtime/log-files.ts';
 import type { NetworkSettings } from '../../runtime/pod-network.ts';
 import { podObjects } from '../../runtime/pod-objects.ts';
 import { type SeccompOptions, seccompSettings } from '../../runtime/seccomp.ts';
@@ -33,10 +33,10 @@ export function hostFacts(): HostFacts {
   return gathered.host;
 }
 
-/** The directory of a pod's logs. */
-export function logsOf(roots: Roots, { metadata }: Pod): string {
+/** A pod as its logs are called. */
+export function loggedPod({ metadata }: Pod): LoggedPod {
   const { namespace = 'default', name = '', uid = '' } = metadata ?? {};
-  return logDirectory(roots, { namespace, name, uid });
+  return { namespace, name, uid };
 }
 
 /** What one start of a pod needs; what it refers to is looked up each time it is asked for. */
@@ -52,7 +52,7 @@ export function detachedOptions(
   return {
     pod,
     roots,
-    logs: logsOf(roots, pod),
+    logs: logDirectory(roots, loggedPod(pod)),
     // A damaged object is the container's trouble, when it comes to it.
     get objects() {
       try {

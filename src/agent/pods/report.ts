@@ -1,4 +1,5 @@
 import { UserError } from '../../base/errors.ts';
+import { containersOf } from '../../kube/containers.ts';
 import type { Pod } from '../../kube/types.generated.ts';
 import { ContainerResults } from '../../runtime/container-results.ts';
 import type { ContainerState } from '../../runtime/container-state.ts';
@@ -128,9 +129,12 @@ export class PodReport {
     };
   }
 
+  #imageOf(container: string): string {
+    return containersOf(this.#pod).find(({ name }) => name === container)?.image ?? '';
+  }
+
   #attempted(container: string, isCreated: boolean): void {
-    const all = [...(this.#pod.spec?.containers ?? []), ...(this.#pod.spec?.initContainers ?? [])];
-    const image = all.find(({ name }) => name === container)?.image ?? '';
+    const image = this.#imageOf(container);
     if (!this.#pulled.delete(container))
       this.event(
         'Normal',
@@ -161,12 +165,8 @@ export class PodReport {
 
   noImage({ container, reason, detail }: ImageError, isBackOff: boolean): void {
     const { containers } = this.#facts;
-    const of = (name: string): string =>
-      [...(this.#pod.spec?.containers ?? []), ...(this.#pod.spec?.initContainers ?? [])].find(
-        each => each.name === name,
-      )?.image ?? '';
     const isPull = reason === 'ErrImagePull' && isBackOff;
-    const image = of(container);
+    const image = this.#imageOf(container);
     if (isPull) {
       this.event('Normal', 'BackOff', `Back-off pulling image "${image}"`, container);
       this.event('Warning', 'Failed', 'Error: ImagePullBackOff', container);

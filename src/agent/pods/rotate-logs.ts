@@ -29,7 +29,7 @@ export async function rotateLogs({ keeper, lifecycle }: DetachedPod): Promise<vo
   for (const { name, attempt } of lifecycle.attempts()) {
     const directory = keeper.logDirectory(name);
     const stat = statSync(join(directory, `${attempt}.log`), { throwIfNoEntry: false });
-    if (!existsSync(directory) || (stat !== undefined && stat.size < MAX_SIZE)) continue;
+    if (stat === undefined ? !existsSync(directory) : stat.size < MAX_SIZE) continue;
     if (stat !== undefined) rotateLog(directory, attempt);
     // Also where there is none: an agent that was killed had got no further.
     keeper.reopenLog(name, attempt);

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { containersOf } from '../../kube/containers.ts';
 import type { Container, Pod } from '../../kube/types.generated.ts';
 import { PodPaths, type Roots } from '../../oci/pod-paths.ts';
 import type { ContainerState } from '../../runtime/container-state.ts';
@@ -9,6 +9,7 @@ import {
   removeDetached,
   startDetached,
 } from '../../runtime/detached.ts';
+import { removeLogs } from '../../runtime/log-files.ts';
 import { delay } from '../../runtime/on-abort.ts';
 import { ImageError } from '../../runtime/pod-images.ts';
 import { watchDeadline } from '../../runtime/pod-limits.ts';
@@ -18,7 +19,7 @@ import { BackOff } from '../../runtime/restart.ts';
 import { startTimer, steadyTime } from '../../runtime/timer.ts';
 import type { ApiObject } from '../objects.ts';
 import type { Registry } from '../registry.ts';
-import { type AgentSettings, detachedOptions, logsOf } from './options.ts';
+import { type AgentSettings, detachedOptions, loggedPod } from './options.ts';
 import { PodReport } from './report.ts';
 import { removeKnown } from './status-file.ts';
 
@@ -138,8 +139,7 @@ export class PodWorker {
     }
     await this.#untilDeleted();
     await this.#remove();
-    // One of them may be being compressed.
-    rmSync(logsOf(roots, this.#pod), { recursive: true, force: true, maxRetries: 5 });
+    removeLogs(roots, loggedPod(this.#pod));
     removeKnown(roots, this.#uid);
   }
 
@@ -284,11 +284,6 @@ type Before = ReadonlyMap<string, ContainerState> | undefined | 'ended';
 
 const byName = (states: readonly ContainerState[] | undefined): ReadonlyMap<string, ContainerState> =>
   new Map(states?.map(state => [state.name, state]));
-
-const containersOf = ({ spec }: Pod): readonly Container[] => [
-  ...(spec?.initContainers ?? []),
-  ...(spec?.containers ?? []),
-];
 
 function withoutStatus(object: ApiObject): Pod {
   const { status: _, ...pod } = object;
