@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -11,10 +11,7 @@ import { AgentApi } from '../../src/agent/api/start.ts';
 import { Registry } from '../../src/agent/registry.ts';
 import { agentSocket } from '../../src/agent/start.ts';
 import { findPods } from '../../src/runtime/pod-directory.ts';
-import { needsRoot, probePod, start } from './harness.ts';
-
-const KUBECTL = ['/usr/bin/kubectl', '/usr/local/bin/kubectl'].find(existsSync);
-const needsKubectl = KUBECTL === undefined ? 'needs kubectl' : needsRoot;
+import { KUBECTL, needsKubectl, needsRoot, probePod, start } from './harness.ts';
 
 type Test = typeof import('tap').default;
 

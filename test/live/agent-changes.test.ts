@@ -8,20 +8,10 @@ import type { ApiObject } from '../../src/agent/objects.ts';
 import { ImageStore } from '../../src/image/store.ts';
 import type { Pod } from '../../src/kube/types.generated.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
-import { container, scripts, TestAgent } from './agent.ts';
-import { needsRoot, start } from './harness.ts';
-
-const KUBECTL = ['/usr/bin/kubectl', '/usr/local/bin/kubectl'].find(existsSync);
-const needsKubectl = KUBECTL === undefined ? 'needs kubectl' : needsRoot;
+import { agentFor, container, scripts, type TestAgent } from './agent.ts';
+import { KUBECTL, needsKubectl, needsRoot, start } from './harness.ts';
 
 type Test = typeof import('tap').default;
-
-async function agentFor(t: Pick<Test, 'teardown'>): Promise<TestAgent> {
-  const agent = new TestAgent();
-  t.teardown(() => agent.remove());
-  await agent.start();
-  return agent;
-}
 
 /** kubectl with files of its own, told where the agent listens. */
 function kubectlFor(t: Pick<Test, 'teardown'>, agent: TestAgent) {

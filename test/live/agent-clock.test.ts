@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Pod } from '../../src/kube/types.generated.ts';
-import { container, scripts, TestAgent } from './agent.ts';
+import { agentFor, container, scripts, type TestAgent } from './agent.ts';
 import { needsRoot } from './harness.ts';
 
 /** Seconds by which somebody has set the clock back while no agent ran. */
@@ -24,9 +24,7 @@ function setBack({ roots }: TestAgent, { metadata }: Pod): void {
 }
 
 t.test('the clock is set back ten hours while no agent runs', { skip: needsRoot }, async t => {
-  const agent = new TestAgent();
-  t.teardown(() => agent.remove());
-  await agent.start();
+  const agent = await agentFor(t);
   const exec = (command: string) => ({ exec: { command: ['sh', '-c', command] } });
   const stay = { command: ['sleep', '1000'] };
   const ready = { ...exec('test -e /ready'), initialDelaySeconds: 1, periodSeconds: 1 };

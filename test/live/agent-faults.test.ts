@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Pod, PodStatus } from '../../src/kube/types.generated.ts';
 import { rounds } from '../rounds.ts';
-import { container, scripts, shimOf, TestAgent } from './agent.ts';
+import { agentFor, container, scripts, shimOf, type TestAgent } from './agent.ts';
 import { needsRoot } from './harness.ts';
 
 type Test = typeof import('tap').default;
@@ -64,13 +64,6 @@ const SPECS: readonly object[] = [
     { volumes: [...volumes, { name: 'c', configMap: { name: 'settings' } }] },
   ),
 ];
-
-async function agentFor(t: Pick<Test, 'teardown'>): Promise<TestAgent> {
-  const agent = new TestAgent();
-  t.teardown(() => agent.remove());
-  await agent.start();
-  return agent;
-}
 
 /** Each attempt's log begins with its number, and its lines go on without a gap. Returns the last attempt, and the lines. */
 function checkLog(t: Pick<Test, 'equal' | 'fail'>, agent: TestAgent, pod: Pod, name: string) {

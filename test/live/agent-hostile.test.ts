@@ -3,19 +3,10 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import t from 'tap';
 import { agentSocket } from '../../src/agent/start.ts';
-import { TestAgent } from './agent.ts';
+import { agentFor, type TestAgent } from './agent.ts';
 import { needsRoot } from './harness.ts';
 
-type Test = typeof import('tap').default;
-
 const MAPS = '/api/v1/namespaces/default/configmaps';
-
-async function agentFor(t: Pick<Test, 'teardown'>): Promise<TestAgent> {
-  const agent = new TestAgent();
-  t.teardown(() => agent.remove());
-  await agent.start();
-  return agent;
-}
 
 /** MiB that the agent has. */
 const memoryOf = ({ pid }: TestAgent): number =>

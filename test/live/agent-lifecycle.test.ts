@@ -1,5 +1,5 @@
 import t from 'tap';
-import { scripts, TestAgent } from './agent.ts';
+import { agentFor, scripts } from './agent.ts';
 import { needsRoot } from './harness.ts';
 import {
   after,
@@ -148,9 +148,7 @@ const ENDS: Readonly<Record<string, Row>> = {
 };
 
 t.test('each reason that a container ends for', { skip: needsRoot }, async t => {
-  const agent = new TestAgent();
-  t.teardown(() => agent.remove());
-  await agent.start();
+  const agent = await agentFor(t);
   await testRows(t, agent, ENDS);
   await agent.clear();
   t.strictSame(await agent.left(), []);

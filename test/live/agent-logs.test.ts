@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { scripts, TestAgent } from './agent.ts';
+import { agentFor, scripts } from './agent.ts';
 import { needsRoot } from './harness.ts';
 
 /** Of each time that it is told to print: more than a log may have. */
@@ -10,9 +10,7 @@ const LINES = 60_000;
 const PAD = 'x'.repeat(180);
 
 t.test('a log that becomes large is moved away, and compressed later', { skip: needsRoot }, async t => {
-  const agent = new TestAgent();
-  t.teardown(() => agent.remove());
-  await agent.start();
+  const agent = await agentFor(t);
   const script = `i=0; while true; do while [ ! -e /go ]; do sleep 0.1; done; rm /go; seq $i $((i + ${LINES - 1})) | sed 's/$/ ${PAD}/'; i=$((i + ${LINES})); done`;
   await agent.create('web', scripts({ main: script }));
   const { metadata } = await agent.until('web', ({ phase }) => phase === 'Running', 30);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { scripts, TestAgent } from './agent.ts';
+import { agentFor, scripts } from './agent.ts';
 import { needsRoot } from './harness.ts';
 import {
   after,
@@ -235,9 +235,7 @@ const INITS: Readonly<Record<string, Row>> = {
 };
 
 t.test('containers of one pod, by their policies', { skip: needsRoot }, async t => {
-  const agent = new TestAgent();
-  t.teardown(() => agent.remove());
-  await agent.start();
+  const agent = await agentFor(t);
   await testRows(t, agent, { ...POLICIES, ...INITS });
   await agent.clear();
   t.strictSame(await agent.left(), []);

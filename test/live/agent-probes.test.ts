@@ -1,5 +1,5 @@
 import t from 'tap';
-import { scripts, TestAgent } from './agent.ts';
+import { agentFor, scripts } from './agent.ts';
 import { needsRoot } from './harness.ts';
 import {
   after,
@@ -258,9 +258,7 @@ const HOOKS: Readonly<Record<string, Row>> = {
 };
 
 t.test('probes of real servers, and hooks', { skip: needsRoot }, async t => {
-  const agent = new TestAgent();
-  t.teardown(() => agent.remove());
-  await agent.start();
+  const agent = await agentFor(t);
   await testRows(t, agent, { ...PROBES, ...HOOKS });
   await agent.clear();
   t.strictSame(await agent.left(), []);

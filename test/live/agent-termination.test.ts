@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { PodStatus } from '../../src/kube/types.generated.ts';
-import { container, scripts, TestAgent } from './agent.ts';
+import { agentFor, container, scripts, type TestAgent } from './agent.ts';
 import { needsRoot } from './harness.ts';
 import { STAY, sh } from './pod-expected.ts';
 import { PodWatcher, type Seen, soon } from './pod-rows.ts';
@@ -43,9 +43,7 @@ class Ending {
   }
 
   static async start(t: Test): Promise<Ending> {
-    const agent = new TestAgent();
-    t.teardown(() => agent.remove());
-    await agent.start();
+    const agent = await agentFor(t);
     const watcher = await PodWatcher.start(agent);
     t.teardown(() => watcher.end());
     return new Ending(agent, watcher);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { scripts, TestAgent } from './agent.ts';
+import { agentFor, scripts, type TestAgent } from './agent.ts';
 import { needsRoot } from './harness.ts';
 import { ended, notReady, PULLED, RUNNING, SCHEDULED, STAY, sh, told, waiting } from './pod-expected.ts';
 import { type Row, testRows, untilTold } from './pod-rows.ts';
@@ -225,9 +225,7 @@ const WAITS: Readonly<Record<string, Row>> = {
 };
 
 t.test('each reason that a pod waits for, or is not run', { skip: needsRoot }, async t => {
-  const agent = new TestAgent();
-  t.teardown(() => agent.remove());
-  await agent.start();
+  const agent = await agentFor(t);
   await agent.create('there', { data: { key: 'dmFsdWU=' } }, 'Secret');
   await testRows(t, agent, { ...REJECTED, ...WAITS });
   await agent.clear();

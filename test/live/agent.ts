@@ -19,6 +19,8 @@ export const typeOf = (kind: string) => {
   return type;
 };
 
+type Test = typeof import('tap').default;
+
 /** An agent with roots of its own, which tests may kill. */
 export class TestAgent {
   readonly root: string;
@@ -193,6 +195,14 @@ export class TestAgent {
     for (let i = 0; i < 600 && find().length > 0; i++) await delay(50);
     return find();
   }
+}
+
+/** An agent that runs until the test is over. */
+export async function agentFor(t: Pick<Test, 'teardown'>): Promise<TestAgent> {
+  const agent = new TestAgent();
+  t.teardown(() => agent.remove());
+  await agent.start();
+  return agent;
 }
 
 export function shimOf({ run }: Roots, uid: string): number | undefined {

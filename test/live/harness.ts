@@ -9,6 +9,9 @@ if (isRoot && readlinkSync('/proc/self/ns/net') !== process.env.PODSPACE_TEST_NO
   throw new Error('live tests need a network namespace of their own: node scripts/run-tests.mjs live');
 /** For a test's options: a reason to skip it, or false. */
 export const needsRoot = isRoot ? false : 'needs root';
+/** It is on some machines only. */
+export const KUBECTL = ['/usr/bin/kubectl', '/usr/local/bin/kubectl'].find(existsSync);
+export const needsKubectl = KUBECTL === undefined ? 'needs kubectl' : needsRoot;
 export const hasIPv6 = existsSync('/proc/net/if_inet6');
 export const needsIPv6 = hasIPv6 ? needsRoot : 'needs IPv6';
 

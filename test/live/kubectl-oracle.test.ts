@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -13,13 +13,10 @@ import { agentSocket } from '../../src/agent/start.ts';
 import type { PodStatus } from '../../src/kube/types.generated.ts';
 import { rootsAt } from '../../src/oci/pod-paths.ts';
 import { command } from '../unit/cli/command.ts';
-import { needsRoot } from './harness.ts';
+import { KUBECTL, needsKubectl as skip } from './harness.ts';
 
 // Times are printed in the local time zone.
 process.env.TZ = 'UTC';
-
-const KUBECTL = ['/usr/bin/kubectl', '/usr/local/bin/kubectl'].find(existsSync);
-const skip = KUBECTL === undefined ? 'needs kubectl' : needsRoot;
 
 interface Said {
   readonly code: number;

@@ -12,7 +12,7 @@ import t from 'tap';
 import { ApiError } from '../../../src/agent/api-error.ts';
 import type { ApiObject, WatchEvent } from '../../../src/agent/objects.ts';
 import { Registry } from '../../../src/agent/registry.ts';
-import { rootsAt } from '../../../src/oci/pod-paths.ts';
+import { type Roots, rootsAt } from '../../../src/oci/pod-paths.ts';
 import { ObjectStore } from '../../../src/runtime/object-store.ts';
 
 type Test = typeof import('tap').default;
@@ -66,6 +66,14 @@ function refusal(body: () => unknown): string {
 async function until(condition: () => boolean): Promise<boolean> {
   for (let i = 0; i < 200 && !condition(); i++) await new Promise(resolve => setTimeout(resolve, 10));
   return condition();
+}
+
+/** A claim with data; where those are. */
+function claimIn(registry: Registry, roots: Roots, namespace: string): string {
+  registry.create({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'c', namespace } });
+  const data = join(roots.state, 'claims', namespace, 'c');
+  mkdirSync(data, { recursive: true });
+  return data;
 }
 
 t.test('an object is made once, with an identity and a version', async t => {
@@ -134,13 +142,7 @@ t.test('a pod without a grace period goes at once', async t => {
 t.test('a pod that has gone at once keeps its namespace, and its data, until it has ended', async t => {
   const { registry, roots, open } = await setUp(t);
   registry.create(namespace('team'));
-  registry.create({
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: { name: 'c', namespace: 'team' },
-  });
-  const data = join(roots.state, 'claims/team/c');
-  mkdirSync(data, { recursive: true });
+  const data = claimIn(registry, roots, 'team');
   const { uid = '' } = registry.create(pod('p', {}, 'team')).metadata;
   registry.delete('Namespace', undefined, 'team');
   t.equal(
@@ -361,13 +363,7 @@ t.test('a namespace goes with what is in it', async t => {
   registry.create(namespace('team'));
   t.equal(registry.get('ServiceAccount', 'team', 'default')?.metadata.name, 'default');
   registry.create(configMap('a', {}, 'team'));
-  registry.create({
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: { name: 'c', namespace: 'team' },
-  });
-  const data = join(roots.state, 'claims/team/c');
-  mkdirSync(data, { recursive: true });
+  const data = claimIn(registry, roots, 'team');
   const { uid = '' } = registry.create(pod('p', {}, 'team')).metadata;
   t.match(registry.delete('Namespace', undefined, 'team').status, { phase: 'Terminating' });
   t.equal(registry.get('ConfigMap', 'team', 'a'), undefined);
