@@ -203,9 +203,9 @@ function importImage(): void {
   }
 }
 
-/** What a terminal adds to it, before or within it, is no part of JSON: the echo of the end of its input, line feeds. */
+/** The carriage returns that a terminal adds are no part of JSON. */
 function reportOf(output: string): Report {
-  const text = output.replaceAll(/\^D|\p{Cc}/gu, '');
+  const text = output.replaceAll(/\p{Cc}/gu, '');
   try {
     return JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as Report;
   } catch (error) {

@@ -1,5 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ImageStore } from '../../src/image/store.ts';
 import { makeFile } from '../../src/native/exact-mode.ts';
@@ -16,22 +26,44 @@ export interface Difference {
   readonly theirs: string | undefined;
 }
 
-/** Runs a command in a view of the machine that has cgroup v2 only: Debian's crun refuses one that has both. */
-export function inView(command: readonly string[], input = ''): string {
+/**
+ * Runs a command in a view of the machine that has cgroup v2 only: Debian's crun refuses one that has both.
+ * @param input what it reads, or the descriptor to read it from: never /dev/null, which crun gives to the container’s user
+ */
+export function inView(command: readonly string[], input: string | number = ''): string {
   const script = 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"';
   const view = existsSync('/sys/fs/cgroup/cgroup.controllers')
     ? []
     : ['unshare', '-m', 'sh', '-c', script, 'sh'];
   const [first = '', ...args] = [...view, ...command];
-  const { status, stdout, stderr } = spawnSync(first, args, { input, encoding: 'utf8', timeout: 30_000 });
+  const { status, stdout, stderr } = spawnSync(first, args, {
+    ...(typeof input === 'string' ? { input } : { stdio: [input, 'pipe', 'pipe'] }),
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
   if (status !== 0) throw new Error(`${command.join(' ')}: ${status} ${stdout}${stderr}`);
   return stdout;
 }
 
-/** The same under a terminal, which script(1) makes. */
+/**
+ * The same under a terminal, which script(1) makes. Its input does not end: script would type the end-of-file character,
+ * and the terminal echo it (`^D`, or `^@` while a runtime has it raw) into the guest's words.
+ */
 export function onTerminal(command: readonly string[]): string {
   const line = command.map(word => `'${word}'`).join(' ');
-  return inView(['script', '-qefc', line, '/dev/null']);
+  const directory = mkdtempSync(join(tmpdir(), 'podspace-terminal-'));
+  try {
+    const fifo = join(directory, 'input');
+    execFileSync('mkfifo', [fifo]);
+    const input = openSync(fifo, 'r+');
+    try {
+      return inView(['script', '-qefc', line, '/dev/null'], input);
+    } finally {
+      closeSync(input);
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 /** The bundle's config: what of a pod exists only while it runs is replaced by the like. */
