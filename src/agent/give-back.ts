@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { keepYoungGenerationSmall } from '../base/young-generation.ts';
 
 /** Milliseconds of quiet after which memory is given back. */
 const QUIET = 5000;
@@ -11,6 +12,7 @@ const QUIET = 5000;
 export function giveBackLater(): () => void {
   setFlagsFromString('--expose-gc');
   setFlagsFromString('--optimize-for-size');
+  keepYoungGenerationSmall();
   const collect = runInNewContext('gc') as () => void;
   const timer = setTimeout(collect, QUIET).unref();
   return () => void timer.refresh();

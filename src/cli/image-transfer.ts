@@ -2,6 +2,7 @@ import { createWriteStream, readFileSync, renameSync, rmSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileFailure, UserError } from '../base/errors.ts';
+import { keepYoungGenerationSmall } from '../base/young-generation.ts';
 import { parseImageConfig } from '../image/config.ts';
 import { exportImage } from '../image/export.ts';
 import { checkStore } from '../image/fsck.ts';
@@ -15,6 +16,7 @@ import { formatSize, usedImages } from './used-images.ts';
 
 /** One word is what to import, and its own names are kept. */
 export async function importImage(args: Args, io: Io, store: ImageStore): Promise<number> {
+  keepYoungGenerationSmall();
   const [first, second] = [text(args, 'name'), text(args, 'source')];
   const [name, source] = second === undefined ? [undefined, first] : [first, second];
   if (source === undefined)

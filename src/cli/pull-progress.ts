@@ -1,3 +1,4 @@
+import { keepYoungGenerationSmall } from '../base/young-generation.ts';
 import type { LayerProgress, LayerState, PullProgress } from '../image/pull-progress.ts';
 import type { Io } from './io.ts';
 import { formatSize } from './used-images.ts';
@@ -40,6 +41,7 @@ export function pullLines(
 
 /** On a terminal, a line for each layer that says how far it is; they go away at the end. */
 export function showPull(io: Io, image: string): { onProgress(progress: PullProgress): void; end(): void } {
+  keepYoungGenerationSmall();
   let height = 0;
   let states = '';
   let next = 0;
