@@ -7,7 +7,7 @@ export interface TerminalSize {
 /** Where what a container prints goes. False: nobody takes any more. */
 export interface AttachStreams {
   onOutput(stream: 'stdout' | 'stderr', chunk: Buffer): boolean;
-  /** The container has ended; its exit code if it is known. */
+  /** The container has ended, with this exit code; undefined: it goes on, and tells nothing more. */
   onEnd(exitCode: number | undefined): void;
 }
 

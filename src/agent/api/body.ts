@@ -29,6 +29,11 @@ export async function readBody(request: IncomingMessage, user: string): Promise<
       chunks.push(chunk);
     }
     return Buffer.concat(chunks);
+  } catch (error) {
+    // Whoever goes before he has said all is nothing that we have done wrong.
+    if (request.destroyed && !(error instanceof ApiError))
+      throw badRequest('the body has not come to its end');
+    throw error;
   } finally {
     const left = (unfinished.get(user) ?? 0) - size;
     if (left > 0) unfinished.set(user, left);

@@ -41,7 +41,7 @@ export async function serveLog(
   for await (const entries of log) {
     const isEnough = writer.write(entries);
     if (isEnough || closed.signal.aborted) break;
-    if (response.writableNeedDrain) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    if (response.writableNeedDrain) await once(response, 'drain', { signal: closed.signal }).catch(() => {});
   }
   response.end();
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { MASTERS, type UserInfo } from '../../admission/user.ts';
 import { ApiError, tooManyRequests } from '../api-error.ts';
@@ -10,6 +11,7 @@ import { answer, answerPosted } from './dispatch.ts';
 import { answerPath } from './paths.ts';
 import { type RequestInfo, requestInfo } from './request-info.ts';
 import { sendReply, statusOf } from './respond.ts';
+import { UnreadAnswers } from './unread-answers.ts';
 import { refuseUpgrade, serveUpgrade } from './upgrade.ts';
 
 /** Who sends a request. Throws an ApiError (401). */
@@ -39,6 +41,9 @@ const LONG = ['watch', 'log'];
 export class ApiServer {
   readonly #context: ApiContext;
   readonly #open = new Map<string, number>();
+  readonly #unread = new UnreadAnswers();
+  /** By connection: when what was asked last has been answered. */
+  readonly #answered = new WeakMap<Socket, Promise<void>>();
   readonly #servers = new Set<Server>();
 
   constructor(context: ApiContext) {
@@ -90,7 +95,9 @@ export class ApiServer {
     incoming.on('error', () => {});
     response.on('error', () => {});
     try {
+      await this.#turn(incoming, response);
       user = impersonated(incoming, authenticate(incoming), this.#context.access);
+      this.#unread.require(user.name);
       const own = isOwn ? ownPath(this.#context, incoming) : undefined;
       code =
         own === undefined
@@ -104,6 +111,7 @@ export class ApiServer {
       if (code === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="podspace"');
       sendReply(response, { code, body: status });
     }
+    this.#unread.count(user?.name ?? '', response);
     const seconds = (performance.now() - started) / 1000;
     const isLong = LONG.includes(labels.verb) || labels.subresource === 'log';
     this.#context.metrics.request(labels, code, isLong ? undefined : seconds);
@@ -111,6 +119,14 @@ export class ApiServer {
       { ...labels, user: user?.name, path: incoming.url?.slice(0, 500), code, seconds },
       'request',
     );
+  }
+
+  /** Requests of one connection are answered one after the other: who sends many at once has to read what he gets. */
+  async #turn({ socket }: IncomingMessage, response: ServerResponse): Promise<void> {
+    const before = this.#answered.get(socket);
+    const answered = new Promise<void>(resolve => response.once('close', resolve));
+    this.#answered.set(socket, answered);
+    await before;
   }
 
   async #answer(

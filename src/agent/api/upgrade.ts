@@ -147,6 +147,8 @@ async function serveSpdy(service: Service, { incoming, socket, head }: Upgrade):
 export function refuseUpgrade(socket: Duplex, status: Status): void {
   if (socket.destroyed || !socket.writable) return;
   const body = `${JSON.stringify(status)}\n`;
+  // Nobody reads what else the client sends, so its end would not be seen.
+  socket.once('finish', () => socket.destroy());
   socket.end(
     [
       `HTTP/1.1 ${status.code} ${STATUS_CODES[status.code] ?? 'Error'}`,

@@ -1,5 +1,6 @@
 import { closeSync, write } from 'node:fs';
 import { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../../base/errors.ts';
 import type { Container } from '../../kube/types.generated.ts';
 import { makeSocketPair } from '../../native/pipe.ts';
@@ -9,6 +10,8 @@ import type { AttachSession, AttachStreams } from '../backend.ts';
 
 /** Milliseconds until a pipe that is full is tried again. */
 const FULL = 20;
+/** Milliseconds after the last of its output in which a container's end is told, if it is one. */
+const END = 1000;
 
 /**
  * Attaches somebody to a container that runs: he gets what it prints from now on, as its log gets it, and writes to its input.
@@ -41,11 +44,12 @@ export async function attachTo(
   socket.on('error', close);
   const { stdin, terminal } = running.streams;
   const input = terminal ?? stdin;
-  void running.exited.then(({ exitCode }) => {
-    // What it printed last is on the way.
-    socket.once('close', () => streams.onEnd(exitCode));
-    if (socket.destroyed) streams.onEnd(exitCode);
-    else socket.end();
+  const exited = running.exited.then(({ exitCode }) => exitCode);
+  // What it printed last is on the way.
+  void exited.then(() => socket.end());
+  socket.once('close', async () => {
+    // Of a container that goes on the shim has no place for one more, or he is too slow for what it prints.
+    streams.onEnd(await Promise.race([exited, delay(END, undefined, { ref: false })]));
   });
   return {
     hasStdin: input !== undefined,

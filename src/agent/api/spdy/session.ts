@@ -58,6 +58,8 @@ export class SpdySession {
     this.#inflate.on('error', () => this.close());
     transport.on('data', chunk => this.#receive(chunk));
     transport.on('error', () => this.close());
+    // A server's sockets stay half open: whoever has said all that he will has gone.
+    transport.on('end', () => transport.end());
   }
 
   /** Resolves when the connection is over. */

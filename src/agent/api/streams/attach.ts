@@ -8,6 +8,12 @@ import { failureStatus, type RemoteStreams, SUCCESS } from './remote.ts';
 
 /** The container does not wait for a client that does not read: beyond so much it is let go. */
 const MAX_UNREAD = 16 * 1024 * 1024;
+/** Where all of them together leave more than this, whoever leaves something is. */
+const MAX_OF_ALL = 64 * 1024 * 1024;
+let ofAll = 0;
+/** Milliseconds in which somebody who is let go can hear why. */
+const FAREWELL = 5000;
+const LET_GO = 'the container prints faster than this is read, or too many are attached to it';
 
 /** Prepares to attach to a container's own process. Throws an ApiError before anything is upgraded. */
 export function prepareAttach(
@@ -23,30 +29,38 @@ export function prepareAttach(
     throw badRequest(`Unable to use a TTY - container ${container} did not allocate one`);
   return async remote => {
     let unread = 0;
-    let ended = (): void => {};
-    const end = new Promise<void>(resolve => {
+    let ended = (_isOver: boolean): void => {};
+    const end = new Promise<boolean>(resolve => {
       ended = resolve;
     });
     try {
       const session = await backend.attach(uid, container, {
         onOutput: (stream, chunk) => {
-          if (remote.signal.aborted || unread > MAX_UNREAD) return false;
+          if (remote.signal.aborted) return false;
+          if (unread > MAX_UNREAD || (unread > 0 && ofAll > MAX_OF_ALL)) {
+            remote.drop();
+            return false;
+          }
           const room = options[stream] ? remote.write(stream, chunk) : undefined;
           if (room === undefined) return true;
           unread += chunk.length;
+          ofAll += chunk.length;
           void room.then(() => {
             unread -= chunk.length;
+            ofAll -= chunk.length;
           });
           return true;
         },
-        onEnd: () => ended(),
+        onEnd: exitCode => ended(exitCode !== undefined),
       });
-      remote.signal.addEventListener('abort', ended, { once: true });
+      remote.signal.addEventListener('abort', () => ended(true), { once: true });
       if (session.isTerminal) remote.onResize(size => session.resize(size));
       if (remote.stdin !== undefined && session.hasStdin) void feed(remote, session);
-      await end;
+      const isOver = await end;
       session.close();
-      remote.finish(SUCCESS);
+      remote.finish(isOver ? SUCCESS : failureStatus(LET_GO));
+      // Perhaps that is not read, either.
+      if (!isOver) setTimeout(() => remote.drop(), FAREWELL).unref();
     } catch (error) {
       if (!(error instanceof UserError)) log.error({ stack: (error as Error).stack }, 'attach failed');
       remote.finish(failureStatus(error instanceof UserError ? error.message : 'Internal error occurred'));

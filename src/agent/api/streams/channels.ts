@@ -75,6 +75,10 @@ export class ChannelStreams implements RemoteStreams {
     this.#socket.close(1000);
   }
 
+  drop(): void {
+    this.#socket.terminate();
+  }
+
   #receive(channel: number, data: Buffer): void {
     if (channel === CHANNEL.stdin) this.#input(data);
     // v5: a stream of the client's has ended.

@@ -21,6 +21,8 @@ export interface RemoteStreams {
   onResize(resize: (size: { readonly columns: number; readonly rows: number }) => void): void;
   /** The last word; then the connection is closed. */
   finish(status: EndStatus): void;
+  /** Closes the connection at once, with all that waits to be read. */
+  drop(): void;
 }
 
 export const SUCCESS: EndStatus = { status: 'Success' };

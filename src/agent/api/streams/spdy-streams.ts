@@ -65,6 +65,10 @@ export class SpdyStreams implements RemoteStreams {
     setTimeout(() => this.#session.close(), OPEN_TIMEOUT).unref();
   }
 
+  drop(): void {
+    this.#session.close();
+  }
+
   #isComplete(): boolean {
     return this.#wanted.every(name => this.#streams.has(name));
   }

@@ -46,7 +46,7 @@ async function attachable(t: Pick<Test, 'teardown'>) {
     socket.on('error', () => {});
     return { socket, got };
   };
-  return { ...api, did, run, open, path, end: () => streams?.onEnd(0) };
+  return { ...api, did, run, open, path, end: (code?: number) => streams?.onEnd(code) };
 }
 
 t.test('attach: input, output, sizes, and the end', async t => {
@@ -67,10 +67,23 @@ t.test('attach: input, output, sizes, and the end', async t => {
   socket.send(Buffer.from([255, 0]));
   t.ok(await until(() => did.includes('end')));
   t.strictSame(did, ['attach main', '80x24', 'end'], 'sizes that are none are passed over');
-  end();
+  end(0);
   const [code] = await once(socket, 'close');
   t.equal(code, 1000);
   t.strictSame(got.at(-1), '\x03{"metadata":{},"status":"Success"}');
+});
+
+t.test('a client that is let go hears why', async t => {
+  const { run, open, end } = await attachable(t);
+  run();
+  const { socket, got } = open();
+  await once(socket, 'open');
+  socket.send(Buffer.from('\0hello'));
+  t.ok(await until(() => got.length === 1));
+  end();
+  await once(socket, 'close');
+  t.match(got.at(-1), '"status":"Failure"');
+  t.match(got.at(-1), '"message":"the container prints faster than this is read, or ');
 });
 
 t.test('a client that goes lets the container go on', async t => {
