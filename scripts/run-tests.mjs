@@ -34,6 +34,8 @@ const SLOW = [
     'cp',
     'agent-changes',
     'agent-logs',
+    'agent-slow-clients',
+    'agent-upgrade',
     'hostile-mounts',
     'escape',
     'diff',

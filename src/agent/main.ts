@@ -30,7 +30,12 @@ function ownLog(): Log {
  * The agent: registry, pods, API. Runs until it is told to end, by SIGTERM or SIGINT; pods go on, and the next agent takes them
  * over. Throws a UserError if another one runs.
  */
-export async function runAgent(roots: Roots, settings: AgentSettings, log: Log = ownLog()): Promise<void> {
+export async function runAgent(
+  roots: Roots,
+  settings: AgentSettings,
+  version: string,
+  log: Log = ownLog(),
+): Promise<void> {
   makeDirectories(roots.state, 0o755);
   const lock = lockAgent(roots);
   const registry = await Registry.open(roots, { onWarning: message => log.warn({}, message) });
@@ -45,9 +50,9 @@ export async function runAgent(roots: Roots, settings: AgentSettings, log: Log =
   });
   const listenFd = activatedSocket(process.env, process.pid);
   const socket = listenFd === undefined ? {} : { listenFd };
-  const api = await AgentApi.start({ roots, registry, backend: manager, log, ...socket });
+  const api = await AgentApi.start({ roots, registry, backend: manager, log, version, ...socket });
   registry.watch('Pod', undefined, giveBackLater());
-  log.info({ pid: process.pid }, 'the agent is up');
+  log.info({ pid: process.pid, version }, 'the agent is up');
   await new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
   });

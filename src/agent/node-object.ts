@@ -16,6 +16,16 @@ const CONDITIONS = [
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64' };
 
+const RUNTIME = 'podspace://';
+
+/** The version of the podspace whose agent has made a Node; empty if it did not say so. */
+export function nodeVersion(node: ApiObject | undefined): string {
+  const { nodeInfo } = (node?.status ?? {}) as {
+    readonly nodeInfo?: { readonly containerRuntimeVersion?: string };
+  };
+  return nodeInfo?.containerRuntimeVersion?.slice(RUNTIME.length) ?? '';
+}
+
 /** This machine as the one node that there is. */
 export function nodeObject(facts: NodeFacts, version: string, since: string): ApiObject {
   const name = facts.hostname.toLowerCase();
@@ -55,7 +65,7 @@ export function nodeObject(facts: NodeFacts, version: string, since: string): Ap
         bootID: text('/proc/sys/kernel/random/boot_id'),
         kernelVersion: facts.kernelRelease,
         osImage: osImage(),
-        containerRuntimeVersion: `podspace://${version}`,
+        containerRuntimeVersion: `${RUNTIME}${version}`,
         kubeletVersion: 'v1.34.0',
         kubeProxyVersion: '',
         operatingSystem: 'linux',

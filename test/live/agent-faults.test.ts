@@ -5,22 +5,11 @@ import t from 'tap';
 import type { Pod, PodStatus } from '../../src/kube/types.generated.ts';
 import { rounds } from '../rounds.ts';
 import { agentFor, container, scripts, shimOf, type TestAgent } from './agent.ts';
+import { checkLog, counting, lines, volumeMounts, volumes } from './counting.ts';
 import { needsRoot } from './harness.ts';
 
 type Test = typeof import('tap').default;
 
-/** Counts its starts in a volume, and says which one this is. */
-const COUNT = 'n=$(cat /v/$0 2>/dev/null || echo 0); echo $((n + 1)) >/v/$0; echo start $n;';
-const volumes = [{ name: 'v', emptyDir: {} }];
-const volumeMounts = [{ name: 'v', mountPath: '/v' }];
-const counting = (name: string, script: string, more: object = {}): object => ({
-  command: ['sh', '-c', `${COUNT} ${script}`, name],
-  volumeMounts,
-  ...more,
-});
-/** So many lines, fast, in two streams: the numbers go on in each. */
-const lines = (count: number, pause: string): string =>
-  `i=0; while [ $i -lt ${count} ]; do echo line $i; i=$((i + 1)); sleep ${pause}; done;`;
 const forever = counting('forever', 'i=0; while true; do echo line $i; i=$((i + 1)); sleep 0.05; done');
 const failing = counting('failing', `${lines(20, '0.05')} exit 1`);
 const exec = (command: string) => ({ exec: { command: ['sh', '-c', command] } });
@@ -64,26 +53,6 @@ const SPECS: readonly object[] = [
     { volumes: [...volumes, { name: 'c', configMap: { name: 'settings' } }] },
   ),
 ];
-
-/** Each attempt's log begins with its number, and its lines go on without a gap. Returns the last attempt, and the lines. */
-function checkLog(t: Pick<Test, 'equal' | 'fail'>, agent: TestAgent, pod: Pod, name: string) {
-  let attempt: number | undefined;
-  let next = 0;
-  const texts = agent.log(pod, name).map(line => line.split(' ').slice(3).join(' '));
-  for (const text of texts) {
-    const [word, number] = text.split(' ');
-    if (word === 'start') {
-      if (attempt !== undefined && Number(number) !== attempt + 1)
-        t.fail(`${pod.metadata?.name} ${name}: start ${number} after start ${attempt}`);
-      attempt = Number(number);
-      next = 0;
-    } else if (text !== `line ${next++}`) {
-      t.fail(`${pod.metadata?.name} ${name}: "${text}" instead of line ${next - 1}`);
-      break;
-    }
-  }
-  return { attempt, count: texts.length };
-}
 
 const statuses = ({ containerStatuses = [], initContainerStatuses = [] }: PodStatus) => [
   ...initContainerStatuses,

@@ -55,8 +55,9 @@ export class TestAgent {
     return podspace(['--root', this.root, ...args], input);
   }
 
-  async start(args: readonly string[] = []): Promise<void> {
-    const child = spawn(process.execPath, [...args, PODSPACE, '--root', this.root, 'agent', '--foreground'], {
+  /** `program`: another podspace than the one that is tested. */
+  async start(args: readonly string[] = [], program = PODSPACE): Promise<void> {
+    const child = spawn(process.execPath, [...args, program, '--root', this.root, 'agent', '--foreground'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (this.#said += chunk));

@@ -1,13 +1,17 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { AgentClient, type ObjectList, objectPath } from '../../agent/client.ts';
 import { lockHolder } from '../../agent/lock-holder.ts';
+import { nodeVersion } from '../../agent/node-object.ts';
+import { servedKind } from '../../agent/resources.ts';
 import { agentLock, agentSocket, ensureAgent, isAnswering } from '../../agent/start.ts';
 import { systemdUnits } from '../../agent/units.ts';
 import { fileFailure, UserError } from '../../base/errors.ts';
 import { networkSettings } from '../../runtime/pod-network.ts';
 import { type Args, flag, type Io, text } from '../io.ts';
 import { requireRoot } from '../root.ts';
+import { version } from '../version.ts';
 import { podspacePath } from './podspace-path.ts';
 
 const UNITS = '/etc/systemd/system';
@@ -25,7 +29,7 @@ export async function controlAgent(args: Args, io: Io): Promise<number> {
   if (flag(args, 'foreground')) {
     requireRoot();
     const { runAgent } = await import('../../agent/main.ts');
-    await runAgent(io.roots, { network: networkSettings({}, '') });
+    await runAgent(io.roots, { network: networkSettings({}, '') }, version());
     return 0;
   }
   const action = text(args, 'action') ?? 'status';
@@ -67,9 +71,26 @@ async function status(_args: Args, io: Io): Promise<number> {
     io.out('agent is not running\n');
     return 1;
   }
-  const answer = (await isAnswering(socket)) ? `listens on ${socket}` : 'does not answer';
-  io.out(`agent is running (pid ${pid}), and ${answer}\n`);
+  const isThere = await isAnswering(socket);
+  io.out(`agent is running (pid ${pid}), and ${isThere ? `listens on ${socket}` : 'does not answer'}\n`);
+  const running = isThere ? await versionAt(socket) : undefined;
+  if (running !== undefined && running !== version())
+    io.out(
+      `it is ${running === '' ? 'an older podspace' : `podspace ${running}`}, this is ${version()}: after "podspace agent stop" the next command starts this one, and pods go on\n`,
+    );
   return 0;
+}
+
+/** Of the podspace whose agent answers there, which may be another one than is installed by now; undefined if it does not say. */
+async function versionAt(socket: string): Promise<string | undefined> {
+  const path = objectPath(servedKind('Node'), undefined);
+  const options = { signal: AbortSignal.timeout(PATIENCE) };
+  try {
+    const { items } = await new AgentClient(socket).json<ObjectList>('GET', path, options);
+    return nodeVersion(items[0]);
+  } catch {
+    return undefined;
+  }
 }
 
 function install(args: Args, io: Io): number {
