@@ -14,6 +14,8 @@ type Open = () => Socket;
 
 const PODS = '/api/v1/namespaces/default/pods';
 const MAPS = '/api/v1/namespaces/default/configmaps';
+/** Of SPDY: a frame has 12 bytes. */
+const PINGS = Buffer.alloc(3_000_000, Buffer.from([0x80, 3, 0, 6, 0, 0, 0, 4, 0, 0, 0, 1]));
 /** Files that the agent may have open beside those that it began with: somebody looks after its pods meanwhile. */
 const OTHERS = 4;
 
@@ -189,6 +191,13 @@ t.test('upgrades that are refused, and clients that go without a word', { skip: 
     await Promise.all(forwards.map(socket => once(socket, 'data')));
     await server.answers('50 port-forwards that do nothing');
     await server.hasAtLeast(files + 50 - OTHERS, 'port-forwards');
+    // Whoever has pings answered has to read that.
+    for (const socket of forwards.slice(0, 5)) socket.pause().write(PINGS);
+    for (let i = 0; i < 5; i++) {
+      await delay(200);
+      await server.answers('pings without end');
+    }
+    server.isSmall(180, '15 MB of pings');
     server.leave(forwards);
     await server.hasNoMoreThan(files, 'port-forwards whose clients have gone');
   }

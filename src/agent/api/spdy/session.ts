@@ -29,6 +29,8 @@ export interface SpdyStream {
 /** Streams that one client has open at once: two for each connection. */
 const MAX_STREAMS = 1000;
 const MAX_HEADERS = 64 * 1024;
+/** Frames to which we say something ourselves. */
+const ANSWERED: readonly number[] = [CONTROL.SYN_STREAM, CONTROL.PING];
 const RESET = { PROTOCOL_ERROR: 1, REFUSED: 3, CANCEL: 5 } as const;
 
 /**
@@ -117,6 +119,14 @@ export class SpdySession {
     else if (type === CONTROL.PING) this.#send(controlFrame(CONTROL.PING, data.subarray(0, 4)));
     else if (type === CONTROL.RST_STREAM) this.#forget(data.readUInt32BE(0) & 0x7fffffff);
     else if (type === CONTROL.GOAWAY) this.#transport.end();
+    if (ANSWERED.includes(type) && this.#transport.writableNeedDrain) await this.#room();
+  }
+
+  /** Nothing more is taken from a client that does not read what it is answered. */
+  async #room(): Promise<void> {
+    this.pause();
+    await this.drained();
+    this.resume();
   }
 
   async #open(data: Buffer, flags: number): Promise<void> {
