@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { keepYoungGenerationSmall } from '../base/young-generation.ts';
+import { keepYoungGenerationSmall } from '../native/young-generation.ts';
 
 /** Milliseconds of quiet after which memory is given back. */
 const QUIET = 5000;

@@ -1,5 +1,5 @@
-import { keepYoungGenerationSmall } from '../base/young-generation.ts';
 import type { LayerProgress, LayerState, PullProgress } from '../image/pull-progress.ts';
+import { keepYoungGenerationSmall } from '../native/young-generation.ts';
 import type { Io } from './io.ts';
 import { formatSize } from './used-images.ts';
 
