@@ -96,7 +96,7 @@ await build({
 
 if (!isRoot) console.log('not root: the live tests are skipped');
 // A file of live tests takes some ten seconds, and many times that on a machine that others keep busy.
-const env = { ...process.env, NODE_OPTIONS: '', TAP: '0', TAP_TIMEOUT: '300' };
+const env = { TAP_TIMEOUT: '300', ...process.env, NODE_OPTIONS: '', TAP: '0' };
 delete env.NODE_EXTRA_CA_CERTS;
 
 const counts = {};
