@@ -203,9 +203,12 @@ function importImage(): void {
   }
 }
 
+/** What crun has not copied when a container ends, it prints as if it were an error of its own: 255 characters a line, red. */
+const CRUN_ERROR = /\p{Cc}\[1;31m[-:.\dT]+Z: (.*?)\p{Cc}\[0m\r?\n/gsu;
+
 /** The carriage returns that a terminal adds are no part of JSON. */
 function reportOf(output: string): Report {
-  const text = output.replaceAll(/\p{Cc}/gu, '');
+  const text = output.replaceAll(CRUN_ERROR, '$1').replaceAll(/\p{Cc}/gu, '');
   try {
     return JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as Report;
   } catch (error) {
