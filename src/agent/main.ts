@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { UserError } from '../base/errors.ts';
 import { makeDirectories } from '../native/exact-mode.ts';
@@ -11,6 +12,7 @@ import { activatedSocket } from './activation.ts';
 import type { Log } from './api/log.ts';
 import { AgentApi } from './api/start.ts';
 import { giveBackLater } from './give-back.ts';
+import { lockHolder } from './lock-holder.ts';
 import { PodManager } from './pods/manager.ts';
 import type { AgentSettings } from './pods/options.ts';
 import { Registry } from './registry.ts';
@@ -37,7 +39,7 @@ export async function runAgent(
   log: Log = ownLog(),
 ): Promise<void> {
   makeDirectories(roots.state, 0o755);
-  const lock = lockAgent(roots);
+  const lock = await lockAgent(roots);
   const registry = await Registry.open(roots, { onWarning: message => log.warn({}, message) });
   await collectGarbage(roots);
   const node = hostname().toLowerCase();
@@ -65,11 +67,22 @@ export async function runAgent(
   process.exit(0);
 }
 
-function lockAgent(roots: Roots): number {
+/** Milliseconds in which what a killed agent was just making ends: until then that has its lock. */
+const AFTERMATH = 2000;
+
+async function lockAgent(roots: Roots): Promise<number> {
   const path = agentLock(roots);
-  return lockIn(dirname(path), () => {
+  const lock = (): number => {
     const fd = lockFile(path);
     if (fd === undefined) throw new UserError('an agent runs already', { hint: 'podspace agent status' });
     return fd;
-  });
+  };
+  for (const end = performance.now() + AFTERMATH; ; await delay(10)) {
+    try {
+      return lockIn(dirname(path), lock);
+    } catch (error) {
+      const isOver = lockHolder(path) !== undefined || performance.now() > end;
+      if (!(error instanceof UserError) || isOver) throw error;
+    }
+  }
 }

@@ -21,16 +21,25 @@ export function agentArguments({ run, state }: Roots): readonly string[] {
   return [...root, 'agent', '--foreground'];
 }
 
-/** Whether somebody answers at a socket: the file alone may be left over. */
+const QUESTION = 'GET /livez HTTP/1.1\r\nHost: podspace\r\nConnection: close\r\n\r\n';
+const NOBODY = ['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ECONNRESET', 'EPIPE'];
+
+/**
+ * Whether somebody answers at a socket, within {@link PATIENCE}. The file may be left over; and where an agent was killed, a
+ * process that it was just making has its descriptors for another moment, so that one can still connect to it.
+ */
 export function isAnswering(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path);
-    socket.on('connect', () => {
+    const socket = connect(path, () => socket.write(QUESTION));
+    const settle = (answer: boolean): void => {
       socket.destroy();
-      resolve(true);
-    });
+      resolve(answer);
+    };
+    socket.once('data', () => settle(true));
+    socket.once('close', () => settle(false));
+    socket.setTimeout(PATIENCE, () => settle(false));
     socket.on('error', error => {
-      if (['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes(errnoCode(error) ?? '')) resolve(false);
+      if (NOBODY.includes(errnoCode(error) ?? '')) settle(false);
       else reject(error);
     });
   });

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +29,7 @@ const [, root] = process.argv.slice(2);
 mkdirSync(root + '/run', { recursive: true });
 writeFileSync(root + '/pid', String(process.pid));
 writeFileSync(root + '/argv', process.argv.slice(2).join(' '));
-require('node:net').createServer().listen(root + '/run/agent.sock');
+require('node:http').createServer((_, response) => response.end()).listen(root + '/run/agent.sock');
 setTimeout(() => process.exit(0), 20000);
 `;
 
@@ -46,6 +47,16 @@ t.test('the agent is started once, and found afterwards', async t => {
   t.equal(readFileSync(join(roots.state, 'pid'), 'utf8'), pid, 'the same one');
   t.equal(lockHolder(join(roots.run, 'agent', 'lock')), undefined, 'nobody holds a lock');
   t.same(agentArguments(DEFAULT_ROOTS), ['agent', '--foreground']);
+});
+
+t.test('who can be connected to need not answer', async t => {
+  const roots = emptyRoot(t);
+  const socket = agentSocket(roots);
+  mkdirSync(roots.run, { recursive: true });
+  const server = createServer(connection => connection.destroy()).listen(socket);
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  t.equal(await isAnswering(socket), false);
 });
 
 t.test('an agent that cannot start says why', async t => {
