@@ -7,6 +7,7 @@ import { errnoCode, UserError } from '../base/errors.ts';
 import { makeDirectories } from '../native/exact-mode.ts';
 import { DEFAULT_ROOTS, type Roots } from '../oci/pod-paths.ts';
 import { isLocked } from '../runtime/lock-file.ts';
+import { lockHolder } from './lock-holder.ts';
 
 /** What one agent listens on. */
 export const agentSocket = ({ run }: Roots): string => join(run, 'agent.sock');
@@ -62,7 +63,13 @@ export async function ensureAgent(roots: Roots, podspace: string): Promise<void>
     throw new UserError(`the path of the agent's socket has more than ${MAX_SOCKET_PATH} bytes: ${socket}`, {
       hint: 'a shorter --root',
     });
+  const asked = performance.now();
   if (await isAnswering(socket)) return;
+  const holder = lockHolder(agentLock(roots));
+  if (holder !== undefined && performance.now() - asked >= PATIENCE)
+    throw new UserError(`the agent (pid ${holder}) does not answer`, {
+      hint: `kill -9 ${holder}: pods go on without it, and the next command starts another one`,
+    });
   const started = spawnAgent(roots, podspace);
   const end = performance.now() + PATIENCE;
   while (!(await isAnswering(socket))) {
