@@ -132,7 +132,7 @@ function remove(directory: string, addresses: readonly string[]): void {
 
 /** Does something with the leases that nobody may do at the same time; and leaves no empty directory. */
 function locked<T>(directory: string, body: () => T): T {
-  const lock = lockIn(directory, () => waitForLock(join(directory, LOCK_FILE)));
+  const lock = takeLock(directory);
   try {
     try {
       return body();
@@ -145,9 +145,23 @@ function locked<T>(directory: string, body: () => T): T {
   }
 }
 
+function takeLock(directory: string): number {
+  try {
+    return lockIn(directory, () => waitForLock(join(directory, LOCK_FILE)));
+  } catch (error) {
+    removeEmpty(directory);
+    throw error;
+  }
+}
+
 function removeDirectory(directory: string): void {
   for (const name of [RECENT_FILE, LOCK_FILE])
     if (existsSync(join(directory, name))) unlinkSync(join(directory, name));
+  removeEmpty(directory);
+}
+
+/** It, and those that it is in, unless others use them. */
+function removeEmpty(directory: string): void {
   for (const path of [directory, dirname(directory), dirname(dirname(directory))]) {
     try {
       rmdirSync(path);
