@@ -7,6 +7,7 @@ import { checkLogin } from '../image/registry/check-login.ts';
 import { forgetCredentials, saveCredentials } from '../image/registry/credentials.ts';
 import type { ImageStore } from '../image/store.ts';
 import { sweepBlobs, sweepImages } from '../image/sweep.ts';
+import { keepYoungGenerationSmall } from '../native/young-generation.ts';
 import { stopped } from './image-transfer.ts';
 import { type Args, type Io, text, texts } from './io.ts';
 import { showPull } from './pull-progress.ts';
@@ -15,6 +16,7 @@ import { formatSize, usedImages } from './used-images.ts';
 export async function pull(args: Args, io: Io, store: ImageStore): Promise<number> {
   const name = text(args, 'name');
   if (name === undefined) throw new UserError('podspace image pull needs NAME');
+  keepYoungGenerationSmall();
   const platform = text(args, 'platform');
   const progress = showPull(io, name);
   try {

@@ -1,5 +1,4 @@
 import type { LayerProgress, LayerState, PullProgress } from '../image/pull-progress.ts';
-import { keepYoungGenerationSmall } from '../native/young-generation.ts';
 import type { Io } from './io.ts';
 import { formatSize } from './used-images.ts';
 
@@ -41,7 +40,6 @@ export function pullLines(
 
 /** On a terminal, a line for each layer that says how far it is; they go away at the end. */
 export function showPull(io: Io, image: string): { onProgress(progress: PullProgress): void; end(): void } {
-  keepYoungGenerationSmall();
   let height = 0;
   let states = '';
   let next = 0;

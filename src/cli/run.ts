@@ -3,6 +3,7 @@ import { printable } from '../base/printable.ts';
 import { ImageStore } from '../image/store.ts';
 import { sysctlPatternError } from '../kube/sysctls.ts';
 import type { Container, Pod } from '../kube/types.generated.ts';
+import { keepYoungGenerationSmall } from '../native/young-generation.ts';
 import { gatherHostFacts } from '../runtime/host-facts.ts';
 import { runPod } from '../runtime/pod.ts';
 import { networkSettings } from '../runtime/pod-network.ts';
@@ -92,7 +93,10 @@ export async function runManifest(args: Args, parent: Io, auditor?: Auditor): Pr
         manifest,
         images,
         insecureRegistries: texts(args, 'insecure-registry'),
-        onPull: image => showPull(io, image),
+        onPull: image => {
+          keepYoungGenerationSmall();
+          return showPull(io, image);
+        },
         host,
         roots: io.roots,
         network,

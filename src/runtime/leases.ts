@@ -4,17 +4,16 @@ import {
   ftruncateSync,
   readdirSync,
   readFileSync,
-  rmdirSync,
   unlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Cidr, formatAddress } from '../base/addresses.ts';
-import { errnoCode } from '../base/errors.ts';
 import { contains, usable } from '../network/addresses.ts';
 import { NetworkError } from '../network/errors.ts';
 import type { Cleanup } from './cleanup.ts';
+import { removeEmptyDirectories } from './empty-directories.ts';
 import { isLocked, lockFile, lockIn, waitForLock } from './lock-file.ts';
 
 /**
@@ -132,7 +131,7 @@ function remove(directory: string, addresses: readonly string[]): void {
 
 /** Does something with the leases that nobody may do at the same time; and leaves no empty directory. */
 function locked<T>(directory: string, body: () => T): T {
-  const lock = takeLock(directory);
+  const lock = lockIn(directory, () => waitForLock(join(directory, LOCK_FILE)));
   try {
     try {
       return body();
@@ -145,28 +144,9 @@ function locked<T>(directory: string, body: () => T): T {
   }
 }
 
-function takeLock(directory: string): number {
-  try {
-    return lockIn(directory, () => waitForLock(join(directory, LOCK_FILE)));
-  } catch (error) {
-    removeEmpty(directory);
-    throw error;
-  }
-}
-
 function removeDirectory(directory: string): void {
   for (const name of [RECENT_FILE, LOCK_FILE])
     if (existsSync(join(directory, name))) unlinkSync(join(directory, name));
-  removeEmpty(directory);
-}
-
-/** It, and those that it is in, unless others use them. */
-function removeEmpty(directory: string): void {
-  for (const path of [directory, dirname(directory), dirname(dirname(directory))]) {
-    try {
-      rmdirSync(path);
-    } catch (error) {
-      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EROFS'].includes(errnoCode(error) ?? '')) throw error;
-    }
-  }
+  // And those that it is in.
+  removeEmptyDirectories([directory, dirname(directory), dirname(dirname(directory))]);
 }

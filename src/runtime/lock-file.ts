@@ -1,7 +1,9 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoCode } from '../base/errors.ts';
 import { LOCK } from '../linux/constants.generated.ts';
 import { flock } from '../native/libc.ts';
+import { removeEmptyDirectories } from './empty-directories.ts';
 
 /** Locks a file for as long as this process lives; undefined while another one holds it. */
 export function lockFile(path: string): number | undefined {
@@ -30,18 +32,28 @@ function lock(path: string, operation: number): number | undefined {
 
 /**
  * A lock of a file in a directory that whoever ends may be removing at this moment, because it is empty: both are made until
- * `lock` has it. One that does not wait is tried again while somebody else has it.
+ * `lock` has it. One that does not wait is tried again while somebody else has it. Where that fails, no directory of ours stays.
  */
 export function lockIn(directory: string, lock: () => number | undefined): number {
+  let made: string | undefined;
   for (;;) {
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      made = mkdirSync(directory, { recursive: true, mode: 0o700 }) ?? made;
       const fd = lock();
       if (fd !== undefined) return fd;
     } catch (error) {
-      if (errnoCode(error) !== 'ENOENT') throw error;
+      if (errnoCode(error) === 'ENOENT') continue;
+      if (made !== undefined) removeEmptyDirectories(between(directory, made));
+      throw error;
     }
   }
+}
+
+/** A directory and those that it is in, up to `top`. */
+function between(directory: string, top: string): readonly string[] {
+  const all: string[] = [];
+  for (let path = directory; path.length >= top.length; path = dirname(path)) all.push(path);
+  return all;
 }
 
 /** True while some process holds the lock of a file. */

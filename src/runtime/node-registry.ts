@@ -16,6 +16,7 @@ import type { NetworkPod } from '../network/state.ts';
 import type { Roots } from '../oci/pod-paths.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { DnsAddress } from './cluster-dns.ts';
+import { removeEmptyDirectories } from './empty-directories.ts';
 import { isLocked, lockFile, lockIn } from './lock-file.ts';
 
 /**
@@ -107,13 +108,7 @@ export function removeEmptyNode(): void {
   }
   for (const file of [CLAIMS_LOCK, ...[RULES_LOCK, RULES_FILE, `${RULES_FILE}.new`].map(inDirectory)])
     remove(file);
-  for (const directory of [NODE_DIRECTORY, dirname(NODE_DIRECTORY)]) {
-    try {
-      rmdirSync(directory);
-    } catch (error) {
-      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EROFS'].includes(errnoCode(error) ?? '')) throw error;
-    }
-  }
+  removeEmptyDirectories([NODE_DIRECTORY, dirname(NODE_DIRECTORY)]);
 }
 
 /** Records as they were read last, by path: an agent of hundreds of pods asks for all of them whenever one changes. */

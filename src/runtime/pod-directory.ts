@@ -6,7 +6,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmdirSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -20,6 +19,7 @@ import { readProcStat } from '../native/proc-stat.ts';
 import { removeTree, unmountBelow } from '../native/remove-tree.ts';
 import type { OciProcess } from '../oci/config.ts';
 import { PodPaths, type Roots } from '../oci/pod-paths.ts';
+import { removeEmptyDirectories } from './empty-directories.ts';
 import { isLocked, lockFile } from './lock-file.ts';
 import type { SeccompRecord } from './seccomp.ts';
 
@@ -210,19 +210,13 @@ export function removePodFiles(paths: PodPaths): void {
 
 /** Leaves no empty directory behind; images and whatever else is there keep theirs. */
 export function removeEmpty(roots: Roots): void {
-  for (const directory of [
+  removeEmptyDirectories([
     join(roots.run, 'pods'),
     join(roots.run, 'names'),
     roots.run,
     join(roots.state, 'pods'),
     roots.state,
-  ]) {
-    try {
-      rmdirSync(directory);
-    } catch (error) {
-      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EROFS'].includes(errnoCode(error) ?? '')) throw error;
-    }
-  }
+  ]);
 }
 
 /** A pod found on this machine; `isAlive` while the command that runs it lives. */

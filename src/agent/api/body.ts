@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { parseSource, type SourceError } from '../../kube/source.ts';
 import { ApiError, badRequest, tooManyRequests } from '../api-error.ts';
 import { decodeProtobuf, PROTOBUF } from './protobuf/decode.ts';
+import { Tally } from './tally.ts';
 
 /** The API server's limit of a request (MaxRequestBodyBytes). */
 const MAX_BODY = 3 * 1024 * 1024;
@@ -11,7 +12,7 @@ const MAX_YAML = 32 * 1024;
 
 /** Bytes of bodies that are not whole yet, of one user: who sends many slowly does not have the memory. */
 const MAX_UNFINISHED = 32 * 1024 * 1024;
-const unfinished = new Map<string, number>();
+const unfinished = new Tally();
 
 /** The whole body. Throws an ApiError (413) as soon as there is too much, or too much of that user's at once (429). */
 export async function readBody(request: IncomingMessage, user: string): Promise<Buffer> {
@@ -21,11 +22,10 @@ export async function readBody(request: IncomingMessage, user: string): Promise<
   let size = 0;
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
-      const all = (unfinished.get(user) ?? 0) + chunk.length;
       if (size + chunk.length > MAX_BODY) throw tooLarge;
-      if (all > MAX_UNFINISHED) throw tooManyRequests();
+      if (unfinished.of(user) + chunk.length > MAX_UNFINISHED) throw tooManyRequests();
       size += chunk.length;
-      unfinished.set(user, all);
+      unfinished.add(user, chunk.length);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks);
@@ -35,9 +35,7 @@ export async function readBody(request: IncomingMessage, user: string): Promise<
       throw badRequest('the body has not come to its end');
     throw error;
   } finally {
-    const left = (unfinished.get(user) ?? 0) - size;
-    if (left > 0) unfinished.set(user, left);
-    else unfinished.delete(user);
+    unfinished.add(user, -size);
   }
 }
 

@@ -11,6 +11,7 @@ import { answer, answerPosted } from './dispatch.ts';
 import { answerPath } from './paths.ts';
 import { type RequestInfo, requestInfo } from './request-info.ts';
 import { sendReply, statusOf } from './respond.ts';
+import { Tally } from './tally.ts';
 import { UnreadAnswers } from './unread-answers.ts';
 import { refuseUpgrade, serveUpgrade } from './upgrade.ts';
 
@@ -40,7 +41,7 @@ const LONG = ['watch', 'log'];
 /** The Kubernetes API over HTTP: one for every listener. */
 export class ApiServer {
   readonly #context: ApiContext;
-  readonly #open = new Map<string, number>();
+  readonly #open = new Tally();
   readonly #unread = new UnreadAnswers();
   /** By connection: when what was asked last has been answered. */
   readonly #answered = new WeakMap<Socket, Promise<void>>();
@@ -174,17 +175,14 @@ export class ApiServer {
 
   /** Counts what stays open: one user cannot have all of it. */
   async #long<T>(user: UserInfo, verb: string, body: () => Promise<T>): Promise<T> {
-    const open = this.#open.get(user.name) ?? 0;
-    if (open >= MAX_LONG) throw tooManyRequests();
-    this.#open.set(user.name, open + 1);
+    if (this.#open.of(user.name) >= MAX_LONG) throw tooManyRequests();
+    this.#open.add(user.name, 1);
     this.#context.metrics.opened(verb);
     try {
       return await body();
     } finally {
       this.#context.metrics.closed(verb);
-      const left = (this.#open.get(user.name) ?? 1) - 1;
-      if (left === 0) this.#open.delete(user.name);
-      else this.#open.set(user.name, left);
+      this.#open.add(user.name, -1);
     }
   }
 

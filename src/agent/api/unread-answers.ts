@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { tooManyRequests } from '../api-error.ts';
+import { Tally } from './tally.ts';
 
 /** Bytes of answers that one user may leave unread: then there are no others for him. */
 const MAX_OF_USER = 64 << 20;
@@ -8,26 +9,20 @@ const PATIENCE = 60_000;
 
 /** What clients have not read yet of answers that are whole: a list may be large, and whoever asks need not read it. */
 export class UnreadAnswers {
-  readonly #bytes = new Map<string, number>();
+  readonly #bytes = new Tally();
 
   /** Throws an ApiError (429) where a user leaves too much. */
   require(user: string): void {
-    if ((this.#bytes.get(user) ?? 0) > MAX_OF_USER) throw tooManyRequests();
+    if (this.#bytes.of(user) > MAX_OF_USER) throw tooManyRequests();
   }
 
   /** Counts what is left of an answer until it has been read, or given up. */
   count(user: string, response: ServerResponse): void {
     const bytes = response.writableLength;
     if (bytes === 0 || response.socket === null) return;
-    this.#add(user, bytes);
-    response.once('close', () => this.#add(user, -bytes));
+    this.#bytes.add(user, bytes);
+    response.once('close', () => this.#bytes.add(user, -bytes));
     // Node ends a connection on which nothing has moved for so long.
     response.setTimeout(PATIENCE);
-  }
-
-  #add(user: string, bytes: number): void {
-    const all = (this.#bytes.get(user) ?? 0) + bytes;
-    if (all > 0) this.#bytes.set(user, all);
-    else this.#bytes.delete(user);
   }
 }
