@@ -216,16 +216,16 @@ function reportOf(output: string): Report {
   }
 }
 
-function underPodspace(manifest: string, isOnTerminal: boolean): Normal {
+async function underPodspace(manifest: string, isOnTerminal: boolean): Promise<Normal> {
   if (isOnTerminal)
-    return normalise(reportOf(onTerminal([process.execPath, PODSPACE, 'run', '-t', manifest])));
+    return normalise(reportOf(await onTerminal([process.execPath, PODSPACE, 'run', '-t', manifest])));
   const output = inView([process.execPath, PODSPACE, 'run', '-o', 'json', manifest]);
   return normalise(reportOf((JSON.parse(output) as Result).containers[0]?.stdout ?? ''));
 }
 
-function underOther(runtime: Runtime, bundle: string, isOnTerminal: boolean): Normal {
+async function underOther(runtime: Runtime, bundle: string, isOnTerminal: boolean): Promise<Normal> {
   const command = [...RUNTIMES[runtime], 'run', '-b', bundle, `podspace-oracle-${process.pid}`];
-  return normalise(reportOf(isOnTerminal ? onTerminal(command) : inView(command)));
+  return normalise(reportOf(isOnTerminal ? await onTerminal(command) : inView(command)));
 }
 
 if (isRoot) {
@@ -234,31 +234,29 @@ if (isRoot) {
 }
 
 for (const [title, [spec, container, isOnTerminal = false]] of Object.entries(PODS)) {
-  t.test(title, { skip: needsRoot }, t => {
+  t.test(title, { skip: needsRoot }, async t => {
     const directory = mkdtempSync(join(tmpdir(), 'podspace-oracle-'));
     t.teardown(() => rmSync(directory, { recursive: true }));
     const manifest = join(directory, 'pod.json');
     const pod = probePod(spec, { image: IMAGE, ...container });
     writeFileSync(manifest, JSON.stringify(pod));
-    const mine = underPodspace(manifest, isOnTerminal);
+    const mine = await underPodspace(manifest, isOnTerminal);
     const config = JSON.parse(podspace(['compile', manifest, '--emit=oci']).stdout) as OciConfig;
     for (const runtime of BOTH.filter(one => one !== 'crun' || !WITHOUT_CRUN.includes(title))) {
-      t.test(`the guest sees the same under ${runtime}`, { skip: missing(runtime) }, t => {
+      await t.test(`the guest sees the same under ${runtime}`, { skip: missing(runtime) }, async t => {
         const bundle = join(directory, runtime);
         mkdirSync(bundle);
         // A runtime that has become root of a user namespace looks its root up by path.
         chmodSync(directory, 0o711);
         makeBundle(bundle, IMAGE, withoutFlags(config), pod.metadata.name, isOnTerminal);
-        const all = differences(mine, underOther(runtime, bundle, isOnTerminal));
+        const all = differences(mine, await underOther(runtime, bundle, isOnTerminal));
         t.strictSame(
           all.filter(one => !isExpected(runtime, one)),
           [],
         );
-        t.end();
       });
     }
     t.strictSame(leftovers(), []);
-    t.end();
   });
 }
 

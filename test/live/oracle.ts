@@ -1,21 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ImageStore } from '../../src/image/store.ts';
 import { makeFile } from '../../src/native/exact-mode.ts';
 import type { OciConfig, OciMount } from '../../src/oci/config.ts';
 import { DEFAULT_ROOTS } from '../../src/oci/pod-paths.ts';
 import type { Report } from './harness.ts';
+import { shellCommand, underTerminal } from './terminal.ts';
 
 /** A report as paths and values, without what differs from run to run. */
 export type Normal = ReadonlyMap<string, string>;
@@ -26,44 +17,35 @@ export interface Difference {
   readonly theirs: string | undefined;
 }
 
-/**
- * Runs a command in a view of the machine that has cgroup v2 only: Debian's crun refuses one that has both.
- * @param input what it reads, or the descriptor to read it from: never /dev/null, which crun gives to the container’s user
- */
-export function inView(command: readonly string[], input: string | number = ''): string {
+/** A command in a view of the machine that has cgroup v2 only: Debian's crun refuses one that has both. */
+function viewed(command: readonly string[]): readonly string[] {
   const script = 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"';
-  const view = existsSync('/sys/fs/cgroup/cgroup.controllers')
-    ? []
-    : ['unshare', '-m', 'sh', '-c', script, 'sh'];
-  const [first = '', ...args] = [...view, ...command];
-  const { status, stdout, stderr } = spawnSync(first, args, {
-    ...(typeof input === 'string' ? { input } : { stdio: [input, 'pipe', 'pipe'] }),
-    encoding: 'utf8',
-    timeout: 30_000,
-  });
+  return existsSync('/sys/fs/cgroup/cgroup.controllers')
+    ? command
+    : ['unshare', '-m', 'sh', '-c', script, 'sh', ...command];
+}
+
+/** Runs it so. It never reads /dev/null, which crun would give to the container's user. */
+export function inView(command: readonly string[], input = ''): string {
+  const [first = '', ...args] = viewed(command);
+  const { status, stdout, stderr } = spawnSync(first, args, { input, encoding: 'utf8', timeout: 30_000 });
   if (status !== 0) throw new Error(`${command.join(' ')}: ${status} ${stdout}${stderr}`);
   return stdout;
 }
 
+const TIMEOUT = ['timeout', '--foreground', '30'];
+
 /**
- * The same under a terminal, which script(1) makes. Its input does not end: script would type the end-of-file character,
- * and the terminal echo it (`^D`, or `^@` while a runtime has it raw) into the guest's words.
+ * The same under a terminal. Its input does not end before the command: the terminal would echo the end-of-file character
+ * (`^D`, or `^@` while a runtime has it raw) into the guest's words.
  */
-export function onTerminal(command: readonly string[]): string {
-  const line = command.map(word => `'${word}'`).join(' ');
-  const directory = mkdtempSync(join(tmpdir(), 'podspace-terminal-'));
-  try {
-    const fifo = join(directory, 'input');
-    execFileSync('mkfifo', [fifo]);
-    const input = openSync(fifo, 'r+');
-    try {
-      return inView(['script', '-qefc', line, '/dev/null'], input);
-    } finally {
-      closeSync(input);
-    }
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+export async function onTerminal(command: readonly string[]): Promise<string> {
+  const { status, output } = await underTerminal(
+    shellCommand(viewed([...TIMEOUT, ...command])),
+    async () => {},
+  );
+  if (status !== 0) throw new Error(`${command.join(' ')}: ${status} ${output}`);
+  return output;
 }
 
 /** The bundle's config: what of a pod exists only while it runs is replaced by the like. */

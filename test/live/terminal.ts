@@ -10,9 +10,12 @@ export interface Typist {
 
 const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
+/** Words as a shell command. */
+export const shellCommand = (words: readonly string[]): string => words.map(quoted).join(' ');
+
 /** A shell command that runs podspace. */
 export const podspaceCommand = (args: readonly string[]): string =>
-  [process.execPath, PODSPACE, ...args].map(quoted).join(' ');
+  shellCommand([process.execPath, PODSPACE, ...args]);
 
 /** Runs a shell command under a terminal of 33 rows and 77 columns, which script(1) makes. */
 export async function underTerminal(
