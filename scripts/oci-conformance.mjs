@@ -164,11 +164,13 @@ ${lines.join('\n')}
   }
 } finally {
   rmSync(work, { recursive: true, force: true });
-  // The others remove a container's cgroup, and not the one above it.
+  // The others remove a container's cgroup, and not the one above it, which may be below ours.
+  const own = [...readFileSync('/proc/self/cgroup', 'utf8').matchAll(/:(\/.*)$/gm)].map(([, path]) => path);
   for (const name of ['.', ...readdirSync('/sys/fs/cgroup')])
-    try {
-      rmdirSync(join('/sys/fs/cgroup', name, 'oci-conformance'));
-    } catch {
-      // not in this hierarchy
-    }
+    for (const path of new Set(['/', ...own]))
+      try {
+        rmdirSync(join('/sys/fs/cgroup', name, path, 'oci-conformance'));
+      } catch {
+        // not in this hierarchy
+      }
 }
